@@ -1,0 +1,68 @@
+"""What the engine tells its host, and what it is told: plain data.
+
+The host (runtime, simulation, tests) delivers one input at a time and gets an
+`Advance`: entries that must be committed first, then commands to carry out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+
+class StartAction(NamedTuple):
+    """Run one attempt of an action, then deliver its outcome by `effect`."""
+
+    effect: int
+    node: int
+    action: str  # registered name
+    arguments: bytes  # as recorded; decode once per attempt
+    digest: int
+
+
+class SetTimer(NamedTuple):
+    """Call `fire(timer)` once engine time has reached `deadline_ns`."""
+
+    timer: int
+    deadline_ns: int
+
+
+class CancelEffect(NamedTuple):
+    """Interrupt the attempt of an action if it runs; its outcome is settled."""
+
+    effect: int
+
+
+class DropTimer(NamedTuple):
+    timer: int
+
+
+class Finish(NamedTuple):
+    """The run has ended. `ok` False: `payload` is an encoded exception."""
+
+    ok: bool
+    cancelled: bool
+    payload: bytes
+    digest: int
+
+
+Command: TypeAlias = StartAction | SetTimer | CancelEffect | DropTimer | Finish
+
+
+class Entry(NamedTuple):
+    """A journal entry that this input made, without the run's id and epoch."""
+
+    seq: int
+    kind: int
+    effect: int
+    node: int
+    digest: int
+    at_ns: int
+    payload: bytes
+
+
+class Advance(NamedTuple):
+    """What one input led to. `commands` may be carried out once `entries` (and
+    all entries before them) are committed."""
+
+    entries: list[Entry]
+    commands: list[Command]

@@ -1,0 +1,116 @@
+"""What a store must do. One contract suite (`tests/store`) holds all to it.
+
+Invariants every store keeps:
+
+-   `flush` is atomic and durable when it returns. It takes the worker's own row
+    as a fence: when that row is gone, nothing is written and `Fenced` is raised.
+-   Only the owner at the current epoch writes a run's row and journal.
+-   A run is claimed by compare-and-set: only one that is unowned, or whose owner
+    has no `workers` row. Claiming raises `epoch` by one.
+-   A worker is alive exactly while its `workers` row exists.
+-   All times are the store's own clock, but for `*_ns`, which are engine times.
+-   A lost connection raises `StoreUnavailable`; whether the statement arrived is
+    then unknown, and `arrived` tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from .records import ClaimedRun, Flush, JournalRow, NewRun, RunRow
+
+
+class Store(Protocol):
+    """A place that keeps graphs, runs, journals and workers."""
+
+    #: How many flushes may be under way at once; a run is pinned to one lane.
+    lanes: int
+
+    #: What to show people: scheme, host and database, never a password.
+    label: str
+
+    async def open(self) -> None:
+        """Connect, check the server's version, migrate under a lock, check that
+        this code is new enough. Raises `DatabaseUnreachable`,
+        `DatabaseTooOld`, `CodeTooOld`, `MigrationNeeded`."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection. Never raises for a dead server."""
+        ...
+
+    async def put_graph(self, hash: bytes, workflow: str, document: str) -> None:
+        """Store a graph unless its hash is there."""
+        ...
+
+    async def get_graph(self, hash: bytes) -> str | None: ...
+
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
+        """Insert the worker's row. `about` is JSON (host, pid, versions)."""
+        ...
+
+    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
+        """Prolong the lease; False when the row is gone. Called from the
+        heartbeat thread's own loop: must use a connection of that loop."""
+        ...
+
+    async def remove_worker(self, worker: UUID) -> None:
+        """Delete the worker's row: its runs are free for others."""
+        ...
+
+    async def reap_workers(self, proven_dead: Sequence[UUID] = ()) -> list[UUID]:
+        """Delete workers whose lease has run out, and those in `proven_dead`.
+        Skips rows that a flush holds. Returns the ids deleted."""
+        ...
+
+    async def list_workers(self) -> list[UUID]: ...
+
+    async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
+        """Write a batch; returns the runs that were refused because their epoch
+        or owner is no longer the batch's. Raises `Fenced`, `StoreUnavailable`,
+        `RefusedData` (the server rejected a value: the writer bisects)."""
+        ...
+
+    async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
+        """For each run that exists: its highest journal seq (0 when none), its
+        state, epoch and owner. Read after a lost connection."""
+        ...
+
+    async def submit(self, run: NewRun) -> bool:
+        """Insert one run outside the flushes. False when its id is taken."""
+        ...
+
+    async def claim(
+        self, worker: UUID, graphs: Sequence[bytes], queues: Sequence[str], limit: int
+    ) -> list[ClaimedRun]:
+        """Take up to `limit` runs that are unowned or whose owner is dead or
+        unknown, oldest first, of graphs in `graphs` only."""
+        ...
+
+    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
+        """Distinct graph hashes of unfinished runs without a live owner."""
+        ...
+
+    async def set_blocked(self, graph: bytes, reason: str) -> None:
+        """Mark unowned unfinished runs of `graph` as BLOCKED with `reason`.
+        They stay claimable by a worker that names the graph."""
+        ...
+
+    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
+        """Entries of each run in order of `seq`."""
+        ...
+
+    async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]: ...
+
+    def listen(self, notice: Callable[[str], None]) -> None:
+        """Call `notice(topic)` in this loop when another process hints:
+        `"runs"` (something may be claimable), `"done"` (runs ended). Hints may
+        be lost, repeated or absent altogether; polling is the truth."""
+        ...
+
+    def hint(self, topic: str) -> None:
+        """Tell the other processes, at most once per 10 ms per topic. Never
+        waits and never raises."""
+        ...

@@ -1,0 +1,129 @@
+"""Rows, as the runtime hands them to a store and gets them back.
+
+Tuples rather than classes of our own, because the writer makes one for each
+outcome and a store turns them into columns with one `zip(*rows)`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum
+from typing import NamedTuple
+from uuid import UUID
+
+
+class RunState(IntEnum):
+    """States of a run, as stored. Those from `SUCCEEDED` on are final."""
+
+    SCHEDULED = 0
+    READY = 1
+    RUNNING = 2
+    WAITING = 3
+    PAUSED = 4
+    BLOCKED = 5
+    QUARANTINED = 6
+    SUCCEEDED = 10
+    FAILED = 11
+    CANCELLED = 12
+    TERMINATED = 13
+
+    @property
+    def final(self) -> bool:
+        return self >= RunState.SUCCEEDED
+
+
+class EntryKind(IntEnum):
+    """What can enter a run's engine."""
+
+    RESULT = 1  # an action returned; payload: its encoded result
+    ERROR = 2  # an action raised; payload: its encoded exception
+    CANCELLED = 3  # the engine itself ended this effect; nothing is fed
+    TAPE = 4  # values that a node's recorded calls returned
+    TIMER = 5  # a timer fired
+    CLAIM = 6  # a new owner took the run; digest: of the frames at that moment
+
+
+class NewRun(NamedTuple):
+    """A submission. `owner` None leaves it for any worker to claim (READY)."""
+
+    id: UUID
+    workflow: str
+    graph: bytes  # content hash, 16 bytes
+    queue: str
+    owner: UUID | None
+    epoch: int  # 1 when claimed at submission, else 0
+    state: int  # RunState
+    began_ns: int  # engine time of the run's first step; 0 when not begun
+    input: bytes
+
+
+class JournalRow(NamedTuple):
+    """One entry, `seq` counting from 1 within the run."""
+
+    run_id: UUID
+    seq: int
+    epoch: int
+    kind: int  # EntryKind
+    effect: int  # effect, timer or node the entry belongs to
+    node: int  # graph node, -1 where there is none
+    digest: int  # signed 32 bits: crc32 of the call's recorded arguments
+    at_ns: int  # engine time handed over with the entry
+    payload: bytes
+
+
+class RunEnd(NamedTuple):
+    """The run's own end."""
+
+    id: UUID
+    epoch: int
+    state: int  # final RunState, or QUARANTINED / BLOCKED
+    digest: int  # of the frames at the end
+    result: bytes  # encoded result or exception; a UTF-8 reason when quarantined
+
+
+class Release(NamedTuple):
+    """A run given back by its owner: anyone may claim it. The last thing that
+    an owner writes for a claim. `state` READY or BLOCKED; `reason` for people."""
+
+    id: UUID
+    epoch: int
+    state: int
+    reason: str
+
+
+class ClaimedRun(NamedTuple):
+    """A run this worker now owns. `epoch` is already the raised one."""
+
+    id: UUID
+    workflow: str
+    graph: bytes
+    queue: str
+    epoch: int
+    began_ns: int  # 0 when the run never began
+    input: bytes
+
+
+class RunRow(NamedTuple):
+    """A run as seen from outside."""
+
+    id: UUID
+    workflow: str
+    state: int
+    result: bytes | None
+    reason: str | None
+    owner: UUID | None
+    epoch: int
+    submitted_at: datetime
+    finished_at: datetime | None
+
+
+class Flush(NamedTuple):
+    """One batch of one writer lane. All of it commits, or none; a run whose
+    epoch is no longer ours is left out alone and named in the answer. No run
+    stands twice in `ends`, nor both in `ends` and `releases`."""
+
+    worker: UUID
+    runs: list[NewRun]
+    entries: list[JournalRow]
+    ends: list[RunEnd]
+    releases: list[Release]
