@@ -1,0 +1,103 @@
+"""Every task of the project, each in an environment that it sets up by itself.
+
+    python -m pip install nox
+    python -m nox --list
+
+Python 3.11 or newer and pip are all that is needed. The PostgreSQL of the tests and of the demo
+comes in a wheel; set WAYMARK_TEST_DATABASE_URL to test against a server of your own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.sessions = ["lint", "tests"]
+nox.options.error_on_missing_interpreters = False
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+EXAMPLES = Path("examples")
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install Waymark from this tree with its embedded PostgreSQL, and `groups`."""
+    requirements = {item for group in groups for item in group_of(group)}
+    session.install("--editable", ".[embedded]", *sorted(requirements))
+
+
+def group_of(name: str) -> tuple[str, ...]:
+    """The requirements of one dependency group. Read here, since the pip of a bare machine may
+    be older than `pip install --group`."""
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+def run_tests(session: nox.Session) -> None:
+    """Run the tests on the Python of that version, where there is one."""
+    install(session, "test")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests on the Python that runs nox."""
+    run_tests(session)
+
+
+for version in ("3.12", "3.13"):
+    nox.session(run_tests, python=version, name=f"tests-{version}")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Send 1,000 mails through the example app, and kill it midway."""
+    install(session, "examples")
+    session.run("python", str(EXAMPLES / "fastapi_welcome" / "demo.py"), *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format, types and the order of imports."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("pyright")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session(name="format")
+def format_(session: nox.Session) -> None:
+    """Rewrite the sources as `lint` wants them."""
+    session.install("ruff>=0.9")
+    session.run("ruff", "check", "--fix-only", ".")
+    session.run("ruff", "format", ".")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure the speed beside what plain asyncpg reaches on this machine."""
+    install(session, "bench")
+    session.run("python", "benches/limit.py")
+    session.run("python", "-m", "pytest", "benches", "--benchmark-only", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill workers 200 times under load, and count what became of the runs."""
+    install(session, "test")
+    session.run(
+        "python",
+        *("-m", "pytest", "-m", "chaos", "--timeout=1800", "tests/chaos", *session.posargs),
+        env={"WAYMARK_CHAOS_KILLS": "200"},
+    )
+
+
+@nox.session(venv_backend="none")
+def clean(session: nox.Session) -> None:
+    """Remove what builds and tools leave behind. Environments of nox stay."""
+    for folder in ("build", "dist", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"):
+        shutil.rmtree(folder, ignore_errors=True)
+        session.log(f"removed {folder}")
