@@ -83,10 +83,17 @@ class Store(Protocol):
         ...
 
     async def claim(
-        self, worker: UUID, graphs: Sequence[bytes], queues: Sequence[str], limit: int
+        self,
+        worker: UUID,
+        graphs: Sequence[bytes],
+        queues: Sequence[str],
+        limit: int,
+        now_ns: int = 0,
     ) -> list[ClaimedRun]:
         """Take up to `limit` runs that are unowned or whose owner is dead or
-        unknown, oldest first, of graphs in `graphs` only."""
+        unknown, oldest first, of graphs in `graphs` only. `now_ns` is recorded
+        as the beginning (`began_ns`) of those that never began, so begin them
+        at that very time. Raises `Fenced` when the worker's own row is gone."""
         ...
 
     async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:

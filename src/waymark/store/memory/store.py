@@ -1,0 +1,259 @@
+"""A store over a `MemoryDatabase`. See `store.protocol` for what it promises.
+
+Nothing here survives the process, yet all else is as in Postgres: the fence,
+epochs, refusals, claims. Each call gives way to the loop once, before it does
+anything, so that code which holds up the loop or forgets to await shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from waymark.errors import Fenced, RefusedData
+from waymark.store.reasons import readable_reason
+from waymark.store.records import ClaimedRun, Flush, JournalRow, NewRun, RunRow, RunState
+
+from .database import MemoryDatabase, MemoryRun
+
+
+class MemoryStore:
+    """One process's view of a `MemoryDatabase`; several may share one."""
+
+    label = "memory://"
+
+    def __init__(self, database: MemoryDatabase | None = None, *, lanes: int = 2) -> None:
+        self.database = database or MemoryDatabase()
+        self.lanes = lanes
+        self._notice: Callable[[str], None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._hinted: set[str] = set()
+
+    async def open(self) -> None:
+        if self not in self.database.stores:
+            self.database.stores.append(self)
+
+    async def close(self) -> None:
+        self._notice = None
+        if self in self.database.stores:
+            self.database.stores.remove(self)
+
+    # Graphs and workers
+
+    async def put_graph(self, hash: bytes, workflow: str, document: str) -> None:
+        await asyncio.sleep(0)
+        self.database.graphs.setdefault(hash, (workflow, document))
+
+    async def get_graph(self, hash: bytes) -> str | None:
+        await asyncio.sleep(0)
+        found = self.database.graphs.get(hash)
+        return found[1] if found else None
+
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
+        await asyncio.sleep(0)
+        self.database.workers[worker] = self.database.now() + lease_seconds
+
+    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
+        await asyncio.sleep(0)
+        if worker not in self.database.workers:
+            return False
+        self.database.workers[worker] = self.database.now() + lease_seconds
+        return True
+
+    async def remove_worker(self, worker: UUID) -> None:
+        await asyncio.sleep(0)
+        self.database.workers.pop(worker, None)
+
+    async def reap_workers(self, proven_dead: Sequence[UUID] = ()) -> list[UUID]:
+        await asyncio.sleep(0)
+        workers, now = self.database.workers, self.database.now()
+        dead = [w for w, expires in workers.items() if expires < now or w in proven_dead]
+        for worker in dead:
+            del workers[worker]
+        return dead
+
+    async def list_workers(self) -> list[UUID]:
+        await asyncio.sleep(0)
+        return list(self.database.workers)
+
+    # Writing runs
+
+    async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
+        await asyncio.sleep(0)
+        if batch.worker not in self.database.workers:
+            raise Fenced(
+                f"worker {batch.worker} was declared dead; nothing of this batch is stored"
+            )
+        refused = self._refused(batch)
+        self._check_journal(batch, refused)
+        self._write(batch, refused)
+        return frozenset(refused)
+
+    def _refused(self, batch: Flush) -> set[UUID]:
+        """Runs of the batch that the worker does not own at the epoch it names."""
+        runs, worker, refused = self.database.runs, batch.worker, set[UUID]()
+        fresh: dict[UUID, NewRun] = {}
+        for new in batch.runs:
+            taken = runs.get(new.id)
+            if taken is None:
+                fresh[new.id] = new
+            elif new.owner is not None and (taken.owner != worker or taken.epoch != new.epoch):
+                refused.add(new.id)
+        for run_id, epoch in _epochs(batch):
+            run = fresh.get(run_id) or runs.get(run_id)
+            if run is None or run.owner != worker or run.epoch != epoch:
+                refused.add(run_id)
+        return refused
+
+    def _check_journal(self, batch: Flush, refused: set[UUID]) -> None:
+        """No entry is ever written over another: that would be a second outcome."""
+        journal, coming = self.database.journal, set[tuple[UUID, int]]()
+        for row in batch.entries:
+            key = (row.run_id, row.seq)
+            if row.run_id in refused:
+                continue
+            if key in coming or row.seq in journal.get(row.run_id, ()):
+                raise RefusedData(f"run {row.run_id} already has a journal entry {row.seq}")
+            coming.add(key)
+
+    def _write(self, batch: Flush, refused: set[UUID]) -> None:
+        database = self.database
+        for new in batch.runs:
+            if new.id not in database.runs:
+                database.insert(new)
+        for row in batch.entries:
+            if row.run_id not in refused:
+                database.journal.setdefault(row.run_id, {})[row.seq] = row
+        for end in batch.ends:
+            if end.id not in refused:
+                final = end.state >= RunState.SUCCEEDED
+                result = end.result if final else None
+                reason = None if final else readable_reason(end.result)
+                database.settle(database.runs[end.id], end.state, result, reason)
+        for release in batch.releases:
+            if release.id not in refused:
+                reason = readable_reason(release.reason) or None
+                database.settle(database.runs[release.id], release.state, None, reason)
+
+    async def submit(self, run: NewRun) -> bool:
+        await asyncio.sleep(0)
+        if run.id in self.database.runs:
+            return False
+        self.database.insert(run)
+        return True
+
+    # Finding runs
+
+    async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
+        await asyncio.sleep(0)
+        found: dict[UUID, tuple[int, int, int, UUID | None]] = {}
+        for run_id in runs:
+            run = self.database.runs.get(run_id)
+            if run is not None:
+                last = max(self.database.journal.get(run_id, ()), default=0)
+                found[run_id] = (last, run.state, run.epoch, run.owner)
+        return found
+
+    async def claim(
+        self,
+        worker: UUID,
+        graphs: Sequence[bytes],
+        queues: Sequence[str],
+        limit: int,
+        now_ns: int = 0,
+    ) -> list[ClaimedRun]:
+        await asyncio.sleep(0)
+        if worker not in self.database.workers:
+            raise Fenced(f"worker {worker} was declared dead; it may claim nothing")
+        served, wanted, claimed = set(graphs), set(queues), list[ClaimedRun]()
+        for run in self.database.claimable():
+            if len(claimed) >= limit:
+                break
+            if run.graph in served and run.queue in wanted:
+                claimed.append(_take(run, worker, now_ns))
+        return claimed
+
+    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
+        await asyncio.sleep(0)
+        return list({run.graph: None for run in self.database.claimable() if run.queue in queues})
+
+    async def set_blocked(self, graph: bytes, reason: str) -> None:
+        await asyncio.sleep(0)
+        for run in self.database.claimable():
+            if run.graph == graph:
+                run.state = RunState.BLOCKED
+                run.reason = readable_reason(reason)
+
+    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
+        await asyncio.sleep(0)
+        journal = self.database.journal
+        return {
+            run_id: [rows[seq] for seq in sorted(rows)]
+            for run_id in runs
+            if (rows := journal.get(run_id))
+        }
+
+    async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
+        await asyncio.sleep(0)
+        rows = self.database.runs
+        return {run_id: _row(run) for run_id in runs if (run := rows.get(run_id))}
+
+    # Hints
+
+    def listen(self, notice: Callable[[str], None]) -> None:
+        self._notice = notice
+        self._loop = asyncio.get_running_loop()
+
+    def hint(self, topic: str) -> None:
+        for store in self.database.stores:
+            if store is not self:
+                store.receive_hint(topic)
+
+    def receive_hint(self, topic: str) -> None:
+        """Called by another store: notices `topic` in this store's own loop."""
+        loop = self._loop
+        if self._notice is None or loop is None or loop.is_closed() or topic in self._hinted:
+            return
+        self._hinted.add(topic)
+        loop.call_soon_threadsafe(self._deliver, topic)
+
+    def _deliver(self, topic: str) -> None:
+        self._hinted.discard(topic)
+        if self._notice is not None:
+            self._notice(topic)
+
+
+def _epochs(batch: Flush) -> list[tuple[UUID, int]]:
+    """What the batch believes about the runs it writes to, each pair once."""
+    believed = {(row.run_id, row.epoch) for row in batch.entries}
+    believed.update((end.id, end.epoch) for end in batch.ends)
+    believed.update((release.id, release.epoch) for release in batch.releases)
+    return list(believed)
+
+
+def _take(run: MemoryRun, worker: UUID, now_ns: int) -> ClaimedRun:
+    run.owner = worker
+    run.epoch += 1
+    run.state = RunState.RUNNING
+    run.reason = None
+    began_ns = run.began_ns
+    run.began_ns = began_ns or now_ns
+    return ClaimedRun(run.id, run.workflow, run.graph, run.queue, run.epoch, began_ns, run.input)
+
+
+def _row(run: MemoryRun) -> RunRow:
+    submitted_at = datetime.fromtimestamp(run.submitted_at, UTC)
+    finished_at = None if run.finished_at is None else datetime.fromtimestamp(run.finished_at, UTC)
+    return RunRow(
+        run.id,
+        run.workflow,
+        run.state,
+        run.result,
+        run.reason,
+        run.owner,
+        run.epoch,
+        submitted_at,
+        finished_at,
+    )
