@@ -1,0 +1,258 @@
+"""The words of the checker: for each violation its code, the fact and the fix.
+
+Kept apart from the rules so that both can be read; codes are those of the
+compiler's catalogue.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TypeAlias
+
+#: Code, fact, fix.
+Advice: TypeAlias = tuple[str, str, str]
+
+_ACTION = "do it in an @action and await that"
+
+_SYNTAX: dict[str, Advice] = {
+    "Await": (
+        "WM306",
+        "`await` inside a generator makes an async generator, which cannot be kept",
+        "use a list comprehension, which may await: `[await act(x) for x in xs]`",
+    ),
+    "Import": (
+        "WM104",
+        "`import` runs a module's code",
+        "import at the top of the module, or inside an @action",
+    ),
+    "ImportFrom": (
+        "WM104",
+        "`import` runs a module's code",
+        "import at the top of the module, or inside an @action",
+    ),
+    "Global": (
+        "WM105",
+        "`global` shares state between runs and processes",
+        "keep the value in a local variable, or store it in an @action",
+    ),
+    "Nonlocal": (
+        "WM105",
+        "`nonlocal` writes a variable of another function",
+        "return the value and assign it where it is kept",
+    ),
+    "Yield": (
+        "WM106",
+        "a workflow returns once; it cannot `yield`",
+        "collect the values in a list and return it",
+    ),
+    "YieldFrom": (
+        "WM106",
+        "a workflow returns once; it cannot `yield from`",
+        "collect the values in a list and return it",
+    ),
+    "ClassDef": (
+        "WM107",
+        "a class defined here would have no name to store",
+        "move it to the module",
+    ),
+    "AsyncFor": (
+        "WM110",
+        "`async for` is not supported yet",
+        "fetch the items in an @action that returns a list, then use `for`",
+    ),
+    "AsyncWith": (
+        "WM111",
+        "`async with` is not supported yet",
+        "open and close the resource inside one @action",
+    ),
+    "With": (
+        "WM113",
+        "`with` is not supported yet",
+        "use `try`/`finally`, or open and close the resource inside one @action",
+    ),
+    "AsyncFunctionDef": (
+        "WM112",
+        "a local `async def` is not supported yet",
+        "make it a method of the workflow, or an `async def` of the module",
+    ),
+}
+
+
+def refused_syntax(node: ast.AST) -> Advice:
+    known = _SYNTAX.get(type(node).__name__)
+    if known is not None:
+        return known
+    return (
+        "WM108",
+        f"`{type(node).__name__}` is syntax that a workflow does not support yet",
+        "write it another way, or move it into an @action",
+    )
+
+
+def unknown_field(node: ast.AST, field: str) -> Advice:
+    return (
+        "WM108",
+        f"`{field}` of `{type(node).__name__}` is syntax that a workflow does not support yet",
+        "write it another way, or move it into an @action",
+    )
+
+
+def reserved_name(name: str) -> Advice:
+    return "WM109", f"the name `{name}` is reserved", "choose another name"
+
+
+def foreign_write(name: str) -> Advice:
+    return "WM201", f"`{name}` is not a variable of this function", "assign to a local variable"
+
+
+def missing_name(name: str) -> Advice:
+    known = _REFUSED_BUILTINS.get(name)
+    if known is not None:
+        return "WM202", known[0], known[1]
+    return "WM201", f"the name `{name}` is not defined", "define it, or import it at the top"
+
+
+_DYNAMIC = "names an attribute that only shows at run time"
+
+_REFUSED_BUILTINS: dict[str, tuple[str, str]] = {
+    "print": ("`print` writes to the process that happens to run this", _ACTION),
+    "open": ("`open` touches a file", _ACTION),
+    "input": ("`input` reads a terminal", "pass the value in, or read it in an @action"),
+    "eval": ("`eval` runs text as code", "write the code out"),
+    "exec": ("`exec` runs text as code", "write the code out"),
+    "compile": ("`compile` runs text as code", "write the code out"),
+    "__import__": ("`__import__` runs a module's code", "import at the top of the module"),
+    "getattr": (f"`getattr` {_DYNAMIC}", "write `value.name`"),
+    "hasattr": (f"`hasattr` {_DYNAMIC}", "test the type with `isinstance`"),
+    "setattr": (f"`setattr` {_DYNAMIC}", "write `value.name = ...`"),
+    "delattr": (f"`delattr` {_DYNAMIC}", "write `del value.name`"),
+    "id": ("`id` differs after a restart", "compare with `is`, or keep a key of your own"),
+    "hash": ("`hash` differs between processes", "use `hashlib` on the encoded value"),
+    "globals": ("`globals` reaches the whole module", "name what you need"),
+    "locals": ("`locals` reaches every variable by name", "name what you need"),
+    "vars": ("`vars` reaches every attribute by name", "name what you need"),
+    "dir": ("`dir` lists what only shows at run time", "name what you need"),
+    "super": ("`super()` is not supported yet", "call the method by another name through `self`"),
+    "breakpoint": ("`breakpoint` stops the process", "debug the @action, or a test of it"),
+    "memoryview": ("`memoryview` shares memory that cannot be stored", "use `bytes`"),
+    "bytearray": ("`bytearray` cannot be stored yet", "use `bytes`"),
+    "aiter": ("`aiter` is not supported yet", "fetch the items in an @action"),
+    "anext": ("`anext` is not supported yet", "fetch the item in an @action"),
+    "exit": ("`exit` ends the process", "use `return`"),
+    "quit": ("`quit` ends the process", "use `return`"),
+    "property": ("`property` makes a class's attribute", "move the class to the module"),
+    "staticmethod": ("`staticmethod` makes a class's attribute", "move the class to the module"),
+    "classmethod": ("`classmethod` makes a class's attribute", "move the class to the module"),
+}
+
+REFUSED_BUILTINS = frozenset(_REFUSED_BUILTINS)
+
+
+def stdlib_not_allowed(path: str) -> Advice:
+    return (
+        "WM207",
+        f"`{path}` is not in the list of pure functions",
+        f"{_ACTION}, or wrap it in a function marked @waymark.pure if it has no effects",
+    )
+
+
+def module_as_value(path: str) -> Advice:
+    return "WM215", f"the module `{path}` cannot be a value", f"name its function: `{path}.name`"
+
+
+def must_be_called(path: str) -> Advice:
+    return "WM216", f"`{path}` may only be called directly", "wrap it: `lambda x: ...`"
+
+
+def not_callable(path: str) -> Advice:
+    return "WM216", f"`{path}` cannot be called", "use it as a value"
+
+
+def too_many_arguments(path: str, limit: int) -> Advice:
+    some = "no" if limit == 0 else f"at most {limit}"
+    return "WM216", f"`{path}` takes {some} plain argument(s) here", "leave the others out"
+
+
+def keyword_not_allowed(path: str, keyword: str | None) -> Advice:
+    what = "**" if keyword is None else f"`{keyword}=`"
+    return "WM216", f"`{path}` does not take {what} here", "leave it out"
+
+
+SELF_AS_VALUE: Advice = (
+    "WM217",
+    "`self` is this run alone and cannot be passed on",
+    "pass the attribute that is needed: `self.name`",
+)
+TYPE_AS_VALUE: Advice = (
+    "WM216",
+    "`type` with three arguments makes a class, so it may only be called directly",
+    "write `type(x)`, or `lambda x: type(x)`",
+)
+TEMPLATE: Advice = (
+    "WM211",
+    "a format template that is not a literal can reach any attribute",
+    'use an f-string, or a literal template: `"{} {}".format(a, b)`',
+)
+TEMPLATE_WALKS: Advice = (
+    "WM211",
+    "this format template reads an attribute or an item",
+    "use an f-string",
+)
+ASYNC_COMPREHENSION: Advice = (
+    "WM110",
+    "`async for` is not supported yet",
+    "fetch the items in an @action that returns a list, then use `for`",
+)
+LOCAL_DECORATOR: Advice = (
+    "WM112",
+    "a decorator on a local function is not supported yet",
+    "move the function to the module and mark it @waymark.pure",
+)
+
+
+def unknown_attribute(name: str) -> Advice:
+    return (
+        "WM212",
+        f"the workflow has no constant or async method `{name}`",
+        "define it on the class, or keep the value in a local variable",
+    )
+
+
+def underscore_attribute(name: str) -> Advice:
+    return (
+        "WM203",
+        f"`{name}` is private; it may lead anywhere",
+        "use the public attribute, or read it in a function marked @waymark.pure",
+    )
+
+
+def opaque(name: str, attribute: str) -> Advice:
+    return (
+        "WM203",
+        f"`{name}` may be called here; its attribute `{attribute}` is out of reach",
+        "keep what you need of it in a constant of the module",
+    )
+
+
+def state_write(name: str) -> Advice:
+    return (
+        "WM213",
+        f"assigning `self.{name}` is not supported yet",
+        "keep the value in a local variable and pass it to the helper",
+    )
+
+
+def table_write(name: str) -> Advice:
+    return (
+        "WM213",
+        f"`{name}` is shared by all runs and cannot be changed",
+        "copy it to a local variable first",
+    )
+
+
+def constant_mutated(name: str, method: str) -> Advice:
+    return (
+        "WM210",
+        f"`{name}` is a constant of the module, so `.{method}` cannot change it",
+        f"copy it first: `{name.lower()} = list({name})` (or dict, set)",
+    )

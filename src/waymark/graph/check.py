@@ -1,0 +1,402 @@
+"""The one whitelist checker: what may stand in a piece of pure code.
+
+Used twice on the same rules: by the compiler, on the author's own tree, so that
+a violation points at the author's line; and by the loader, on text that was
+read from a database and may have been edited by anybody. It is the first of two
+walls. The second is the evaluator, which decides attribute reads and method
+calls by the type of the value at run time (`operations.METHODS`).
+
+What the first wall holds, whatever the values are:
+
+1.  Every node class and every field of it is known here. An unknown class, or a
+    filled field that `FIELDS` does not list, is a violation.
+2.  A name is a variable, an entry of the function's table, an allowed builtin,
+    or bound by an inner scope of the code itself. No name begins with `__`.
+3.  No attribute begins with an underscore, but for `type(x).__name__`,
+    `type(x).__qualname__`, the three of a NamedTuple and members of `self`.
+4.  A module is never a value: it stands only at the head of a dotted path that
+    `operations.STDLIB` lists. An operation's own argument rules hold at the call.
+5.  Nothing that a table, a builtin or `type()` yields is assigned to.
+6.  A format template is a literal whose fields walk no attributes.
+"""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from . import advice
+from .grammar import FIELDS
+from .model import Name
+from .operations import ATTRIBUTES, BUILTINS, METHODS, TEMPLATE_METHODS, operation_at
+from .scopes import bound_names, comprehension_names, parameter_names
+
+_TUPLE_METHODS = frozenset({"_replace", "_asdict", "_fields"})
+_TYPE_NAMES = frozenset({"__name__", "__qualname__"})
+_MUTATORS = frozenset(
+    {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop"}
+    | {"popitem", "popleft", "remove", "reverse", "setdefault", "sort", "update"}
+)
+
+# What a call of these yields is a value of the run; they themselves are live objects.
+_OPAQUE = frozenset({"action", "helper", "pure"})
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something in `node` that pure code may not do. `code` is a diagnostic's
+    code, `fact` says what is wrong, `fix` what to write instead."""
+
+    node: ast.AST
+    code: str
+    fact: str
+    fix: str
+
+
+def check_code(
+    tree: ast.AST,
+    names: Mapping[str, Name],
+    variables: Collection[str],
+    attributes: Collection[str] | None = None,
+) -> list[Violation]:
+    """Every violation in `tree`, in source order.
+
+    `tree` is an expression, a statement or a module. `names` is the function's
+    table, `variables` its variables (with `self` where the function is a
+    method). `attributes`, where given, lists what may be read through `self`.
+    """
+    checker = _Checker(names, frozenset(variables), attributes)
+    checker.visit(tree)
+    return checker.violations
+
+
+class _Checker:
+    def __init__(
+        self,
+        names: Mapping[str, Name],
+        variables: frozenset[str],
+        attributes: Collection[str] | None,
+    ) -> None:
+        self.names = names
+        self.scope = variables
+        self.attributes = attributes
+        self.violations: list[Violation] = []
+
+    def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
+        self.violations.append(Violation(node, code, fact, fix))
+
+    # Walking
+
+    def visit(self, node: ast.AST) -> None:
+        kind = type(node).__name__
+        fields = FIELDS.get(kind)
+        if fields is None:
+            self.report(node, *advice.refused_syntax(node))
+            return
+        for name in node._fields:
+            if name not in fields and getattr(node, name, None):
+                self.report(node, *advice.unknown_field(node, name))
+        special = getattr(self, f"visit_{kind}", None)
+        if special is not None:
+            special(node)
+        else:
+            self.visit_all(ast.iter_child_nodes(node))
+
+    def visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
+        for node in nodes:
+            if node is not None:
+                self.visit(node)
+
+    def inside(self, bound: Iterable[str], nodes: Iterable[ast.AST | None]) -> None:
+        outer = self.scope
+        self.scope = outer | frozenset(bound)
+        self.visit_all(nodes)
+        self.scope = outer
+
+    # Names
+
+    def visit_Name(self, node: ast.Name) -> None:
+        name = node.id
+        if name.startswith("__"):
+            self.report(node, *advice.reserved_name(name))
+        elif not isinstance(node.ctx, ast.Load):
+            self.bind(node, name)
+        elif name == "self" and name in self.scope:
+            self.report(node, *advice.SELF_AS_VALUE)
+        elif name not in self.scope:
+            self.table_name(node, name)
+
+    def bind(self, node: ast.AST, name: str) -> None:
+        """A name that the code binds: it must be one of the scope's own."""
+        if name.startswith("__") or name == "self":
+            self.report(node, *advice.reserved_name(name))
+        elif name not in self.scope:
+            self.report(node, *advice.foreign_write(name))
+
+    def table_name(self, node: ast.AST, name: str) -> None:
+        """A name of the table or a builtin, used as a value."""
+        entry = self.names.get(name)
+        if entry is None:
+            if name not in BUILTINS:
+                self.report(node, *advice.missing_name(name))
+            elif name == "type":
+                self.report(node, *advice.TYPE_AS_VALUE)
+        elif entry.kind == "stdlib":
+            self.path_end(node, entry.ref)
+
+    def path_end(self, node: ast.AST, path: str) -> None:
+        """A dotted path of the catalogue, used as a value."""
+        operation = operation_at(path)
+        if operation is None:
+            self.report(node, *advice.stdlib_not_allowed(path))
+        elif operation.kind == "module":
+            self.report(node, *advice.module_as_value(path))
+        elif operation.bounded:
+            self.report(node, *advice.must_be_called(path))
+
+    # Attributes
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.ctx, ast.Load):
+            path = self.path_of(node)
+            if path is not None:
+                self.path_end(node, path)
+                return
+            self.attribute_name(node)
+            self.attribute_owner(node)
+            return
+        self.written_attribute(node)
+
+    def attribute_owner(self, node: ast.Attribute) -> None:
+        if self.is_self(node.value):
+            if self.attributes is not None and node.attr not in self.attributes:
+                self.report(node, *advice.unknown_attribute(node.attr))
+        elif not isinstance(node.value, ast.Name) or node.value.id in self.scope:
+            self.visit(node.value)
+        elif node.value.id not in self.names:
+            self.visit(node.value)
+        elif self.names[node.value.id].kind in _OPAQUE:
+            self.report(node, *advice.opaque(node.value.id, node.attr))
+
+    def attribute_name(self, node: ast.Attribute) -> None:
+        name = node.attr
+        if name in TEMPLATE_METHODS and isinstance(node.value, (ast.Constant, ast.JoinedStr)):
+            self.report(node, *advice.TEMPLATE)
+        if not name.startswith("_") or name in _TUPLE_METHODS:
+            return
+        if name in _TYPE_NAMES and _is_type_call(node.value) and "type" not in self.scope:
+            return
+        if self.is_self(node.value) and not name.startswith("__"):
+            return
+        self.report(node, *advice.underscore_attribute(name))
+
+    def written_attribute(self, node: ast.Attribute) -> None:
+        self.attribute_name(node)
+        if self.is_self(node.value):
+            self.report(node, *advice.state_write(node.attr))
+            return
+        self.written_owner(node.value)
+        self.visit(node.value)
+
+    def written_owner(self, node: ast.expr) -> None:
+        """Refuse a write into something that is no value of the run."""
+        root = node
+        while isinstance(root, (ast.Attribute, ast.Subscript)):
+            root = root.value
+        if isinstance(root, ast.Name) and root.id not in self.scope:
+            self.report(root, *advice.table_write(root.id))
+        elif _is_type_call(root):
+            self.report(root, *advice.table_write("type(...)"))
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            self.written_owner(node.value)
+        self.visit_all((node.value, node.slice))
+
+    def is_self(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id == "self" and "self" in self.scope
+
+    def path_of(self, node: ast.expr) -> str | None:
+        """The dotted path through the catalogue that `node` spells, if it does."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id in self.scope:
+            return None
+        entry = self.names.get(node.id)
+        if entry is not None and entry.kind == "stdlib":
+            head = entry.ref
+        elif entry is None and (node.id in METHODS or node.id in ATTRIBUTES):
+            head = node.id
+        else:
+            return None
+        return self.extended(head, parts)
+
+    def extended(self, head: str, parts: list[str]) -> str | None:
+        """`head` with its attributes, None once a constant's value is reached:
+        from there on the path goes through a value."""
+        while parts:
+            head = f"{head}.{parts.pop()}"
+            operation = operation_at(head)
+            if operation is not None and operation.kind == "constant" and parts:
+                return None
+        return head
+
+    # Calls
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.called(node)
+        self.visit_all((*node.args, *node.keywords))
+
+    def called(self, node: ast.Call) -> None:
+        function = node.func
+        path = self.path_of(function)
+        if path is None and isinstance(function, ast.Name) and function.id in BUILTINS:
+            outside = function.id not in self.scope and function.id not in self.names
+            path = function.id if outside else None
+        if path is not None:
+            self.operation_call(node, path)
+        elif isinstance(function, ast.Attribute) and function.attr in TEMPLATE_METHODS:
+            self.template_call(node, function)
+        else:
+            self.mutating_call(function)
+            self.visit(function)
+
+    def mutating_call(self, function: ast.expr) -> None:
+        if not isinstance(function, ast.Attribute) or function.attr not in _MUTATORS:
+            return
+        owner = function.value
+        if isinstance(owner, ast.Name) and owner.id not in self.scope:
+            entry = self.names.get(owner.id)
+            if entry is not None and entry.kind == "constant":
+                self.report(function, *advice.constant_mutated(owner.id, function.attr))
+
+    def operation_call(self, node: ast.Call, path: str) -> None:
+        operation = operation_at(path)
+        if operation is None:
+            self.report(node.func, *advice.stdlib_not_allowed(path))
+            return
+        if operation.kind in ("module", "constant"):
+            self.report(node.func, *advice.not_callable(path))
+        if not operation.bounded:
+            return
+        spread = [argument for argument in node.args if isinstance(argument, ast.Starred)]
+        limit = operation.arguments_max
+        if limit is not None and (spread or len(node.args) > limit):
+            self.report(node, *advice.too_many_arguments(path, limit))
+        for keyword in node.keywords:
+            allowed = operation.keywords is None or keyword.arg in operation.keywords
+            if keyword.arg is None or not allowed or keyword.arg in operation.refused_keywords:
+                self.report(keyword, *advice.keyword_not_allowed(path, keyword.arg))
+
+    def template_call(self, node: ast.Call, function: ast.Attribute) -> None:
+        receiver = function.value
+        template = receiver.value if isinstance(receiver, ast.Constant) else None
+        if not isinstance(template, str) or function.attr != "format":
+            self.report(node, *advice.TEMPLATE)
+        elif not _plain_template(template):
+            self.report(node, *advice.TEMPLATE_WALKS)
+
+    # Scopes
+
+    def visit_comprehension_scope(
+        self,
+        node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp,
+        results: Iterable[ast.expr],
+    ) -> None:
+        self.visit(node.generators[0].iter)
+        outer = self.scope
+        self.scope = outer | comprehension_names(node)
+        for position, part in enumerate(node.generators):
+            if part.is_async:
+                self.report(part.target, *advice.ASYNC_COMPREHENSION)
+            self.visit(part.target)
+            if position:
+                self.visit(part.iter)
+            self.visit_all(part.ifs)
+        self.visit_all(results)
+        self.scope = outer
+
+    def visit_ListComp(self, node: ast.ListComp) -> None:
+        self.visit_comprehension_scope(node, (node.elt,))
+
+    def visit_SetComp(self, node: ast.SetComp) -> None:
+        self.visit_comprehension_scope(node, (node.elt,))
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+        self.visit_comprehension_scope(node, (node.elt,))
+
+    def visit_DictComp(self, node: ast.DictComp) -> None:
+        self.visit_comprehension_scope(node, (node.key, node.value))
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self.parameters(node.args)
+        self.inside(parameter_names(node.args), (node.body,))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self.bind(node, node.name)
+        for decorator in node.decorator_list:
+            self.report(decorator, *advice.LOCAL_DECORATOR)
+        self.parameters(node.args)
+        self.inside((*parameter_names(node.args), *bound_names(node.body)), node.body)
+
+    def parameters(self, arguments: ast.arguments) -> None:
+        for name in parameter_names(arguments):
+            if name.startswith("__") or name == "self":
+                self.report(arguments, *advice.reserved_name(name))
+        self.visit_all((*arguments.defaults, *arguments.kw_defaults))
+
+    # Names bound by something else than a `Name`
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.name is not None:
+            self.bind(node, node.name)
+        self.visit_all((node.type, *node.body))
+
+    def visit_MatchAs(self, node: ast.MatchAs) -> None:
+        if node.name is not None:
+            self.bind(node, node.name)
+        self.visit_all((node.pattern,))
+
+    def visit_MatchStar(self, node: ast.MatchStar) -> None:
+        if node.name is not None:
+            self.bind(node, node.name)
+
+    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
+        if node.rest is not None:
+            self.bind(node, node.rest)
+        self.visit_all((*node.keys, *node.patterns))
+
+    def visit_MatchClass(self, node: ast.MatchClass) -> None:
+        for name in node.kwd_attrs:
+            if name.startswith("_"):
+                self.report(node, *advice.underscore_attribute(name))
+        self.visit_all((node.cls, *node.patterns, *node.kwd_patterns))
+
+
+def _is_type_call(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "type"
+        and len(node.args) == 1
+    )
+
+
+def _plain_template(template: str) -> bool:
+    """Whether the fields of a format template are plain names or numbers."""
+    try:
+        for _, field, spec, _ in string.Formatter().parse(template):
+            if field is not None and (not _plain_field(field) or not _plain_template(spec or "")):
+                return False
+    except ValueError:
+        # Python raises the same for the same template when it is evaluated.
+        return True
+    return True
+
+
+def _plain_field(field: str) -> bool:
+    return "." not in field and "[" not in field

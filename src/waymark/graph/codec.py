@@ -1,0 +1,152 @@
+"""Graph <-> JSON document, as it is stored and read by people in psql.
+
+The layout follows the dataclasses of `model` field by field, so that a field
+added there is stored without a change here. A node carries its kind under
+`node`; text of several lines is a list of lines. Reading is strict: a missing,
+unknown or mistyped field is a `GraphError` that says where.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal, Union
+
+from ..errors import GraphError
+from . import model
+from .model import FORMAT, Graph
+
+_NODES: Mapping[str, type] = {
+    "compute": model.Compute,
+    "await": model.Await,
+    "branch": model.Branch,
+    "loop": model.Loop,
+    "jump": model.Jump,
+    "try": model.Try,
+    "return": model.Return,
+    "raise": model.Raise,
+}
+_NODE_NAMES = {cls: name for name, cls in _NODES.items()}
+
+#: Fields that say where something stands in the author's file.
+LOCATIONS = frozenset({"span", "lines", "source", "path", "first_line"})
+
+
+def to_document(graph: Graph) -> str:
+    """The document of `graph`: indented JSON with locations."""
+    return json.dumps(plain(graph), indent=1, ensure_ascii=False)
+
+
+def from_document(document: str) -> Graph:
+    """The graph of a document. Raises GraphError for anything odd in its form;
+    `validation.validate` judges what the code in it does."""
+    try:
+        data = json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise GraphError(f"the graph's document is no JSON: {error}") from None
+    version = data.get("format") if isinstance(data, dict) else None
+    if version != FORMAT:
+        raise GraphError(f"the graph has format {version!r}; this version reads {FORMAT}")
+    try:
+        graph = _read(data, Graph, "graph")
+    except RecursionError:
+        raise GraphError("the graph is nested too deeply") from None
+    assert isinstance(graph, Graph)
+    return graph
+
+
+def plain(value: Any, *, locations: bool = True) -> Any:
+    """`value` as JSON data; without locations where these must not count."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        data: dict[str, Any] = {}
+        if type(value) in _NODE_NAMES:
+            data["node"] = _NODE_NAMES[type(value)]
+        for field in dataclasses.fields(value):
+            if locations or field.name not in LOCATIONS:
+                data[field.name] = plain(getattr(value, field.name), locations=locations)
+        return data
+    if isinstance(value, tuple):
+        return [plain(item, locations=locations) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item, locations=locations) for key, item in value.items()}
+    if isinstance(value, str) and "\n" in value:
+        return {"lines": value.split("\n")}
+    return value
+
+
+@cache
+def _hints(cls: type) -> Mapping[str, Any]:
+    return typing.get_type_hints(cls, vars(model))
+
+
+def _odd(where: str, problem: str) -> GraphError:
+    return GraphError(f"the stored graph is damaged at {where}: {problem}")
+
+
+def _read(data: Any, hint: Any, where: str) -> Any:
+    """`data` as a value of type `hint`."""
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin is tuple:
+        return _read_tuple(data, arguments, where)
+    if origin is dict:
+        if not isinstance(data, dict):
+            raise _odd(where, "not an object")
+        return {key: _read(item, arguments[1], f"{where}.{key}") for key, item in data.items()}
+    if origin in (Union, types.UnionType):
+        return _read_union(data, arguments, where)
+    if origin is Literal:
+        if data not in arguments or not isinstance(data, str):
+            raise _odd(where, f"{data!r} is none of {', '.join(map(str, arguments))}")
+        return data
+    if dataclasses.is_dataclass(hint):
+        return _read_object(data, typing.cast("type", hint), where)
+    return _read_scalar(data, hint, where)
+
+
+def _read_scalar(data: Any, hint: Any, where: str) -> Any:
+    if hint is str and isinstance(data, dict) and set(data) == {"lines"}:
+        return "\n".join(_read(data["lines"], tuple[str, ...], where))
+    if type(data) is not hint:
+        raise _odd(where, f"expected {hint.__name__}, found {type(data).__name__}")
+    return data
+
+
+def _read_tuple(data: Any, arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    if not isinstance(data, list):
+        raise _odd(where, "not a list")
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return tuple(
+            _read(item, arguments[0], f"{where}[{index}]") for index, item in enumerate(data)
+        )
+    if len(data) != len(arguments):
+        raise _odd(where, f"expected {len(arguments)} items, found {len(data)}")
+    return tuple(
+        _read(item, hint, f"{where}[{index}]")
+        for index, (item, hint) in enumerate(zip(data, arguments, strict=True))
+    )
+
+
+def _read_union(data: Any, arguments: tuple[Any, ...], where: str) -> Any:
+    if type(None) in arguments:
+        inner = next(hint for hint in arguments if hint is not type(None))
+        return None if data is None else _read(data, inner, where)
+    name = data.get("node") if isinstance(data, dict) else None
+    cls = _NODES.get(name) if isinstance(name, str) else None
+    if cls is None:
+        raise _odd(where, f"{name!r} is no kind of node")
+    return _read_object({key: data[key] for key in data if key != "node"}, cls, where)
+
+
+def _read_object(data: Any, cls: type, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise _odd(where, "not an object")
+    hints = _hints(cls)
+    if set(data) != set(hints):
+        odd = ", ".join(sorted(set(data) ^ set(hints)))
+        raise _odd(where, f"missing or unknown: {odd}")
+    return cls(**{name: _read(data[name], hints[name], f"{where}.{name}") for name in hints})

@@ -1,0 +1,19 @@
+"""The identity of a graph: a hash of what it does, not of where it was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from .codec import plain
+from .model import Graph
+
+DIGEST_BYTES = 16
+
+
+def fingerprint(graph: Graph) -> bytes:
+    """16 bytes that are equal for graphs equal in all but their locations."""
+    canonical = json.dumps(
+        plain(graph, locations=False), sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    )
+    return hashlib.blake2b(canonical.encode("ascii"), digest_size=DIGEST_BYTES).digest()
