@@ -1,0 +1,1 @@
+"""A FastAPI app that welcomes its users by mail, durably."""

@@ -1,0 +1,1 @@
+"""A Mountaineer app that welcomes its users by mail, durably."""
