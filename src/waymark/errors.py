@@ -212,6 +212,11 @@ class InjectionError(WaymarkError):
     action, the parameter and the provider."""
 
 
+class OutsideActionError(WaymarkError, LookupError):
+    """`waymark.context()` was called where no action runs. Call it in an action
+    that a workflow called, or in a dependency of one."""
+
+
 def unreachable(value: Any) -> WaymarkBug:
     """The error for a case that cannot happen."""
     return WaymarkBug(f"unexpected {value!r}")

@@ -1,0 +1,49 @@
+"""What the code of an action can learn about the attempt it runs in."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import NamedTuple
+from uuid import UUID
+
+from waymark.errors import OutsideActionError
+
+
+class ActionContext(NamedTuple):
+    """One attempt of one action call. A tuple, since one is made per attempt."""
+
+    run_id: UUID
+    #: Registered name of the workflow.
+    workflow: str
+    #: Registered name of the action.
+    action: str
+    #: Number of the call within its run; the same in every attempt.
+    effect: int
+    #: Counts from 1.
+    attempt: int
+
+    @property
+    def idempotency_key(self) -> str:
+        """Text that is the same in every attempt of this call, and that no other
+        call ever has. Hand it to what must act once (a payment, a message id)."""
+        return f"{self.run_id}:{self.effect}"
+
+
+#: Set by the executor around each attempt, dependencies included.
+attempt_context: ContextVar[ActionContext] = ContextVar("waymark_attempt")
+
+
+def context() -> ActionContext:
+    """The attempt that this code runs in.
+
+    Raises OutsideActionError where no action runs: in a workflow body, or when
+    an action is called as a plain function.
+    """
+    try:
+        return attempt_context.get()
+    except LookupError:
+        raise OutsideActionError(
+            "waymark.context() was called where no action runs. It works in an action that a"
+            " workflow called, and in its dependencies; called directly, an action is a plain"
+            " function and has no run."
+        ) from None

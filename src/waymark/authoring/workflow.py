@@ -1,0 +1,307 @@
+"""`@workflow`: a class whose `run` is compiled and from then on durable."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Mapping
+from functools import cached_property
+from types import FrameType, FunctionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeVar,
+    overload,
+)
+
+from waymark.errors import NotStartedError, RegistrationError
+from waymark.graph.model import Graph
+
+from . import hooks
+from .annotations import defining_namespace, resolve
+from .handle import RunHandle
+from .hooks import Compiled
+from .naming import checked_name, registered_name
+from .reach import reachable_classes
+from .registry import registry
+
+if TYPE_CHECKING:
+    from waymark.values import Arguments, Plan, TypeRegistry
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+#: Attribute of the durable `run`, holding the function it was authored as.
+AUTHORED = "__waymark_authored__"
+
+
+class HasRun(Protocol[P, R_co]):
+    """A class with an async `run`: what `submit` takes its types from."""
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
+
+
+class WorkflowDefinition:
+    """One decorated workflow class, found at `cls.__waymark__`.
+
+    `authored` is `run` as it was written; `signature` is without `self`.
+    """
+
+    def __init__(
+        self,
+        cls: type[Workflow],
+        name: str,
+        authored: Callable[..., Any],
+        namespace: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.cls = cls
+        self.name = name
+        self.authored = authored
+        self.compiled: Compiled | None = None
+        self._namespace: Mapping[str, Any] = namespace or {}
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        signature = inspect.signature(self.authored)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+    @cached_property
+    def hints(self) -> Mapping[str, Any]:
+        """Resolved annotations of `run`; what cannot be resolved is `Any`. Not to
+        be asked for while the module is still being imported."""
+        return resolve(self.authored, self._namespace, final=True)
+
+    @cached_property
+    def arguments(self) -> Arguments:
+        """The recorded form of `run`'s arguments."""
+        from waymark.values import Arguments
+
+        self.teach(registry.types, final=True)
+        name = f"{self.cls.__qualname__}.run"
+        return Arguments.for_signature(self.signature, self.hints, registry.types, name)
+
+    @cached_property
+    def result_plan(self) -> Plan[Any]:
+        """The recorded form of `run`'s result."""
+        from waymark.values import plan_for
+
+        self.teach(registry.types, final=True)
+        return plan_for(self.hints.get("return", Any), registry.types)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The compiled graph, every name resolved. Raises WorkflowCompileError."""
+        graph = self.link().graph
+        assert graph is not None, "link leaves no name unresolved"
+        return graph
+
+    @cached_property
+    def hash(self) -> bytes:
+        """Content hash of the graph, 16 bytes. Raises WorkflowCompileError."""
+        return self.link().hash
+
+    @cached_property
+    def document(self) -> str:
+        """The graph as JSON text. Raises WorkflowCompileError."""
+        return self.link().document
+
+    def link(self) -> Compiled:
+        """The compiled form with every name resolved, compiled again when the
+        decorator had to leave names open. Raises WorkflowCompileError."""
+        if self.compiled is None or self.compiled.graph is None:
+            if hooks.compiler is None:
+                raise NotStartedError(
+                    f"workflow {self.name} cannot be compiled: `import waymark` installs the"
+                    " compiler, and only a part of the package was imported"
+                )
+            self.compiled = hooks.compiler(self, True)
+        return self.compiled
+
+    def teach(self, types: TypeRegistry, *, final: bool) -> bool:
+        """Add every class that arguments and result can bring into a run. False
+        when, not `final`, annotations cannot be resolved yet."""
+        try:
+            hints = self.hints if final else resolve(self.authored, self._namespace, final=False)
+        except (NameError, AttributeError):
+            return False
+        for hint in hints.values():
+            types.add(hint)
+        for reachable in reachable_classes(self.authored):
+            types.add(reachable)
+        return True
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}>"
+
+
+class Workflow:
+    """Base of every workflow. A subclass writes `async def run` and is decorated
+    with `@workflow`; from then on `run` is durable: it submits a run and waits
+    for its result, and the authored body itself is never executed."""
+
+    __waymark__: ClassVar[WorkflowDefinition]
+
+    async def submit(self: HasRun[P, R_co], *args: P.args, **kwargs: P.kwargs) -> RunHandle[R_co]:
+        """Store a run with the arguments of `run`, and return once it is committed.
+
+        Raises TypeError for wrong arguments, ValueEncodeError for one that cannot
+        be stored, NotStartedError. Nothing is stored then.
+        """
+        definition = definition_of(type(self))
+        arguments = definition.arguments.pack(args, kwargs)
+        run_id = await hooks.client().submit(definition, arguments)
+        return RunHandle(run_id, definition.name, definition)
+
+    @classmethod
+    def visualize(cls, format: Literal["text", "mermaid"] = "text") -> str:
+        """The compiled graph as a tree of text or as a Mermaid flowchart. Raises
+        ValueError for another format, WorkflowCompileError."""
+        if format not in hooks.VISUAL_FORMATS:
+            choices = " or ".join(repr(choice) for choice in hooks.VISUAL_FORMATS)
+            raise ValueError(f"visualize(format={format!r}): the formats are {choices}")
+        graph = definition_of(cls).graph
+        if hooks.render is None:
+            raise NotStartedError("`import waymark` installs what draws graphs; import it first")
+        return hooks.render(graph, format)
+
+
+def definition_of(cls: type) -> WorkflowDefinition:
+    """The definition of exactly this class.
+
+    A subclass of a workflow may override what the graph was compiled from, so
+    it counts as undecorated until it is decorated itself. Raises RegistrationError.
+    """
+    definition = cls.__dict__.get("__waymark__")
+    if isinstance(definition, WorkflowDefinition):
+        return definition
+    raise RegistrationError(
+        f"{cls.__module__}:{cls.__qualname__} is no registered workflow; put @workflow above the"
+        " class (a subclass of a workflow needs its own)"
+    )
+
+
+W = TypeVar("W", bound=HasRun[..., Any])
+
+
+class WorkflowDecorator(Protocol):
+    """What `workflow(name=...)` returns."""
+
+    def __call__(self, cls: type[W], /) -> type[W]: ...
+
+
+@overload
+def workflow(cls: type[W], /) -> type[W]: ...
+@overload
+def workflow(*, name: str | None = None) -> WorkflowDecorator: ...
+def workflow(cls: type[Any] | None = None, /, *, name: str | None = None) -> Any:
+    """Register a workflow class and compile its `run`.
+
+    The name is `module:qualname` unless `name` gives another. Raises
+    RegistrationError, DuplicateNameError, and WorkflowCompileError with every
+    violation at once; names that have no meaning yet may still get one until
+    `start()`.
+    """
+    frame = inspect.currentframe()
+    if cls is not None:
+        return _register(cls, name, frame.f_back if frame else None)
+
+    def decorate(cls: type[Any], /) -> type[Any]:
+        inner = inspect.currentframe()
+        return _register(cls, name, inner.f_back if inner else None)
+
+    return decorate
+
+
+def _register(cls: object, name: str | None, frame: FrameType | None) -> type[Any]:
+    checked = _checked_class(cls)
+    definition = WorkflowDefinition(
+        checked,
+        registered_name(checked) if name is None else checked_name(name, "workflow"),
+        _authored_run(checked),
+        defining_namespace(checked, frame),
+    )
+    registry.refuse_taken_workflow(definition)
+    if hooks.compiler is not None:
+        definition.compiled = hooks.compiler(definition, False)
+    # Only what compiled is changed or registered.
+    setattr(checked, "run", _durable(definition.authored))  # noqa: B010 - the base declares no run
+    checked.__waymark__ = definition
+    registry.add_workflow(definition)
+    return checked
+
+
+def _durable(authored: Callable[..., Any]) -> Callable[..., Any]:
+    """What stands in for `run` on the class."""
+
+    @functools.wraps(authored)
+    async def run(self: Workflow, *args: Any, **kwargs: Any) -> Any:
+        definition = definition_of(type(self))
+        arguments = definition.arguments.pack(args, kwargs)
+        return await hooks.client().submit_and_wait(definition, arguments)
+
+    setattr(run, AUTHORED, authored)
+    return run
+
+
+def _checked_class(cls: object) -> type[Workflow]:
+    if not isinstance(cls, type):
+        raise RegistrationError(f"@workflow takes a class, not {cls!r}")
+    if not issubclass(cls, Workflow) or cls is Workflow:
+        raise RegistrationError(
+            f"{cls.__qualname__} is no workflow; write `class {cls.__name__}(Workflow):`"
+        )
+    required = _required_parameters(cls)
+    if required:
+        raise RegistrationError(
+            f"{cls.__qualname__}.__init__ requires {', '.join(required)}; a run may go on in"
+            " another process, which makes the object without arguments. Pass data to `run`"
+            " instead, or give the parameters defaults."
+        )
+    return cls
+
+
+def _required_parameters(cls: type) -> list[str]:
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+
+def _authored_run(cls: type) -> FunctionType:
+    """`run` as the author wrote it, on this class or one it inherits from."""
+    name = f"{cls.__qualname__}.run"
+    found = inspect.getattr_static(cls, "run", None)
+    if found is None:
+        raise RegistrationError(
+            f"{cls.__qualname__} has no `run`; write `async def run(self, ...)` in it"
+        )
+    if isinstance(found, (staticmethod, classmethod)):
+        kind = type(found).__name__
+        raise RegistrationError(f"{name} is a {kind}; write `async def run(self, ...)`")
+    authored = getattr(found, AUTHORED, found)
+    if not isinstance(authored, FunctionType):
+        raise RegistrationError(f"{name} is {found!r}; write `async def run(self, ...)`")
+    if inspect.isasyncgenfunction(authored):
+        raise RegistrationError(f"{name} yields, and a run has one result; return a list")
+    if not inspect.iscoroutinefunction(authored):
+        raise RegistrationError(f"{name} is not async; write `async def run(self, ...)`")
+    _refuse_missing_self(authored, name)
+    return authored
+
+
+def _refuse_missing_self(authored: FunctionType, name: str) -> None:
+    first = next(iter(inspect.signature(authored).parameters.values()), None)
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if first is None or first.kind not in positional:
+        raise RegistrationError(f"{name} takes no `self`; write `async def run(self, ...)`")
