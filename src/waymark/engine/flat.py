@@ -1,0 +1,288 @@
+"""A graph, flattened into integers for the machine and code for the evaluator.
+
+The graph is a tree that people read; the machine wants a list with jumps. Each
+function becomes four parallel tuples, indexed by *pc*: the operation, its
+integer argument, the site (what the evaluator runs there) and the handler that
+catches what is raised there. The flattening is a pure function of the graph, so
+a pc means the same on every process.
+
+`finally` is laid out twice or more, as CPython does: once for each way out of
+its body (the normal end, each `return`, `break` and `continue` that crosses it)
+and once for exceptions, the last ending in RERAISE. While a copy is laid out,
+the handlers of the statement itself are not in force.
+
+A handler is a pc and a depth. On a raise the machine moves to the pc, and the
+evaluator cuts the frame's stack of exceptions being handled to the depth and
+pushes the new one. POP_EXCEPTION undoes that push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from waymark.graph.model import (
+    Await,
+    Branch,
+    Code,
+    Compute,
+    Function,
+    Jump,
+    Loop,
+    Node,
+    Raise,
+    Return,
+    Try,
+)
+
+
+class Op(IntEnum):
+    """Operations. "Site" says that the evaluator takes part."""
+
+    EVALUATE = 0  # site: run statements, go on
+    TEST = 1  # site: go on if true, else to the argument
+    ITERATE = 2  # site: make the iterator, go on
+    NEXT = 3  # site: bind the next item and go on, or leave to the argument
+    AWAIT = 4  # site: evaluate the awaitable, wait, bind the outcome, go on
+    RETURN = 5  # site: evaluate the value into the frame's result, go on
+    MATCH = 6  # site: bind and go on if the handler takes the exception, else argument
+    UNBIND = 7  # site: forget the handler's name, go on
+    POP_EXCEPTION = 8  # site: the exception is handled, go on
+    RERAISE = 9  # site: raise the exception being handled
+    JUMP = 10  # to the argument
+    LEAVE = 11  # the frame ends with its result
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the evaluator needs at one pc."""
+
+    node: int
+    code: Code | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlatFunction:
+    """One function in flat form; the tuples are parallel and indexed by pc.
+    `catches[pc]` is -1 or an index into `handlers`, pairs of (pc, depth)."""
+
+    ops: tuple[int, ...]
+    arguments: tuple[int, ...]
+    sites: tuple[Site | None, ...]
+    catches: tuple[int, ...]
+    handlers: tuple[tuple[int, int], ...]
+
+
+@dataclass(slots=True)
+class _Block:
+    """Something that a jump out of it has to undo. `catch` is the handler in
+    force outside the block, `depth` the exceptions being handled outside."""
+
+    kind: str  # "loop", "finally", "handler", "handling"
+    catch: int
+    depth: int
+    final: tuple[Node, ...] = ()
+    name: str | None = None
+    breaks: list[int] = field(default_factory=list)
+    else_breaks: list[int] = field(default_factory=list)
+    head: int = 0
+    node: int = -1
+
+
+class _Flattener:
+    def __init__(self) -> None:
+        self.ops: list[int] = []
+        self.arguments: list[int] = []
+        self.sites: list[Site | None] = []
+        self.catches: list[int] = []
+        self.handlers: list[tuple[int, int]] = []
+        self.blocks: list[_Block] = []
+        self.catch = -1
+        self.depth = 0
+
+    # Laying out
+
+    def emit(self, op: Op, site: Site | None = None, argument: int = -1) -> int:
+        self.ops.append(int(op))
+        self.arguments.append(argument)
+        self.sites.append(site)
+        self.catches.append(self.catch)
+        return len(self.ops) - 1
+
+    def here(self) -> int:
+        return len(self.ops)
+
+    def patch(self, *pcs: int) -> None:
+        for pc in pcs:
+            self.arguments[pc] = self.here()
+
+    def new_handler(self) -> int:
+        self.handlers.append((-1, self.depth))
+        return len(self.handlers) - 1
+
+    def place_handler(self, handler: int) -> None:
+        self.handlers[handler] = (self.here(), self.handlers[handler][1])
+
+    def body(self, nodes: tuple[Node, ...]) -> None:
+        for node in nodes:
+            self.node(node)
+
+    def node(self, node: Node) -> None:
+        match node:
+            case Compute():
+                self.emit(Op.EVALUATE, Site(node.id, node.code))
+            case Await():
+                self.emit(Op.AWAIT, Site(node.id, node.call, node.target))
+            case Branch():
+                self.branch(node)
+            case Loop():
+                self.loop(node)
+            case Jump():
+                self.jump(node)
+            case Try():
+                self.try_(node)
+            case Return():
+                self.emit(Op.RETURN, Site(node.id, node.value))
+                self.unwind(0)
+                self.emit(Op.LEAVE)
+            case Raise(code=None):
+                self.emit(Op.RERAISE, Site(node.id))
+            case Raise():
+                self.emit(Op.EVALUATE, Site(node.id, node.code))
+
+    def branch(self, node: Branch) -> None:
+        test = self.emit(Op.TEST, Site(node.id, node.test))
+        self.body(node.then)
+        if not node.orelse:
+            self.patch(test)
+            return
+        end = self.emit(Op.JUMP)
+        self.patch(test)
+        self.body(node.orelse)
+        self.patch(end)
+
+    def loop(self, node: Loop) -> None:
+        if node.flavour == "for":
+            self.emit(Op.ITERATE, Site(node.id, node.head, _iterator(node)))
+        block = _Block("loop", self.catch, self.depth, head=self.here(), node=node.id)
+        if node.flavour == "for":
+            exit_ = self.emit(Op.NEXT, Site(node.id, None, node.target))
+        else:
+            exit_ = self.emit(Op.TEST, Site(node.id, node.head))
+        self.blocks.append(block)
+        self.body(node.body)
+        self.blocks.pop()
+        self.emit(Op.JUMP, None, block.head)
+        self.patch(exit_, *block.else_breaks)
+        self.body(node.orelse)
+        self.patch(*block.breaks)
+
+    def jump(self, node: Jump) -> None:
+        index = max(i for i, block in enumerate(self.blocks) if block.kind == "loop")
+        block = self.blocks[index]
+        self.unwind(index + 1)
+        match node.kind:
+            case "continue":
+                self.emit(Op.JUMP, None, block.head)
+            case "break":
+                block.breaks.append(self.emit(Op.JUMP))
+            case "break_else":
+                block.else_breaks.append(self.emit(Op.JUMP))
+
+    # Ways out
+
+    def unwind(self, down_to: int) -> None:
+        """Lay out what leaving all blocks from `down_to` on has to do."""
+        kept = (self.blocks, self.catch, self.depth)
+        for index in range(len(kept[0]) - 1, down_to - 1, -1):
+            block = kept[0][index]
+            self.blocks = kept[0][:index]
+            if block.kind in ("handler", "handling"):
+                if block.name is not None:
+                    self.emit(Op.UNBIND, Site(block.node, None, block.name))
+                self.emit(Op.POP_EXCEPTION, Site(block.node))
+            self.catch, self.depth = block.catch, block.depth
+            if block.kind == "finally":
+                self.body(block.final)
+        self.blocks, self.catch, self.depth = kept
+
+    def within(self, block: _Block, catch: int, lay_out: Callable[[], None]) -> None:
+        """Lay something out inside `block`, with `catch` in force."""
+        kept = self.catch
+        self.blocks.append(block)
+        self.catch = catch
+        lay_out()
+        self.blocks.pop()
+        self.catch = kept
+
+    # try
+
+    def try_(self, node: Try) -> None:
+        if not node.final:
+            self.try_except(node)
+            return
+        outer, depth = self.catch, self.depth
+        handler = self.new_handler()
+        block = _Block("finally", outer, depth, final=node.final, node=node.id)
+        self.within(block, handler, lambda: self.try_except(node))
+        self.body(node.final)
+        end = self.emit(Op.JUMP)
+        self.place_handler(handler)
+        self.depth = depth + 1
+        handling = _Block("handling", outer, depth, node=node.id)
+        self.within(handling, outer, lambda: self.body(node.final))
+        self.emit(Op.RERAISE, Site(node.id))
+        self.depth = depth
+        self.patch(end)
+
+    def try_except(self, node: Try) -> None:
+        if not node.handlers:
+            self.body(node.body)
+            return
+        outer, depth = self.catch, self.depth
+        handler = self.new_handler()
+        self.catch = handler
+        self.body(node.body)
+        self.catch = outer
+        self.body(node.orelse)
+        ends = [self.emit(Op.JUMP)]
+        self.place_handler(handler)
+        self.depth = depth + 1
+        for clause in node.handlers:
+            match_ = self.emit(Op.MATCH, Site(node.id, clause.types, clause.name))
+            block = _Block("handler", outer, depth, name=clause.name, node=node.id)
+            cleanup = self.new_handler() if clause.name is not None else outer
+            self.within(block, cleanup, lambda body=clause.body: self.body(body))
+            if clause.name is not None:
+                self.emit(Op.UNBIND, Site(node.id, None, clause.name))
+            self.emit(Op.POP_EXCEPTION, Site(node.id))
+            ends.append(self.emit(Op.JUMP))
+            if clause.name is not None:
+                self.place_handler(cleanup)
+                self.emit(Op.UNBIND, Site(node.id, None, clause.name))
+                self.emit(Op.RERAISE, Site(node.id))
+            self.patch(match_)
+        self.emit(Op.RERAISE, Site(node.id))
+        self.depth = depth
+        self.patch(*ends)
+
+
+def _iterator(node: Loop) -> str:
+    return f"{node.id}"
+
+
+def flatten(function: Function) -> FlatFunction:
+    """The flat form of one function. Falling off its end returns None."""
+    flattener = _Flattener()
+    flattener.body(function.body)
+    flattener.emit(Op.RETURN, Site(-1))
+    flattener.emit(Op.LEAVE)
+    return FlatFunction(
+        tuple(flattener.ops),
+        tuple(flattener.arguments),
+        tuple(flattener.sites),
+        tuple(flattener.catches),
+        tuple(flattener.handlers),
+    )

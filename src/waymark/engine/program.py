@@ -1,0 +1,463 @@
+"""Binds a checked graph to this process: text to code objects, names to values.
+
+Each function's nodes are compiled as functions nested in one outer function
+whose locals are the author's variables. A node's code therefore reaches the
+variables through *cells*; the evaluator gives each frame cells of its own.
+Assignments, deletions, closures with late binding and comprehensions then mean
+just what they mean in Python, and nothing is copied in or out.
+
+Before compiling, guards are put on what depends on the value's type (`guards`).
+The globals of a node hold the allowed builtins, the function's linked names and
+the guards, and nothing else; `__builtins__` is empty.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import linecache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType
+from typing import Any
+
+from waymark.errors import GraphError, UnresolvedActionError
+from waymark.graph.model import HIDDEN, Code, Function, Graph, Name
+from waymark.graph.operations import BUILTINS, operation_at
+from waymark.values import freeze, plan_for
+
+from .awaitables import GatherCall, HelperCall, SleepCall, action_stub
+from .flat import FlatFunction, Site, flatten
+from .guards import Guards, make_frozenset, make_set, plain_type
+from .links import Links
+from .tape import Tape
+
+_GET, _OWNER, _MAKE = f"{HIDDEN}get", f"{HIDDEN}owner", f"{HIDDEN}make"
+_SET, _FROZENSET, _TYPE = f"{HIDDEN}set", f"{HIDDEN}frozenset", f"{HIDDEN}type"
+_SPECIAL_CALLS = {"set": _SET, "frozenset": _FROZENSET, "type": _TYPE}
+
+_PARAMETER_FORMS = {
+    "positional": "posonlyargs",
+    "normal": "args",
+    "keyword": "kwonlyargs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedSite:
+    """What the evaluator runs at one pc. `free` are indices of the variables
+    that `code` reaches, in the order of its free names; `target` is one too."""
+
+    op: int
+    node: int
+    code: CodeType | None
+    free: tuple[int, ...]
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedFunction:
+    """One function, ready to run. `bind(*args, **kwargs)` gives the values of
+    its parameters in order, or raises Python's own TypeError."""
+
+    name: str
+    flat: FlatFunction
+    sites: tuple[LinkedSite | None, ...]
+    variables: tuple[str, ...]
+    namespace: dict[str, Any]
+    bind: Callable[..., tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A graph, bound to this process. Shared by all its runs in one thread."""
+
+    graph: Graph
+    hash: bytes
+    links: Links
+    functions: tuple[LinkedFunction, ...]
+    flat: tuple[FlatFunction, ...]
+    tape: Tape
+
+    @property
+    def workflow(self) -> str:
+        return self.graph.workflow
+
+    def missing(self) -> list[str]:
+        """Names of actions that no registered code provides now."""
+        return [ref for ref in action_refs(self.graph) if self.links.actions(ref) is None]
+
+
+def action_refs(graph: Graph) -> list[str]:
+    """Every action that a graph names, sorted."""
+    return sorted({n.ref for f in graph.functions for n in f.names.values() if n.kind == "action"})
+
+
+def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
+    """Bind a validated graph. Raises `UnresolvedActionError` (with every action
+    that is missing) and `GraphError`."""
+    missing = [ref for ref in action_refs(graph) if links.actions(ref) is None]
+    if missing:
+        listed = ", ".join(f"`{ref}`" for ref in missing)
+        raise UnresolvedActionError(
+            f"workflow {graph.workflow} calls {listed}, which no imported module registers; "
+            "import the module that defines it before waymark.start(), or give the action "
+            "its old name in aliases="
+        )
+    tape = Tape(links.types)
+    linker = _Linker(graph, hash, links, Guards(tape))
+    functions = tuple(linker.link(function) for function in graph.functions)
+    return Program(graph, hash, links, functions, tuple(f.flat for f in functions), tape)
+
+
+class _Linker:
+    def __init__(self, graph: Graph, hash: bytes, links: Links, guards: Guards) -> None:
+        self.graph = graph
+        self.links = links
+        self.guards = guards
+        self.tag = hash.hex()[:8]
+        self.plan = plan_for(Any, links.types)
+        self.indices = {function.name: i for i, function in enumerate(graph.functions)}
+        self.binders = [_binder(function) for function in graph.functions]
+
+    # Functions
+
+    def link(self, function: Function) -> LinkedFunction:
+        flat = flatten(function)
+        namespace = self.namespace(function)
+        codes = self.compile(function, flat, namespace)
+        index = {name: i for i, name in enumerate(function.variables)}
+        sites = tuple(
+            None if site is None else _linked_site(op, site, codes.get(pc), index)
+            for pc, (op, site) in enumerate(zip(flat.ops, flat.sites, strict=True))
+        )
+        binder = self.bind(function)
+        return LinkedFunction(function.name, flat, sites, function.variables, namespace, binder)
+
+    def bind(self, function: Function) -> Callable[..., tuple[Any, ...]]:
+        """The function's binder, with its defaults filled in."""
+        defaults = {
+            parameter.default: self.value(parameter.default, function.names[parameter.default])
+            for parameter in function.parameters
+            if parameter.default is not None
+        }
+        made: dict[str, Any] = {}
+        exec(self.binders[self.indices[function.name]], defaults, made)  # noqa: S102 - our own text
+        bind: Callable[..., tuple[Any, ...]] = made["bind"]
+        bind.__qualname__ = function.name
+        if function.method:
+            return lambda *args, **kwargs: bind(None, *args, **kwargs)
+        return bind
+
+    # Names
+
+    def namespace(self, function: Function) -> dict[str, Any]:
+        guards = self.guards
+        space: dict[str, Any] = {"__builtins__": {}}
+        space.update((name, getattr(builtins, name)) for name in BUILTINS)
+        space[_GET], space[_OWNER], space[_MAKE] = guards.get, guards.owner, guards.make
+        space[_SET], space[_FROZENSET], space[_TYPE] = make_set, make_frozenset, plain_type
+        for name, meaning in function.names.items():
+            if meaning.kind != "stdlib" or not self.is_module(meaning.ref):
+                space[name] = self.value(name, meaning)
+        for name, meaning in self.graph.attributes.items():
+            space[_self_name(name)] = self.value(name, meaning)
+        return space
+
+    def is_module(self, ref: str) -> bool:
+        operation = operation_at(ref)
+        return operation is not None and operation.kind == "module"
+
+    def value(self, name: str, meaning: Name) -> Any:
+        """What a name stands for in this process."""
+        match meaning.kind:
+            case "action":
+                action = self.links.actions(meaning.ref)
+                if action is None:
+                    raise UnresolvedActionError(f"no action is registered as {meaning.ref}")
+                return action_stub(action)
+            case "class":
+                found = self.links.types.resolve(meaning.ref)
+                if found is None:
+                    raise GraphError(f"`{name}` names the class {meaning.ref}, unknown here")
+                return found
+            case "constant":
+                return freeze(self.plan.loads(meaning.value.encode(), run=True), name)
+            case "helper":
+                return self.helper(meaning.ref)
+            case "pure":
+                function = self.links.pure(meaning.ref)
+                if function is None:
+                    raise GraphError(f"`{name}` names the function {meaning.ref}, unknown here")
+                return self.guards.foreign(function)
+            case "stdlib":
+                return self.stdlib(meaning.ref)
+
+    def helper(self, ref: str) -> Callable[..., HelperCall]:
+        index = self.indices.get(ref)
+        if index is None:
+            raise GraphError(f"the graph has no function {ref}")
+        bind = self.bind(self.graph.functions[index])
+
+        def call(*args: Any, **kwargs: Any) -> HelperCall:
+            return HelperCall(index, ref, bind(*args, **kwargs))
+
+        return call
+
+    def stdlib(self, path: str) -> Any:
+        """The object at a dotted path of the catalogue, guarded by its kind."""
+        operation = operation_at(path)
+        if operation is None or operation.kind == "module":
+            raise GraphError(f"{path} is not in the catalogue")
+        if operation.kind == "awaitable":
+            return {"asyncio.sleep": SleepCall, "asyncio.gather": GatherCall}[path]
+        if operation.kind == "clock":
+            return self.guards.clock(path)
+        found = self.reach(path)
+        return self.guards.recorded(found) if operation.kind == "recorded" else found
+
+    def reach(self, path: str) -> Any:
+        parts = path.split(".")
+        for cut in range(len(parts), 0, -1):
+            module = self.links.modules.get(".".join(parts[:cut]))
+            if module is None:
+                continue
+            found: Any = module
+            for part in parts[cut:]:
+                found = getattr(found, part, None)
+            if found is not None:
+                return found
+        if hasattr(builtins, parts[0]):
+            found = getattr(builtins, parts[0])
+            for part in parts[1:]:
+                found = getattr(found, part)
+            return found
+        raise GraphError(f"{path} does not exist on this Python")
+
+    # Code
+
+    def compile(
+        self, function: Function, flat: FlatFunction, namespace: dict[str, Any]
+    ) -> dict[int, CodeType]:
+        """The code object of each site that has code, by pc."""
+        filename = self.source_name(function)
+        nodes: list[ast.stmt] = []
+        texts: dict[int, str] = {}
+        named: dict[tuple[int, str], str] = {}
+        for pc, site in enumerate(flat.sites):
+            if site is None or site.code is None:
+                continue
+            key = (site.node, site.code.text)
+            if key not in named:
+                named[key] = f"{HIDDEN}{len(nodes)}"
+                nodes.append(self.node_function(named[key], site.code, function, namespace))
+            texts[pc] = named[key]
+        outer = _outer(function.variables, nodes)
+        compiled = compile(outer, filename, "exec", dont_inherit=True)
+        inner = _code_constants(_code_constants(compiled)["outer"])
+        final = {name: _as(code, function.name) for name, code in inner.items()}
+        return {pc: final[name] for pc, name in texts.items()}
+
+    def source_name(self, function: Function) -> str:
+        """A file name whose text is the stored source, not today's file."""
+        filename = f"{function.path or self.graph.workflow}#{self.tag}:{function.name}"
+        lines = [*["\n"] * (function.first_line - 1), *function.source.splitlines(keepends=True)]
+        linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
+        return filename
+
+    def node_function(
+        self, name: str, code: Code, function: Function, namespace: dict[str, Any]
+    ) -> ast.stmt:
+        """`def name(): <code>`, guarded, over the variables it mentions."""
+        guard = _GuardInserter(self, function, namespace)
+        if code.mode == "eval":
+            value = guard.visit(ast.parse(code.text, mode="eval").body)
+            body: list[ast.stmt] = [ast.Return(value)]
+        else:
+            body = [guard.visit(statement) for statement in ast.parse(code.text).body]
+        mentioned = sorted(_identifiers(body) & set(function.variables))
+        if mentioned:
+            body.insert(0, ast.Nonlocal(mentioned))
+        wrapped = _definition(name, _no_arguments(), body)
+        _set_lines(wrapped, code.lines, function.first_line)
+        return wrapped
+
+
+class _GuardInserter(ast.NodeTransformer):
+    """Puts guards into one piece of code. See `guards`."""
+
+    def __init__(self, linker: _Linker, function: Function, namespace: dict[str, Any]) -> None:
+        self.linker = linker
+        self.function = function
+        self.namespace = namespace
+
+    def path(self, node: ast.expr) -> str | None:
+        """The dotted path of the catalogue that an expression spells, if any."""
+        match node:
+            case ast.Name(id=name) if name not in self.function.variables:
+                meaning = self.function.names.get(name)
+                return meaning.ref if meaning is not None and meaning.kind == "stdlib" else None
+            case ast.Attribute(value=value, attr=attr):
+                base = self.path(value)
+                return None if base is None else f"{base}.{attr}"
+            case _:
+                return None
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        path = self.path(node)
+        if path is not None and operation_at(path) is not None:
+            name = f"{HIDDEN}at_{path.replace('.', '_')}"
+            if not self.linker.is_module(path):
+                self.namespace[name] = self.linker.stdlib(path)
+                return _at(node, ast.Name(name, ast.Load()))
+        if isinstance(node.value, ast.Name) and node.value.id == "self" and self.function.method:
+            return _at(node, ast.Name(_self_name(node.attr), ast.Load()))
+        self.generic_visit(node)
+        label = ast.Constant(node.attr)
+        if isinstance(node.ctx, ast.Load):
+            return _at(node, ast.Call(ast.Name(_GET, ast.Load()), [node.value, label], []))
+        node.value = _at(node, ast.Call(ast.Name(_OWNER, ast.Load()), [node.value, label], []))
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if _is_template(node):
+            for part in (*node.args, *node.keywords):
+                self.generic_visit(part)
+            node.args = [self.visit(argument) for argument in node.args]
+            node.keywords = [self.visit(keyword) for keyword in node.keywords]
+            return node
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id not in self.function.variables:
+            name = node.func.id
+            meaning = self.function.names.get(name)
+            if meaning is not None and meaning.kind == "class":
+                node.args.insert(0, node.func)
+                node.func = _at(node, ast.Name(_MAKE, ast.Load()))
+            elif meaning is None and name in _SPECIAL_CALLS:
+                node.func = _at(node, ast.Name(_SPECIAL_CALLS[name], ast.Load()))
+        return node
+
+    def visit_Set(self, node: ast.Set) -> ast.expr:
+        self.generic_visit(node)
+        items = _at(node, ast.List(node.elts, ast.Load()))
+        return _at(node, ast.Call(ast.Name(_SET, ast.Load()), [items], []))
+
+    def visit_SetComp(self, node: ast.SetComp) -> ast.expr:
+        self.generic_visit(node)
+        items = _at(node, ast.ListComp(node.elt, node.generators))
+        return _at(node, ast.Call(ast.Name(_SET, ast.Load()), [items], []))
+
+
+def _is_template(node: ast.Call) -> bool:
+    """`"literal".format(...)`, whose template the checker has read."""
+    return (
+        isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("format", "format_map")
+        and isinstance(node.func.value, ast.Constant)
+    )
+
+
+def _self_name(attribute: str) -> str:
+    return f"{HIDDEN}self_{attribute}"
+
+
+def _at(near: ast.expr, node: ast.expr) -> Any:
+    return ast.copy_location(node, near)
+
+
+def _no_arguments() -> ast.arguments:
+    return ast.arguments([], [], None, [], [], None, [])
+
+
+def _definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
+    made = ast.parse("def made(): pass").body[0]
+    assert isinstance(made, ast.FunctionDef)
+    made.name, made.args, made.body = name, arguments, body
+    return made
+
+
+def _outer(variables: tuple[str, ...], nodes: list[ast.stmt]) -> ast.Module:
+    arguments = _no_arguments()
+    arguments.args = [ast.arg(name) for name in variables]
+    outer = _definition("outer", arguments, nodes or [ast.Pass()])
+    return ast.fix_missing_locations(ast.Module([outer], []))
+
+
+def _identifiers(body: list[ast.stmt]) -> set[str]:
+    """Every identifier in `body` that could be a variable."""
+    found: set[str] = set()
+    for statement in body:
+        for node in ast.walk(statement):
+            match node:
+                case ast.Name(id=name) | ast.ExceptHandler(name=str(name)):
+                    found.add(name)
+                case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                    found.add(name)
+                case ast.MatchMapping(rest=str(name)) | ast.FunctionDef(name=name):
+                    found.add(name)
+                case _:
+                    pass
+    return found
+
+
+def _set_lines(tree: ast.AST, lines: tuple[int, ...], first_line: int) -> None:
+    """Move the tree to the author's lines."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt | ast.expr | ast.excepthandler | ast.arg | ast.keyword):
+            line = getattr(node, "lineno", 1)
+            place = lines[min(line, len(lines)) - 1] if lines else first_line
+            node.lineno = node.end_lineno = place
+            node.col_offset = node.end_col_offset = 0
+
+
+def _code_constants(code: CodeType) -> dict[str, CodeType]:
+    return {c.co_name: c for c in code.co_consts if isinstance(c, CodeType)}
+
+
+def _as(code: CodeType, name: str) -> CodeType:
+    return code.replace(co_name=name.rpartition(".")[2], co_qualname=name)
+
+
+def _linked_site(
+    op: int, site: Site, code: CodeType | None, index: Mapping[str, int]
+) -> LinkedSite:
+    free = tuple(index[name] for name in code.co_freevars) if code is not None else ()
+    target = -1 if site.target is None else index.get(site.target, -1)
+    return LinkedSite(op, site.node, code, free, target)
+
+
+def _binder(function: Function) -> CodeType:
+    """`def bind(<parameters>): return (<parameters>,)`, so that binding and its
+    errors are Python's own."""
+    arguments = _no_arguments()
+    if function.method:
+        arguments.posonlyargs.append(ast.arg("self"))
+    for parameter in function.parameters:
+        match parameter.kind:
+            case "var_positional":
+                arguments.vararg = ast.arg(parameter.name)
+            case "var_keyword":
+                arguments.kwarg = ast.arg(parameter.name)
+            case kind:
+                getattr(arguments, _PARAMETER_FORMS[kind]).append(ast.arg(parameter.name))
+                default = parameter.default
+                value = None if default is None else ast.Name(default, ast.Load())
+                if kind == "keyword":
+                    arguments.kw_defaults.append(value)
+                elif value is not None:
+                    arguments.defaults.append(value)
+    names: list[ast.expr] = [ast.Name(p.name, ast.Load()) for p in function.parameters]
+    body: list[ast.stmt] = [ast.Return(ast.Tuple(names, ast.Load()))]
+    module = ast.Module([_definition("bind", arguments, body)], [])
+    return compile(ast.fix_missing_locations(module), "<parameters>", "exec", dont_inherit=True)
+
+
+def run_code(site: LinkedSite, cells: list[Any], namespace: dict[str, Any]) -> Any:
+    """Evaluate one site's code over a frame's cells."""
+    code = site.code
+    if code is None:
+        return None
+    if site.free:
+        closure = tuple([cells[i] for i in site.free])
+        return FunctionType(code, namespace, None, None, closure)()
+    return FunctionType(code, namespace)()

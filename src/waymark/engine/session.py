@@ -1,0 +1,353 @@
+"""One run: the machine and the evaluator joined to the journal.
+
+The host delivers inputs one at a time; each is run to quiescence and answered
+by an `Advance`: the journal entries it made, then commands. What an entry led to
+may be done only when the entry is committed; the host keeps that promise.
+
+Order of entries within one advance: the input itself, then the tapes of nodes
+that were evaluated, in that order, then the effects that the engine ended
+itself. Sequence numbers count from 1 without gaps.
+
+Recovery feeds the same entries in the same order with their recorded times. The
+engine is a pure function of graph, input and journal, so it stands again where
+it stood; everything it makes on the way is compared with what was recorded (the
+node and the digest of each call's arguments, the tapes, the cancelled effects,
+the digest of the frames at each claim). The first difference raises
+`RecoveryMismatch`, and the run goes no further.
+
+A run that began when it was submitted has `began_ns` in its row. One that was
+left for others to claim begins with the claim, its first entry.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from waymark.errors import RecoveryMismatch, ValueEncodeError, WaymarkBug
+from waymark.values import dump_exception, load_exception, plan_for
+
+from . import futures as m
+from .awaitables import ActionCall
+from .evaluator import Evaluator
+from .links import LinkedAction
+from .machine import Machine
+from .outcomes import (
+    Advance,
+    CancelEffect,
+    Command,
+    DropTimer,
+    Entry,
+    Finish,
+    SetTimer,
+    StartAction,
+)
+from .program import Program
+from .tape import join_items, split_items
+
+# Kinds of entries, as `store.records.EntryKind` names them.
+RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM = range(1, 7)
+
+
+class Recorded(NamedTuple):
+    """A journal entry as read back; store rows have these fields and more."""
+
+    seq: int
+    kind: int
+    effect: int
+    node: int
+    digest: int
+    at_ns: int
+    payload: bytes
+
+
+class _Effect(NamedTuple):
+    action: LinkedAction
+    node: int
+    digest: int
+    arguments: bytes
+
+
+class Session:
+    """One run in memory. Not thread-safe; deliver one input at a time."""
+
+    __slots__ = (
+        "_began_ns",
+        "_commands",
+        "_effects",
+        "_entries",
+        "_evaluator",
+        "_expected",
+        "_machine",
+        "finished",
+        "program",
+        "run_id",
+        "seq",
+    )
+
+    def __init__(self, program: Program, run_id: UUID) -> None:
+        self.program = program
+        self.run_id = run_id
+        #: Sequence number of the last entry made or fed.
+        self.seq = 0
+        self.finished = False
+        self._machine = Machine(program.flat)
+        self._evaluator = Evaluator(program, self._machine)
+        self._effects: dict[int, _Effect] = {}
+        self._began_ns = 0
+        self._entries: list[Entry] = []
+        self._commands: list[Command] = []
+        #: What recovery still has to feed, the next entry last; None otherwise.
+        self._expected: list[Recorded] | None = None
+
+    # Inputs
+
+    def begin(self, input: bytes, now_ns: int) -> Advance:
+        """Start the run. Raises `ValueDecodeError` or TypeError when the input
+        does not fit `run`; the session is then of no use."""
+        self._start(input, now_ns)
+        return self._flush()
+
+    def settle(self, effect: int, ok: bool, payload: bytes, now_ns: int) -> Advance:
+        """An action's outcome. One for an effect that is over makes nothing."""
+        known = self._effects.get(effect)
+        if known is None:
+            self._machine.settle(effect, ok, now_ns)
+            return Advance([], [])
+        value = self._decode(known.action, ok, payload)
+        kind = RESULT if ok else ERROR
+        self._append(kind, effect, (known.node, known.digest), now_ns, payload)
+        self._deliver(effect, ok, value, now_ns)
+        return self._flush()
+
+    def fire(self, timer: int, now_ns: int) -> Advance:
+        """A timer's time has come. One that was dropped makes nothing."""
+        future = self._machine.fire(timer, now_ns)
+        if future < 0:
+            return Advance([], [])
+        self._append(TIMER, timer, (self._machine.futures[future].node, 0), now_ns)
+        self._run()
+        return self._flush()
+
+    def recover(self, input: bytes, began_ns: int, entries: Sequence[Any], now_ns: int) -> Advance:
+        """Feed a journal and take the run over at `now_ns`. `entries` have the
+        fields of `Recorded`. The advance holds the new claim and commands for
+        all that is outstanding."""
+        fed = [
+            Recorded(e.seq, e.kind, e.effect, e.node, e.digest, e.at_ns, bytes(e.payload))
+            for e in entries
+        ]
+        self._expected = fed[::-1]
+        if began_ns:
+            self._start(input, began_ns)
+        while self._expected:
+            self._feed(input, self._expected.pop())
+        self._expected = None
+        self._entries.clear()
+        self._machine.now_ns = max(self._machine.now_ns, now_ns)
+        digest = self._machine.digest() if self._began_ns else 0
+        self._append(CLAIM, -1, (-1, digest), self._machine.now_ns)
+        if not self._began_ns:
+            self._start(input, self._machine.now_ns)
+        self._commands = self._outstanding()
+        return self._flush()
+
+    # Feeding
+
+    def _feed(self, input: bytes, entry: Recorded) -> None:
+        if entry.seq != self.seq + 1:
+            raise RecoveryMismatch(f"entry {self.seq + 1} is missing (found {entry.seq})")
+        match entry.kind:
+            case 1 | 2:
+                self._feed_outcome(entry)
+            case 5:
+                self.seq = entry.seq
+                if self._machine.fire(entry.effect, entry.at_ns) < 0:
+                    raise RecoveryMismatch(f"timer {entry.effect} of entry {entry.seq} is unknown")
+                self._run()
+            case 6:
+                self._feed_claim(input, entry)
+            case kind:
+                raise RecoveryMismatch(f"entry {entry.seq} of kind {kind} came unexpectedly")
+
+    def _feed_outcome(self, entry: Recorded) -> None:
+        known = self._effects.get(entry.effect)
+        if known is None:
+            raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
+        if (known.node, known.digest) != (entry.node, entry.digest):
+            raise RecoveryMismatch(
+                f"effect {entry.effect} is a call of {known.action.name} at node {known.node} now, "
+                f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
+            )
+        self.seq = entry.seq
+        ok = entry.kind == RESULT
+        value = self._decode(known.action, ok, entry.payload)
+        self._deliver(entry.effect, ok, value, entry.at_ns)
+
+    def _feed_claim(self, input: bytes, entry: Recorded) -> None:
+        self.seq = entry.seq
+        if not self._began_ns:
+            self._start(input, entry.at_ns)
+            return
+        self._machine.now_ns = max(self._machine.now_ns, entry.at_ns)
+        if entry.digest != self._machine.digest():
+            raise RecoveryMismatch(
+                f"the frames differ from those at the claim of entry {entry.seq}"
+            )
+
+    # Running
+
+    def _start(self, input: bytes, now_ns: int) -> None:
+        workflow = self.program.links.workflows(self.program.workflow)
+        if workflow is None:
+            raise WaymarkBug(f"workflow {self.program.workflow} is not registered")
+        args, kwargs = workflow.arguments.unpack(input)
+        self._began_ns = now_ns
+        self._evaluator.begin(self.program.functions[0].bind(*args, **kwargs))
+        self._machine.start(now_ns)
+        self._run()
+
+    def _decode(self, action: LinkedAction, ok: bool, payload: bytes) -> Any:
+        if ok:
+            return action.result_plan.loads(payload, run=True)
+        return load_exception(payload, self.program.links.types)
+
+    def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
+        future = self._machine.settle(effect, ok, now_ns)
+        del self._effects[effect]
+        self._evaluator.outcomes[future] = value
+        self._run()
+
+    def _run(self) -> None:
+        """Drive the machine until nothing is ready."""
+        machine, evaluator, tape = self._machine, self._evaluator, self.program.tape
+        tape.clock_ns = machine.now_ns - self._began_ns
+        while request := machine.poll():
+            if request != m.EVALUATE:
+                evaluator.serve(request)
+                continue
+            pc = machine.pc
+            site = evaluator.frames[machine.frame].function.sites[pc]
+            node = -1 if site is None else site.node
+            if self._expected:
+                self._rewind(node, pc)
+            evaluator.serve(request)
+            if tape.recorded or tape.replayed is not None:
+                self._keep_tape(node, pc)
+        if machine.commands:
+            self._translate()
+
+    # Tapes
+
+    def _rewind(self, node: int, pc: int) -> None:
+        """If the journal goes on with a tape of this node, lay it ready. It stays
+        expected until the evaluation takes its first item: another turn of a loop
+        may come by here and record nothing."""
+        if self._expected:
+            entry = self._expected[-1]
+            if entry.kind == TAPE and entry.node == node and entry.effect == pc:
+                self.program.tape.replayed = split_items(entry.payload)[::-1]
+
+    def _keep_tape(self, node: int, pc: int) -> None:
+        """Journal what the evaluation recorded, or check what it popped."""
+        tape = self.program.tape
+        recorded, replayed = tape.recorded, tape.replayed
+        tape.recorded, tape.replayed = [], None
+        if recorded:
+            if self._expected is not None:
+                raise RecoveryMismatch(f"node {node} made recorded calls that the journal lacks")
+            self._append(TAPE, pc, (node, 0), self._machine.now_ns, join_items(recorded))
+        elif replayed is not None and self._expected:
+            held = len(split_items(self._expected[-1].payload))
+            if replayed and len(replayed) < held:
+                raise RecoveryMismatch(f"node {node} made fewer recorded calls than its tape holds")
+            if not replayed:
+                self.seq = self._expected.pop().seq
+
+    # Commands
+
+    def _translate(self) -> None:
+        """Turn the machine's commands into the host's."""
+        commands, self._machine.commands = self._machine.commands, []
+        for command, number, detail in commands:
+            if command == m.START_EFFECT:
+                self._commands.append(self._start_action(number, detail))
+            elif command == m.START_TIMER:
+                self._commands.append(SetTimer(number, detail))
+            elif command == m.CANCEL_EFFECT:
+                self._cancel_effect(number)
+            elif command == m.DROP_TIMER:
+                self._commands.append(DropTimer(number))
+            else:
+                self.finished = True
+                self._commands.append(self._finish(number))
+
+    def _start_action(self, effect: int, future: int) -> StartAction:
+        machine_future = self._machine.futures[future]
+        call = self._evaluator.calls.pop(machine_future.slot)
+        if not isinstance(call, ActionCall):
+            raise WaymarkBug(f"{call!r} is no action")
+        arguments = call.arguments
+        node = machine_future.node
+        known = _Effect(call.action, node, signed_crc(arguments), arguments)
+        self._effects[effect] = known
+        return StartAction(effect, node, call.action.name, arguments, known.digest)
+
+    def _cancel_effect(self, effect: int) -> None:
+        """The engine ended an effect itself: that is its one recorded outcome."""
+        known = self._effects.pop(effect)
+        self._commands.append(CancelEffect(effect))
+        if self._expected is None:
+            at_ns = self._machine.now_ns
+            self._append(CANCELLED, effect, (known.node, known.digest), at_ns)
+            return
+        entry = self._expected.pop() if self._expected else None
+        if entry is None or (entry.kind, entry.effect) != (CANCELLED, effect):
+            raise RecoveryMismatch(f"effect {effect} was not cancelled when this was recorded")
+        self.seq = entry.seq
+
+    def _finish(self, state: int) -> Finish:
+        digest = self._machine.digest()
+        outcome = self._evaluator.outcomes.pop(0)
+        if state == m.RESOLVED:
+            workflow = self.program.links.workflows(self.program.workflow)
+            plan = workflow.result_plan if workflow else plan_for(Any, self.program.links.types)
+            try:
+                return Finish(True, False, plan.dumps(outcome, "result"), digest)
+            except ValueEncodeError as error:
+                return Finish(False, False, dump_exception(error), digest)
+        return Finish(False, state == m.CANCELLED, dump_exception(outcome), digest)
+
+    def _outstanding(self) -> list[Command]:
+        """Commands for everything that is still awaited."""
+        over = [command for command in self._commands if isinstance(command, Finish)]
+        actions: list[Command] = [
+            StartAction(effect, known.node, known.action.name, known.arguments, known.digest)
+            for effect, known in self._effects.items()
+        ]
+        timers: list[Command] = [
+            SetTimer(timer, deadline) for timer, (_, deadline) in self._machine.timers.items()
+        ]
+        return actions + timers + over
+
+    # Entries
+
+    def _append(
+        self, kind: int, effect: int, known: tuple[int, int], at_ns: int, payload: bytes = b""
+    ) -> None:
+        """`known` is the node and the digest, -1 and 0 where there are none."""
+        self.seq += 1
+        self._entries.append(Entry(self.seq, kind, effect, *known, at_ns, payload))
+
+    def _flush(self) -> Advance:
+        advance = Advance(self._entries, self._commands)
+        self._entries, self._commands = [], []
+        return advance
+
+
+def signed_crc(data: bytes) -> int:
+    """crc32 as a signed 32-bit number, which Postgres has a type for."""
+    checksum = zlib.crc32(data)
+    return checksum - (1 << 32) if checksum >= 1 << 31 else checksum
