@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -27,6 +28,10 @@ from .supervisor.layout import SOCKET_NAME, Layout, server_is_ready
 #: recovery after a crash is part of that.
 START_SECONDS_MAX = 120.0
 POLL_SECONDS = 0.002
+
+#: "Do you speak TLS?", which a server answers in one byte before anything else.
+ENCRYPTION_QUESTION = struct.pack("!ii", 8, 80877103)
+PROBE_SECONDS_MAX = 2.0
 
 #: An older log is moved aside, so two of this size are the bound.
 LOG_BYTES_MAX = 4 << 20
@@ -85,12 +90,20 @@ def ready_socket(layout: Layout, account: Account) -> Path | None:
     directory = read_socket_directory(layout, account.uid)
     if directory is None or not server_is_ready(layout):
         return None
+    return Path(directory) if _answers(f"{directory}/{SOCKET_NAME}") else None
+
+
+def _answers(path: str) -> bool:
+    """Whether a server speaks here. That a connection is made proves nothing: the
+    kernel accepts it for a server that was killed this very moment."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_SECONDS_MAX)
         try:
-            probe.connect(f"{directory}/{SOCKET_NAME}")
+            probe.connect(path)
+            probe.sendall(ENCRYPTION_QUESTION)
+            return len(probe.recv(1)) == 1
         except OSError:
-            return None
-    return Path(directory)
+            return False
 
 
 def _launch(layout: Layout, account: Account, binaries: Path, deadline: float) -> Path | None:

@@ -1,0 +1,67 @@
+"""Places on disk, users and applications for the tests of the embedded server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.embedded.application import Application, until
+from tests.embedded.person import Person, oneself, ordinary
+from waymark.store.embedded.supervisor.flock import is_held
+
+ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(not ROOT, reason="only root can act as another user")
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Path]:
+    """A directory that every user may enter, for programs that some could not reach."""
+    directory = Path(tempfile.mkdtemp(prefix="waymark-stage-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=["self", "ordinary"] if ROOT else ["self"])
+def person(request: pytest.FixtureRequest, stage: Path) -> Person:
+    return oneself() if request.param == "self" else ordinary(stage)
+
+
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A directory that every user may enter; after the test no server runs in it."""
+    directory = Path(tempfile.mkdtemp(prefix="waymark-test-"))
+    directory.chmod(0o755)
+    yield directory
+    locks = list(directory.glob("**/supervisor.lock"))
+    until(lambda: not any(is_held(str(lock)) for lock in locks), "the servers to stop")
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def place(person: Person, open_place: Path) -> Path:
+    """A directory of `person`'s own, where a data directory may be made."""
+    home = open_place / "home"
+    home.mkdir(mode=0o755)
+    person.give(home)
+    return home
+
+
+@pytest.fixture
+def applications(open_place: Path) -> Iterator[Callable[..., Application]]:
+    """Starts applications, and ends those that the test leaves."""
+    started: list[Application] = []
+
+    def make(person: Person, **options: Any) -> Application:
+        started.append(Application(person, **options))
+        return started[-1]
+
+    yield make
+    for application in started:
+        application.end()
