@@ -1,0 +1,116 @@
+"""Batches of changes: how they become rows, and what became of them.
+
+A batch is a list of changes in the order in which they were made. It is one flush,
+so the store keeps all of it or none, save for single runs that it refuses. Hence
+after a lost connection the fate of each change can be read off its run's row.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from uuid import UUID
+
+from ..store.records import Flush, JournalRow, RunState
+from .live_run import Change, LiveRun
+
+#: What `Store.arrived` tells of a run: highest seq, state, epoch, owner.
+Arrival: TypeAlias = tuple[int, int, int, UUID | None]
+
+
+def take_batch(queue: deque[Change], rows_max: int, bytes_max: int) -> list[Change]:
+    """Changes from the front of `queue`, whole ones only, up to the bounds (but
+    at least one)."""
+    batch: list[Change] = []
+    runs = entries = size = 0
+    while queue:
+        change = queue[0]
+        runs += 1
+        entries += len(change.entries)
+        size += change.size
+        if batch and (runs > rows_max or entries > rows_max or size > bytes_max):
+            break
+        batch.append(change)
+        queue.popleft()
+    return batch
+
+
+def to_flush(worker: UUID, batch: list[Change]) -> Flush:
+    """The rows of a batch. A submission that this process executes is owned by
+    `worker`, whoever that was when the change was made."""
+    flush = Flush(worker, [], [], [], [])
+    _, new_runs, rows, ends, releases = flush
+    for run, new, entries, end, release, _commands, _size in batch:
+        if new is not None:
+            if new.owner is not None and new.owner != worker:
+                new = new._replace(owner=worker)  # noqa: PLW2901  # the loop's own copy
+            new_runs.append(new)
+        run_id, epoch = run.id, run.epoch
+        for seq, kind, effect, node, digest, at_ns, payload in entries:
+            rows.append(JournalRow(run_id, seq, epoch, kind, effect, node, digest, at_ns, payload))
+        if end is not None:
+            ends.append(end)
+        if release is not None:
+            releases.append(release)
+    return flush
+
+
+def by_run(batch: list[Change]) -> list[list[Change]]:
+    """The batch, one list for each run, order kept within it."""
+    groups: dict[UUID, list[Change]] = {}
+    for change in batch:
+        groups.setdefault(change.run.id, []).append(change)
+    return list(groups.values())
+
+
+@dataclass(slots=True)
+class Fate:
+    """What a lost connection did to a batch.
+
+    kept      in the store
+    missing   never arrived: send again
+    refused   the run is another's now, or gone
+    behind    the store has less of the run than it had acknowledged
+    """
+
+    kept: list[Change] = field(default_factory=list[Change])
+    missing: list[Change] = field(default_factory=list[Change])
+    refused: list[LiveRun] = field(default_factory=list[LiveRun])
+    behind: list[LiveRun] = field(default_factory=list[LiveRun])
+
+
+def judge(worker: UUID, batch: list[Change], arrivals: dict[UUID, Arrival]) -> Fate:
+    """Sort a batch by what the store has of each of its runs."""
+    fate = Fate()
+    for changes in by_run(batch):
+        run = changes[0].run
+        arrival = arrivals.get(run.id)
+        if arrival is None:
+            if run.stored:
+                fate.refused.append(run)
+            else:
+                fate.missing.extend(changes)
+        elif _closed_by(changes[-1], worker, arrival):
+            fate.kept.extend(changes)
+        elif run.session is not None and (arrival[2] != run.epoch or arrival[3] != worker):
+            fate.refused.append(run)
+        elif arrival[0] < run.acked:
+            fate.behind.append(run)
+        else:
+            for change in changes:
+                arrived = not change.entries or change.entries[-1].seq <= arrival[0]
+                ends = change.end is not None or change.release is not None
+                (fate.kept if arrived and not ends else fate.missing).append(change)
+    return fate
+
+
+def _closed_by(last: Change, worker: UUID, arrival: Arrival) -> bool:
+    """Whether the end or release that the last change carries has arrived."""
+    _, state, epoch, owner = arrival
+    if last.end is not None:
+        over = RunState(state).final or state == last.end.state
+        return over and epoch == last.end.epoch
+    if last.release is not None:
+        return owner != worker or epoch > last.release.epoch
+    return False

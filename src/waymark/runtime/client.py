@@ -1,0 +1,142 @@
+"""What workflows and handles ask of a runtime: submit, wait, look."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from ..authoring.handle import RunStatus
+from ..authoring.registry import registry
+from ..authoring.workflow import WorkflowDefinition
+from ..errors import RunCancelled, RunFailed, RunNotFound, RunQuarantined
+from ..settings import Settings
+from ..store.protocol import Store
+from ..store.records import NewRun, RunState
+from ..values import load_exception, plan_for
+from .executor import too_large
+from .live_run import Ending, LiveRun
+from .programs import Programs
+from .run_ids import RunIds
+from .scheduler import Scheduler
+from .waiters import Waiters
+
+#: The only queue so far; options of a submission will name others.
+DEFAULT_QUEUE = "default"
+
+
+class RuntimeClient:
+    """The `authoring.handle.Client` of one runtime. `check` raises when it takes
+    nothing any more; `worker` names the owner of new runs."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        scheduler: Scheduler,
+        waiters: Waiters,
+        programs: Programs,
+        worker: Callable[[], UUID],
+        check: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._scheduler = scheduler
+        self._waiters = waiters
+        self._programs = programs
+        self._worker = worker
+        self._check = check
+        self._new_id = RunIds()
+        self._executes = DEFAULT_QUEUE in settings.queues
+
+    async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
+        self._check()
+        run, new = await self._prepare(definition, arguments)
+        accepted = run.accepted = asyncio.get_running_loop().create_future()
+        self._launch(run, new)
+        await accepted
+        return run.id
+
+    async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
+        self._check()
+        run, new = await self._prepare(definition, arguments)
+        ended = run.wait()
+        self._launch(run, new)
+        return decode(await ended, run.id, definition)
+
+    async def result(
+        self, run_id: UUID, definition: WorkflowDefinition | None, timeout: float | None
+    ) -> Any:
+        self._check()
+        run = self._scheduler.runs.get(run_id)
+        ended = self._waiters.wait(run_id) if run is None else run.wait()
+        self._scheduler.wake()
+        if timeout is None:
+            return decode(await ended, run_id, definition)
+        try:
+            ending = await asyncio.wait_for(ended, timeout)
+        except TimeoutError:
+            raise TimeoutError(
+                f"run {run_id} has not ended after {timeout:g} seconds; it goes on"
+            ) from None
+        return decode(ending, run_id, definition)
+
+    async def status(self, run_id: UUID) -> RunStatus:
+        self._check()
+        row = (await self._store.read_runs([run_id])).get(run_id)
+        if row is None:
+            raise RunNotFound(run_id)
+        state = RunState(row.state).name.lower()
+        return RunStatus(row.id, row.workflow, state, row.submitted_at, row.finished_at, row.reason)
+
+    async def _prepare(
+        self, definition: WorkflowDefinition, arguments: bytes
+    ) -> tuple[LiveRun, NewRun]:
+        """A run and its row. Nothing is stored yet, and whatever is wrong with the
+        submission is raised from here."""
+        if len(arguments) > self._settings.payload_bytes_max:
+            raise too_large("arguments", len(arguments), self._settings.payload_bytes_max)
+        program = self._programs.find(definition)
+        if program is None:
+            program = await self._programs.ensure(definition)
+            self._check()
+        scheduler = self._scheduler
+        run_id = self._new_id()
+        name, graph = definition.name, definition.hash
+        if not self._executes or len(scheduler.runs) >= self._settings.resident_runs_max:
+            run = LiveRun(run_id, name, 0, scheduler.lane(), None)
+            return run, NewRun(
+                run_id, name, graph, DEFAULT_QUEUE, None, 0, RunState.READY, 0, arguments
+            )
+        session = self._programs.session(program, run_id)
+        run = LiveRun(run_id, name, 1, scheduler.lane(), session)
+        now_ns = scheduler.clock.now_ns()
+        worker = self._worker()
+        return run, NewRun(
+            run_id, name, graph, DEFAULT_QUEUE, worker, 1, RunState.RUNNING, now_ns, arguments
+        )
+
+    def _launch(self, run: LiveRun, new: NewRun) -> None:
+        if run.session is None:
+            self._scheduler.pass_on(run, new)
+        else:
+            advance = run.session.begin(new.input, new.began_ns)
+            self._scheduler.admit(run, new, advance)
+
+
+def decode(ending: Ending, run_id: UUID, definition: WorkflowDefinition | None) -> Any:
+    """The result of a run, or its failure raised."""
+    workflow, state, payload = ending
+    if state is RunState.SUCCEEDED:
+        definition = definition or registry.workflow(workflow)
+        plan = plan_for(Any, registry.types) if definition is None else definition.result_plan
+        return plan.loads(payload)
+    if state is RunState.FAILED:
+        error = load_exception(payload, registry.types)
+        failed = RunFailed(run_id, workflow)
+        failed.__cause__ = error.__cause__
+        raise error from failed
+    if state is RunState.QUARANTINED:
+        raise RunQuarantined(run_id, workflow, payload.decode(errors="replace"))
+    raise RunCancelled(run_id, workflow)

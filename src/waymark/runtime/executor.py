@@ -1,0 +1,185 @@
+"""Attempts of actions: tasks of this loop, as many at once as there are slots.
+
+A call waits in `ready` (memory bounded by the runs that are held) and becomes a
+task only when it has a slot. An outcome is whatever the action's code did; what
+we did to it is an interruption and leaves no trace: a stop, a lost lease, a run
+that another owns now. So a `CancelledError` is an outcome when the author's own
+code raised it, and an interruption when this task was cancelled from outside
+while the runtime is ending or the call is no longer wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..authoring.action import Action
+from ..authoring.context import ActionContext, attempt_context
+from ..authoring.registry import registry
+from ..engine.outcomes import StartAction
+from ..errors import UnresolvedActionError, ValueEncodeError
+from ..values import dump_exception
+from .live_run import LiveRun
+from .threads import ActionThreads
+
+log = logging.getLogger("waymark.executor")
+
+
+class Outcome(NamedTuple):
+    """What an attempt came to. `payload`: encoded result or exception."""
+
+    run: LiveRun
+    effect: int
+    ok: bool
+    payload: bytes
+
+
+class Executor:
+    """Starts attempts and hands their outcomes to `deliver`, in this loop."""
+
+    def __init__(
+        self,
+        slots: int,
+        payload_bytes_max: int,
+        threads: ActionThreads,
+        deliver: Callable[[Outcome], None],
+        ending: Callable[[], bool],
+    ) -> None:
+        self.slots = slots
+        self.payload_bytes_max = payload_bytes_max
+        self.threads = threads
+        self.deliver = deliver
+        #: Whether the runtime ends, so that a cancellation is an interruption.
+        self.ending = ending
+        self.ready: deque[tuple[LiveRun, StartAction]] = deque()
+        self.running: set[asyncio.Task[None]] = set()
+        self._revision = -1
+        self._actions: dict[str, Action[..., Any]] = {}
+
+    @property
+    def startable(self) -> bool:
+        return bool(self.ready) and self.free_slots > 0
+
+    @property
+    def free_slots(self) -> int:
+        """Slots that neither a task nor a thread left behind by one occupies."""
+        return self.slots - len(self.running) - self.threads.abandoned
+
+    def enqueue(self, run: LiveRun, command: StartAction) -> None:
+        """Let a call start as soon as it has a slot."""
+        run.attempts[command.effect] = None
+        self.ready.append((run, command))
+
+    def start(self, limit: int) -> None:
+        """Start up to `limit` waiting calls that have a slot."""
+        ready, running = self.ready, self.running
+        create_task = asyncio.get_running_loop().create_task
+        limit = min(limit, self.free_slots)
+        while limit > 0 and ready:
+            run, command = ready.popleft()
+            if run.closed or command.effect not in run.attempts:
+                continue
+            limit -= 1
+            task = create_task(self._attempt(run, command))
+            run.attempts[command.effect] = task
+            running.add(task)
+
+    def cancel(self, run: LiveRun, effect: int) -> None:
+        """Interrupt one attempt; its outcome is no longer wanted."""
+        self._interrupt(run.attempts.pop(effect, None))
+
+    def cancel_all(self, run: LiveRun) -> None:
+        """Interrupt every attempt of a run."""
+        attempts, run.attempts = run.attempts, {}
+        for task in attempts.values():
+            self._interrupt(task)
+
+    def _interrupt(self, task: asyncio.Task[None] | None) -> None:
+        if task is None:
+            return
+        task.cancel()
+        coroutine = task.get_coro()
+        if (
+            inspect.iscoroutine(coroutine)
+            and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+        ):
+            # Its first line never runs, so neither does its `finally`.
+            self.running.discard(task)
+
+    async def _attempt(self, run: LiveRun, command: StartAction) -> None:
+        effect, name = command.effect, command.action
+        try:
+            attempt_context.set(ActionContext(run.id, run.workflow, name, effect, 1))
+            action = self._action(name)
+            args, kwargs = action.arguments.unpack(command.arguments)
+            injection = action.injection
+            function = action.function if action.is_async else self._threaded(action)
+            if injection is None:
+                value = await function(*args, **kwargs)
+            else:
+                value = await injection.call(function, args, kwargs)
+            payload = action.result_plan.dumps(value, path="result")
+            if len(payload) > self.payload_bytes_max:
+                raise too_large("result", len(payload), self.payload_bytes_max)
+            ok = True
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except asyncio.CancelledError as error:
+            if self._interrupted(run, effect):
+                raise
+            ok, payload = False, self._encode_error(name, error)
+        except BaseException as error:  # noqa: BLE001  # an outcome, whatever it is
+            ok, payload = False, self._encode_error(name, error)
+        finally:
+            self.running.discard(asyncio.current_task())  # type: ignore[arg-type]
+        self.deliver(Outcome(run, effect, ok, payload))
+
+    def _action(self, name: str) -> Action[..., Any]:
+        if self._revision != registry.revision:
+            self._revision = registry.revision
+            self._actions = {}
+        action = self._actions.get(name)
+        if action is None:
+            action = registry.action(name)
+            if action is None:
+                raise UnresolvedActionError(f"no registered action is called {name!r}")
+            self._actions[name] = action
+        return action
+
+    def _threaded(self, action: Action[..., Any]) -> Callable[..., Any]:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            future = self.threads.call(action.function, args, kwargs)
+            try:
+                return await future
+            except asyncio.CancelledError:
+                if future.cancelled():
+                    self.threads.abandoned += 1
+                raise
+
+        return call
+
+    def _interrupted(self, run: LiveRun, effect: int) -> bool:
+        return run.closed or effect not in run.attempts or self.ending()
+
+    def _encode_error(self, action: str, error: BaseException) -> bytes:
+        try:
+            payload = dump_exception(error)
+        except Exception as problem:
+            log.exception("an exception of %s could not be encoded", action)
+            payload = dump_exception(problem)
+        if len(payload) > self.payload_bytes_max:
+            payload = dump_exception(too_large("error", len(payload), self.payload_bytes_max))
+        return payload
+
+
+def too_large(path: str, size: int, limit: int) -> ValueEncodeError:
+    """The error for a payload over the limit; sizes in bytes."""
+    return ValueEncodeError(
+        path,
+        f"is {size:,} bytes when encoded, more than payload_bytes_max ({limit:,});"
+        " keep it elsewhere (a table, a file) and pass its key",
+    )

@@ -1,0 +1,104 @@
+"""The heartbeat: a thread with its own loop, so that code which blocks the app's
+loop does not cost it its lease.
+
+The thread gives up when the app's loop has not turned for a long time: a process
+that is stuck for good must not keep its runs. Whoever finds its row gone was
+declared dead, and says so to the app's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from ..store.protocol import Store
+
+log = logging.getLogger("waymark.leases")
+
+#: An app whose loop has not turned for this long loses its leases.
+STUCK_SECONDS = 600.0
+
+#: Beats per lease, so that some may fail.
+BEATS_PER_LEASE = 4
+
+#: How often the app's loop shows that it turns.
+PULSE_SECONDS = 1.0
+
+
+class Heartbeat:
+    """Keeps one worker alive from `start` to `stop`.
+
+    `confirmed` is called in the app's loop after a beat that confirms the lease,
+    with the time (`time.monotonic`) at which it was sent; `lost` when the row is
+    gone. Both are called in the loop that called `start`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        worker: UUID,
+        lease_seconds: float,
+        confirmed: Callable[[float], None],
+        lost: Callable[[UUID], None],
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._lease_seconds = lease_seconds
+        self._confirmed = confirmed
+        self._lost = lost
+        self._app = asyncio.get_running_loop()
+        self._turned_at = time.monotonic()
+        self._stopped = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.Event | None = None
+        self._pulse: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        self._show_life()
+        threading.Thread(target=self._run, name="waymark-heartbeat", daemon=True).start()
+
+    def stop(self) -> None:
+        """Beat no more. The thread ends by itself."""
+        self._stopped = True
+        if self._pulse is not None:
+            self._pulse.cancel()
+        if self._loop is not None and self._wake is not None:
+            with contextlib.suppress(RuntimeError):  # It has ended already.
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _show_life(self) -> None:
+        self._turned_at = time.monotonic()
+        self._pulse = self._app.call_later(PULSE_SECONDS, self._show_life)
+
+    def _run(self) -> None:
+        # Its own loop, so that its connection belongs to nobody else.
+        with contextlib.suppress(RuntimeError):  # The app's loop is closed.
+            asyncio.run(self._beat())
+
+    async def _beat(self) -> None:
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        interval = self._lease_seconds / BEATS_PER_LEASE
+        while not self._stopped and not self._app.is_closed():
+            pause = interval
+            if time.monotonic() - self._turned_at > STUCK_SECONDS:
+                log.error("the event loop has not turned for %.0f s: no more beats", STUCK_SECONDS)
+                return
+            sent_at = time.monotonic()
+            try:
+                alive = await self._store.beat(self._worker, self._lease_seconds)
+            except Exception as error:
+                log.warning("a heartbeat failed: %s", error)
+                pause = min(interval, 1.0)
+            else:
+                if not alive:
+                    self._app.call_soon_threadsafe(self._lost, self._worker)
+                    return
+                self._app.call_soon_threadsafe(self._confirmed, sent_at)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)

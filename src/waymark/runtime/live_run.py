@@ -1,0 +1,143 @@
+"""One run in this process's memory, and one unit of what is written for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from ..engine.outcomes import Advance, Command, Entry
+from ..store.records import JournalRow, NewRun, Release, RunEnd, RunState
+
+
+class RunSession(Protocol):
+    """The engine's side of one run (`engine.session.Session`)."""
+
+    @property
+    def finished(self) -> bool: ...
+
+    def begin(self, input: bytes, now_ns: int) -> Advance: ...
+
+    def settle(self, effect: int, ok: bool, payload: bytes, now_ns: int) -> Advance: ...
+
+    def fire(self, timer: int, now_ns: int) -> Advance: ...
+
+    def recover(
+        self, input: bytes, began_ns: int, entries: Sequence[JournalRow], now_ns: int
+    ) -> Advance: ...
+
+
+class Ending(NamedTuple):
+    """How a run ended, for those who wait. `payload` is the encoded result or
+    exception, or the reason in UTF-8 when quarantined."""
+
+    workflow: str
+    state: RunState
+    payload: bytes
+
+
+class LiveRun:
+    """A run that this process owns (or has just submitted).
+
+    closed      takes no more inputs: attempts that end now were interrupted
+    dropped     nothing more is written for it; it belongs to somebody else
+    stored      its row is committed
+    acked       highest journal seq known to be committed
+    """
+
+    __slots__ = (
+        "accepted",
+        "acked",
+        "attempts",
+        "closed",
+        "dropped",
+        "epoch",
+        "id",
+        "lane",
+        "session",
+        "stored",
+        "timers",
+        "waiters",
+        "workflow",
+    )
+
+    def __init__(
+        self, id: UUID, workflow: str, epoch: int, lane: int, session: RunSession | None
+    ) -> None:
+        self.id = id
+        self.workflow = workflow
+        self.epoch = epoch
+        self.lane = lane
+        self.session = session
+        self.acked = 0
+        self.stored = False
+        self.closed = False
+        self.dropped = False
+        self.accepted: asyncio.Future[None] | None = None
+        self.waiters: list[asyncio.Future[Ending]] | None = None
+        #: By effect: the attempt's task, None while it waits for a slot.
+        self.attempts: dict[int, asyncio.Task[None] | None] = {}
+        self.timers: set[int] | None = None
+
+    def wait(self) -> asyncio.Future[Ending]:
+        """A future for the run's end; cancelling it cancels nothing else."""
+        future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        if self.waiters is None:
+            self.waiters = [future]
+        else:
+            self.waiters.append(future)
+        return future
+
+    def take_waiters(self) -> list[asyncio.Future[Ending]]:
+        """Those who still wait; the run forgets them."""
+        waiters, self.waiters = self.waiters, None
+        return [] if waiters is None else [waiter for waiter in waiters if not waiter.done()]
+
+    def tell(self, ending: Ending) -> None:
+        """Give the run's end to everybody who waits for it."""
+        for waiter in self.take_waiters():
+            waiter.set_result(ending)
+
+    def fail(self, error: BaseException) -> None:
+        """Tell everybody who waits, for the run or its acceptance, of an error."""
+        if self.accepted is not None and not self.accepted.done():
+            self.accepted.set_exception(error)
+        for waiter in self.take_waiters():
+            waiter.set_exception(error)
+
+    def successor(self) -> LiveRun:
+        """Drops this run; the new one, without a session, carries the waiters and
+        may still write the run's last row."""
+        heir = LiveRun(self.id, self.workflow, self.epoch, self.lane, None)
+        heir.stored, heir.acked = self.stored, self.acked
+        heir.accepted, heir.waiters = self.accepted, self.waiters
+        self.accepted = self.waiters = None
+        self.closed = self.dropped = True
+        return heir
+
+    def __repr__(self) -> str:
+        flags = " ".join(flag for flag in ("stored", "closed", "dropped") if getattr(self, flag))
+        return f"<LiveRun {self.id} epoch={self.epoch} acked={self.acked} {flags}>"
+
+
+class Change(NamedTuple):
+    """What one input led to: written in one flush or not at all, in order within
+    its run. `commands` are carried out once it is committed."""
+
+    run: LiveRun
+    new: NewRun | None
+    entries: list[Entry]
+    end: RunEnd | None
+    release: Release | None
+    commands: list[Command]
+    size: int  # bytes of payload
+
+
+def quarantine(run: LiveRun, reason: str) -> Change:
+    """The change that records that a run cannot go on, and why. The run takes no
+    more inputs."""
+    run.closed = True
+    payload = reason.encode(errors="replace")
+    end = RunEnd(run.id, run.epoch, RunState.QUARANTINED, 0, payload)
+    return Change(run, None, [], end, None, [], len(payload))

@@ -1,0 +1,375 @@
+"""One running Waymark: its parts put together, its life, its end.
+
+`serve` is the whole life, run in one task by whoever owns the runtime (`app`). Its
+task group holds the writer's lanes, the sweep and the reader for waiters; attempts
+are plain tasks outside of it. When anything in the group fails, the failure is
+logged at once, what was in memory is given up (the database has it), and all
+starts again under a new name after a pause. The host never notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import platform
+import socket
+import time
+from contextlib import suppress
+from uuid import UUID, uuid4
+
+import anyio
+import anyio.abc
+
+from ..authoring.registry import registry
+from ..errors import StoppingError, StoreUnavailable, WaymarkError, WrongLoopError
+from ..settings import Settings
+from ..store.records import RunState
+from .backing import Backing
+from .backoff import Backoff
+from .client import RuntimeClient
+from .clock import Clock, WallClock
+from .executor import Executor
+from .leases import Heartbeat
+from .live_run import LiveRun
+from .programs import Programs
+from .rest import jump_when_at_rest
+from .scheduler import Scheduler
+from .sweep import Sweep
+from .threads import ActionThreads
+from .waiters import Waiters
+from .writer import Writer
+
+log = logging.getLogger("waymark")
+
+#: After the drain: writing the last changes, ending cancelled attempts, leaving.
+LAST_FLUSH_SECONDS = 5.0
+CANCEL_SECONDS = 1.0
+LEAVE_SECONDS = 2.0
+
+#: Thresholds of `tune_gc`.
+GC_THRESHOLDS = (50_000, 50, 100)
+
+
+class Runtime:
+    """What `waymark.start()` returns.
+
+    `database_url` opens the same database for the app's own tables (with the
+    embedded server too). Everything belongs to the loop that made it.
+    """
+
+    def __init__(self, backing: Backing, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.database_url = backing.database_url
+        self.loop = asyncio.get_running_loop()
+        #: The task that runs `serve`: once it is cancelled, attempts are interrupted.
+        self.owner: asyncio.Task[object] | None = None
+        self._backing = backing
+        self._worker = uuid4()
+        self._stop = asyncio.Event()
+        self._stopping = False
+        self._beaten_at = time.monotonic()
+        self._heartbeat: Heartbeat | None = None
+        self._renaming = asyncio.Lock()
+        self._group: anyio.abc.TaskGroup | None = None
+        clock = clock or WallClock()
+        store = backing.store
+        self._threads = ActionThreads(self.loop)
+        self._waiters = Waiters(store, settings.poll_seconds)
+        self._scheduler = scheduler = Scheduler(clock, self._waiters)
+        self._writer = Writer(store, settings, scheduler, lambda: self._worker, self.fenced)
+        self._executor = Executor(
+            settings.concurrency,
+            settings.payload_bytes_max,
+            self._threads,
+            scheduler.deliver,
+            self._ending,
+        )
+        scheduler.writer, scheduler.executor = self._writer, self._executor
+        scheduler.lease_holds = self._lease_holds
+        scheduler.hint = store.hint
+        scheduler.room = self._room
+        if clock.virtual:
+            scheduler.at_rest = lambda: jump_when_at_rest(scheduler, self._waiters)
+        self._programs = Programs(store)
+        self._sweep = Sweep(
+            store,
+            settings,
+            scheduler,
+            self._programs,
+            lambda: self._worker,
+            None if backing.server is None else backing.server.dead_workers,
+            self._lost,
+        )
+        self.client = RuntimeClient(
+            store,
+            settings,
+            scheduler,
+            self._waiters,
+            self._programs,
+            lambda: self._worker,
+            self._check_open,
+        )
+
+    @property
+    def worker(self) -> UUID:
+        """The name that this process's writes are fenced by. It changes when the
+        worker was declared dead."""
+        return self._worker
+
+    @property
+    def store_label(self) -> str:
+        """The database as people know it; never a password."""
+        return self._backing.store.label
+
+    def __repr__(self) -> str:
+        state = "stopping" if self._stopping else "running"
+        return f"<waymark.Runtime {state} on {self.store_label}>"
+
+    # Life
+
+    async def prepare(self, *, link: bool = True) -> None:
+        """Become a worker, and compile and store every registered workflow. Raises
+        WorkflowCompileError and whatever the store raises."""
+        if link:
+            registry.link()
+            for definition in registry.workflows():
+                await self._programs.ensure(definition)
+        await self._enter()
+
+    async def serve(self) -> None:
+        """Run until `request_stop`, then drain. Only cancellation comes out."""
+        backoff = Backoff(0.1, 10.0)
+        tuned = _tune_gc() if self.settings.tune_gc else None
+        self._backing.store.listen(self._notice)
+        try:
+            while not await self._serve_once():
+                self._give_up()
+                await backoff.wait()
+                with suppress(StoreUnavailable):
+                    await self._backing.store.remove_worker(self._worker)
+                await self.fenced(self._worker)
+        finally:
+            self._stopping = True
+            if tuned is not None:
+                _restore_gc(tuned)
+            with anyio.CancelScope(shield=True):
+                await self._leave()
+
+    async def _serve_once(self) -> bool:
+        """True after a stop, False after a failure, which is logged."""
+        try:
+            async with anyio.create_task_group() as group:
+                self._group = group
+                for lane in self._writer.lanes:
+                    group.start_soon(self._writer.serve, lane)
+                group.start_soon(self._waiters.serve)
+                group.start_soon(self._sweep.serve)
+                await self._stop.wait()
+                await self._drain()
+                group.cancel_scope.cancel()
+        except Exception as error:
+            cause = unwrap(error)
+            log.error("waymark failed and starts again", exc_info=cause)
+            return self._stop.is_set()
+        finally:
+            self._group = None
+        return True
+
+    def request_stop(self) -> None:
+        """Take no more work and begin to drain."""
+        self._stopping = True
+        self._stop.set()
+
+    async def discard(self) -> None:
+        """End a runtime that never served."""
+        self._stopping = True
+        with anyio.CancelScope(shield=True):
+            await self._leave()
+
+    # The worker's name
+
+    async def _enter(self) -> None:
+        """Register the worker under its present name."""
+        server = self._backing.server
+        if server is not None:
+            server.lock_worker(self._worker)
+        sent_at = time.monotonic()
+        await self._backing.store.register_worker(
+            self._worker, self.settings.lease_seconds, _about()
+        )
+        self._beaten_at = sent_at
+        if self._scheduler.clock.virtual:
+            return  # Nobody else is there to declare us dead.
+        self._heartbeat = Heartbeat(
+            self._backing.store,
+            self._worker,
+            self.settings.lease_seconds,
+            self._confirmed,
+            self._lost,
+        )
+        self._heartbeat.start()
+
+    async def fenced(self, worker: UUID) -> None:
+        """`worker` is dead to the store: what it owned is given up, submissions that
+        never arrived stay ours, and a new name is taken."""
+        async with self._renaming:
+            if worker != self._worker:
+                return
+            log.warning("this process was declared dead (worker %s); it begins anew", worker)
+            self._give_up()
+            self._retire(worker)
+            self._worker = uuid4()
+            backoff = Backoff(0.05, 2.0)
+            while True:
+                try:
+                    await self._enter()
+                    break
+                except StoreUnavailable as error:
+                    log.warning("cannot register with the database: %s", error)
+                    await backoff.wait()
+            self._scheduler.wake()
+            self._sweep.nudge.set()
+
+    def _give_up(self) -> None:
+        for run in list(self._scheduler.runs.values()):
+            if run.stored:
+                self._scheduler.forget(run)
+
+    def _retire(self, worker: UUID) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+            self._heartbeat = None
+        if self._backing.server is not None:
+            self._backing.server.unlock_worker(worker)
+
+    def _lost(self, worker: UUID) -> None:
+        if self._group is not None:
+            self._group.start_soon(self.fenced, worker)
+
+    def _confirmed(self, sent_at: float) -> None:
+        held = self._lease_holds()
+        self._beaten_at = max(self._beaten_at, sent_at)
+        if not held:
+            self._scheduler.wake()
+
+    def _lease_holds(self) -> bool:
+        if self._scheduler.clock.virtual:
+            return True
+        confirmed_at = max(self._beaten_at, self._writer.confirmed_at)
+        return time.monotonic() - confirmed_at < self.settings.lease_seconds
+
+    # Ending
+
+    def _ending(self) -> bool:
+        """Whether a cancelled attempt was interrupted by the end of this runtime."""
+        return self._stopping or (self.owner is not None and self.owner.cancelling() > 0)
+
+    async def _drain(self) -> None:
+        """Let running attempts finish for a while, then give everything back."""
+        self._stopping = True
+        scheduler, executor = self._scheduler, self._executor
+        scheduler.draining = True
+        deadline = self.loop.time() + self.settings.drain_seconds
+        while executor.running and (left := deadline - self.loop.time()) > 0:
+            await asyncio.wait(set(executor.running), timeout=left)
+        while scheduler.has_inputs:
+            await asyncio.sleep(0)
+        for run in list(scheduler.runs.values()):
+            if not run.closed:
+                scheduler.release(run, RunState.READY)
+        with anyio.move_on_after(LAST_FLUSH_SECONDS):
+            while not self._writer.idle or scheduler.has_inputs:
+                await asyncio.sleep(0.001)
+        if executor.running:
+            await asyncio.wait(set(executor.running), timeout=CANCEL_SECONDS)
+
+    async def _leave(self) -> None:
+        """Tell those who wait, take our name off the list, close the store."""
+        self._scheduler.draining = True
+        for run in list(self._scheduler.runs.values()):
+            run.closed = True
+            self._executor.cancel_all(run)
+        self._fail_waiters()
+        self._scheduler.timers.close()
+        self._threads.close()
+        with anyio.move_on_after(LEAVE_SECONDS):
+            try:
+                await self._backing.store.remove_worker(self._worker)
+            except Exception as error:
+                log.warning("the worker's row could not be removed, its lease will end: %s", error)
+        self._retire(self._worker)
+        await self._backing.close()
+
+    def _fail_waiters(self) -> None:
+        for change in self._writer.withdraw():
+            if change.new is not None:
+                change.run.fail(
+                    StoppingError("Waymark was stopped; nothing of this submission was stored")
+                )
+        for run in list(self._scheduler.runs.values()):
+            run.fail(_stopped(run))
+        self._waiters.fail_all(
+            StoppingError("Waymark was stopped in this process; the run goes on elsewhere")
+        )
+
+    # Seams
+
+    def _check_open(self) -> None:
+        if self._stopping:
+            raise StoppingError(
+                "Waymark is stopping in this process and takes no more work; submit elsewhere, or"
+                " after the next start()"
+            )
+        if asyncio.get_running_loop() is not self.loop:
+            raise WrongLoopError(
+                "Waymark was started in another event loop; submit and wait in that loop (from a"
+                " thread: asyncio.run_coroutine_threadsafe)"
+            )
+
+    def _notice(self, topic: str) -> None:
+        if topic == "runs":
+            self._sweep.nudge.set()
+        else:
+            self._waiters.look()
+
+    def _room(self) -> None:
+        if self._sweep.more:
+            self._sweep.more = False
+            self._sweep.nudge.set()
+
+
+def unwrap(error: BaseException) -> BaseException:
+    """The error inside groups that hold only one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _stopped(run: LiveRun) -> WaymarkError:
+    if run.stored:
+        return StoppingError(f"Waymark was stopped in this process; run {run.id} goes on elsewhere")
+    return StoreUnavailable(
+        f"Waymark was stopped while run {run.id} was being stored; whether it was is not known"
+    )
+
+
+def _about() -> str:
+    return json.dumps(
+        {"host": socket.gethostname(), "pid": os.getpid(), "python": platform.python_version()}
+    )
+
+
+def _tune_gc() -> tuple[int, int, int]:
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    return before
+
+
+def _restore_gc(before: tuple[int, int, int]) -> None:
+    gc.set_threshold(*before)
+    gc.unfreeze()

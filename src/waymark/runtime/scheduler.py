@@ -1,0 +1,307 @@
+"""Owns the runs in memory: feeds their sessions and carries out their commands.
+
+Theory. Three things happen to a run: an outcome or a timer enters its engine, a
+change of it is committed, its memory is dropped. Outcomes and commits are queued
+and handled by `_tick`, some `ITEMS_PER_TICK` at a time, so that the host's loop
+turns in between; the writer never waits for that and we never wait for the writer.
+
+Durable before visible: whatever an input leads to (`Advance`) goes to the writer
+as one change; its commands are carried out, and waiters told, when the change
+comes back committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from uuid import UUID
+
+from ..engine.outcomes import (
+    Advance,
+    CancelEffect,
+    Command,
+    DropTimer,
+    Finish,
+    SetTimer,
+    StartAction,
+)
+from ..errors import ValueDecodeError, WaymarkBug
+from ..store.records import NewRun, Release, RunEnd, RunState
+from .clock import Clock
+from .executor import Executor, Outcome
+from .live_run import Change, Ending, LiveRun, quarantine
+from .timers import Timers
+from .waiters import Waiters
+from .writer import Writer
+
+log = logging.getLogger("waymark.scheduler")
+
+#: Outcomes and commits handled, and attempts started, before the loop turns.
+ITEMS_PER_TICK = 50
+
+
+class Scheduler:
+    """The runs of this process. All methods belong to its loop; none waits."""
+
+    def __init__(self, clock: Clock, waiters: Waiters) -> None:
+        self.clock = clock
+        self.waiters = waiters
+        self.writer: Writer
+        self.executor: Executor
+        self.timers = Timers(clock, self._due)
+        self.runs: dict[UUID, LiveRun] = {}
+        #: No attempt starts any more.
+        self.draining = False
+        #: Whether the last confirmed flush or beat is young enough to start work.
+        self.lease_holds: Callable[[], bool] = lambda: True
+        #: Called when nothing is left to handle (the virtual clock's moment).
+        self.at_rest: Callable[[], None] | None = None
+        #: Called when a run has left memory, so that others may be claimed.
+        self.room: Callable[[], None] = lambda: None
+        #: Called after a commit that ended or released runs, with a hint's topic.
+        self.hint: Callable[[str], None] = lambda topic: None
+        self._outcomes: deque[Outcome] = deque()
+        self._committed: deque[Change] = deque()
+        self._fired: deque[tuple[LiveRun, int]] = deque()
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+        self._next_lane = 0
+
+    # Runs come and go
+
+    def lane(self) -> int:
+        """The writer lane of the next run."""
+        self._next_lane = (self._next_lane + 1) % len(self.writer.lanes)
+        return self._next_lane
+
+    def admit(self, run: LiveRun, new: NewRun | None, advance: Advance) -> None:
+        """A run that has just begun (`new`) or was recovered."""
+        self.runs[run.id] = run
+        self._record(run, advance, new)
+
+    def pass_on(self, run: LiveRun, new: NewRun) -> None:
+        """A submission that any worker may claim."""
+        self.writer.put(Change(run, new, [], None, None, [], len(new.input)))
+
+    def forget(self, run: LiveRun) -> None:
+        """Drop a run's memory: it is not ours any more. Waiters go on waiting, by
+        polling."""
+        run.closed = run.dropped = True
+        self._leave(run)
+        self.executor.cancel_all(run)
+        self.timers.drop_all(run)
+        if run.accepted is not None and not run.accepted.done():
+            run.accepted.set_result(None)
+        self.waiters.adopt(run)
+
+    def release(self, run: LiveRun, state: RunState, reason: str = "") -> None:
+        """Give a run back, after whatever it still has to write."""
+        run.closed = True
+        self.executor.cancel_all(run)
+        self.timers.drop_all(run)
+        row = Release(run.id, run.epoch, state, reason)
+        self.writer.put(Change(run, None, [], None, row, [], 0))
+
+    def quarantine(self, run: LiveRun, reason: str) -> None:
+        """End a run that cannot go on, keeping all that it recorded."""
+        log.error("run %s of %s is quarantined: %s", run.id, run.workflow, reason)
+        self.executor.cancel_all(run)
+        self.timers.drop_all(run)
+        self.writer.put(quarantine(run, reason))
+
+    def _leave(self, run: LiveRun) -> None:
+        if self.runs.get(run.id) is run:
+            del self.runs[run.id]
+            self.room()
+
+    # What the writer says (see writer.WriterHost)
+
+    def committed(self, changes: list[Change]) -> None:
+        self._committed.extend(changes)
+        self.wake()
+
+    def refused(self, run: LiveRun) -> None:
+        log.info("run %s belongs to another worker now", run.id)
+        self.forget(run)
+
+    def behind(self, run: LiveRun) -> None:
+        log.warning("the database lost entries of run %s; it is recovered", run.id)
+        heir = self._replace(run)
+        self.release(heir, RunState.READY)
+
+    def condemned(self, run: LiveRun) -> LiveRun:
+        return self._replace(run)
+
+    def unstorable(self, run: LiveRun, error: Exception) -> None:
+        run.closed = run.dropped = True
+        self._leave(run)
+        run.fail(error)
+
+    def _replace(self, run: LiveRun) -> LiveRun:
+        self.executor.cancel_all(run)
+        self.timers.drop_all(run)
+        heir = run.successor()
+        if self.runs.get(run.id) is run:
+            self.runs[run.id] = heir
+        return heir
+
+    # Inputs
+
+    def deliver(self, outcome: Outcome) -> None:
+        """An attempt has ended."""
+        self._outcomes.append(outcome)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._tick)
+
+    def _due(self, run: LiveRun, timer: int) -> None:
+        self._fired.append((run, timer))
+        self.wake()
+
+    def wake(self) -> None:
+        """See to what is waiting in the next turn of the loop."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._tick)
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether outcomes, commits or timers wait to be handled."""
+        return bool(self._scheduled or self._outcomes or self._committed or self._fired)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether anything of this process's own is under way."""
+        return bool(
+            self.has_inputs or self.executor.running or self.executor.ready or not self.writer.idle
+        )
+
+    def _tick(self) -> None:
+        self._scheduled = False
+        outcomes, committed = self._outcomes, self._committed
+        now_ns = self.clock.now_ns()
+        for _ in range(ITEMS_PER_TICK):
+            if outcomes:
+                self._settle(outcomes.popleft(), now_ns)
+            if committed:
+                self._carry_out(committed.popleft())
+            elif not outcomes:
+                break
+        fired = self._fired
+        for _ in range(min(len(fired), ITEMS_PER_TICK)):
+            self._fire(*fired.popleft(), now_ns)
+        executor = self.executor
+        if executor.ready and self._may_start():
+            executor.start(ITEMS_PER_TICK)
+            if executor.startable:
+                self.wake()
+        if outcomes or committed or fired:
+            self.wake()
+        elif self.at_rest is not None:
+            self.at_rest()
+
+    def _may_start(self) -> bool:
+        """Bounds on what may be lost in a crash, and proof that we still own our
+        runs. A commit or a beat wakes us again."""
+        return not self.draining and not self.writer.congested and self.lease_holds()
+
+    def _settle(self, outcome: Outcome, now_ns: int) -> None:
+        run, effect, ok, payload = outcome
+        if run.closed or effect not in run.attempts:
+            return
+        del run.attempts[effect]
+        assert run.session is not None
+        try:
+            advance = run.session.settle(effect, ok, payload, now_ns)
+        except Exception as error:
+            self._broken(run, error)
+        else:
+            self._record(run, advance, None)
+
+    def _fire(self, run: LiveRun, timer: int, now_ns: int) -> None:
+        if run.closed or run.session is None:
+            return
+        try:
+            advance = run.session.fire(timer, now_ns)
+        except Exception as error:
+            self._broken(run, error)
+        else:
+            self._record(run, advance, None)
+
+    def _broken(self, run: LiveRun, error: Exception) -> None:
+        """The engine refused an input. Its author's exceptions never come this way,
+        so either types changed under the run, or it is a mistake of ours."""
+        if isinstance(error, ValueDecodeError):
+            self.release(run, RunState.BLOCKED, str(error))
+            return
+        log.error("the engine failed in run %s", run.id, exc_info=error)
+        self.quarantine(run, f"{type(error).__name__}: {error}")
+
+    def _record(self, run: LiveRun, advance: Advance, new: NewRun | None) -> None:
+        entries, commands = advance
+        if not entries and not commands and new is None:
+            return
+        size = 0 if new is None else len(new.input)
+        for entry in entries:
+            size += len(entry.payload)
+        end = None
+        assert run.session is not None
+        if run.session.finished:
+            run.closed = True
+            end = _end(run, commands)
+            size += len(end.result)
+        self.writer.put(Change(run, new, entries, end, None, commands, size))
+
+    # Outputs
+
+    def _carry_out(self, change: Change) -> None:
+        run = change.run
+        if run.dropped:
+            return
+        if change.new is not None:
+            if run.accepted is not None and not run.accepted.done():
+                run.accepted.set_result(None)
+            if run.session is None:
+                self.waiters.adopt(run)
+                self.hint("runs")
+        for command in change.commands:
+            match command:
+                case StartAction():
+                    if not run.closed:
+                        self.executor.enqueue(run, command)
+                case SetTimer():
+                    if not run.closed:
+                        self.timers.set(run, command.timer, command.deadline_ns)
+                case CancelEffect():
+                    self.executor.cancel(run, command.effect)
+                case DropTimer():
+                    self.timers.drop(run, command.timer)
+                case Finish():
+                    pass
+        if change.end is not None:
+            self._ended(run, change.end)
+        elif change.release is not None:
+            self._leave(run)
+            self.waiters.adopt(run)
+            self.hint("runs")
+
+    def _ended(self, run: LiveRun, end: RunEnd) -> None:
+        self._leave(run)
+        self.executor.cancel_all(run)
+        self.timers.drop_all(run)
+        if run.waiters is not None:
+            run.tell(Ending(run.workflow, RunState(end.state), end.result))
+        self.hint("done")
+
+
+def _end(run: LiveRun, commands: list[Command]) -> RunEnd:
+    for command in reversed(commands):
+        if isinstance(command, Finish):
+            if command.ok:
+                state = RunState.SUCCEEDED
+            else:
+                state = RunState.CANCELLED if command.cancelled else RunState.FAILED
+            return RunEnd(run.id, run.epoch, state, command.digest, command.payload)
+    raise WaymarkBug(f"the session of run {run.id} finished without a Finish")

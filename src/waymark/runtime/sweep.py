@@ -1,0 +1,157 @@
+"""The continuous search for runs that nobody executes.
+
+Each look declares expired workers dead, claims what is free up to this process's
+capacity, and recovers it from its journal; graphs that this process does not know
+are fetched, and their runs marked blocked, with the reason, when it cannot serve
+them. It is neither a job nor only done at start, so it cannot be orphaned itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from ..errors import Fenced, StoreUnavailable, ValueDecodeError
+from ..settings import Settings
+from ..store.protocol import Store
+from ..store.records import ClaimedRun, JournalRow, RunState
+from .live_run import LiveRun
+from .nudge import Nudge
+from .programs import Programs
+from .scheduler import Scheduler
+
+log = logging.getLogger("waymark.sweep")
+
+#: Runs claimed and recovered in one go; between two of them the loop turns.
+CLAIM_MAX = 100
+
+#: After a claim whose runs could not be decoded here, their graph rests so long.
+REST_SECONDS_MAX = 60.0
+
+
+class Sweep:
+    """One task: `serve`."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        scheduler: Scheduler,
+        programs: Programs,
+        worker: Callable[[], UUID],
+        proven_dead: Callable[[Sequence[UUID]], Sequence[UUID]] | None,
+        fenced: Callable[[UUID], object],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._scheduler = scheduler
+        self._programs = programs
+        self._worker = worker
+        self._proven_dead = proven_dead
+        self._fenced = fenced
+        self._resting: dict[bytes, tuple[float, float]] = {}
+        self.nudge = Nudge()
+        #: Whether more could be claimed than there was room for.
+        self.more = False
+
+    async def serve(self) -> None:
+        """Look until cancelled."""
+        while True:
+            worker = self._worker()
+            try:
+                claimed = await self.look()
+            except StoreUnavailable as error:
+                log.debug("cannot look for runs now: %s", error)
+                claimed = 0
+            except Fenced:
+                self._fenced(worker)
+                claimed = 0
+            if claimed < CLAIM_MAX:
+                await self.nudge.wait(self._settings.poll_seconds)
+
+    async def look(self) -> int:
+        """One look; returns how many runs were claimed."""
+        dead = await self._dead_workers()
+        reaped = await self._store.reap_workers(dead)
+        if reaped:
+            log.info("declared dead: %s", ", ".join(map(str, reaped)))
+        queues = self._settings.queues
+        if not queues:
+            return 0
+        await self._learn_graphs(queues)
+        return await self._claim(queues)
+
+    async def _dead_workers(self) -> Sequence[UUID]:
+        if self._proven_dead is None:
+            return ()
+        workers = await self._store.list_workers()
+        mine = self._worker()
+        others = [worker for worker in workers if worker != mine]
+        return self._proven_dead(others) if others else ()
+
+    async def _learn_graphs(self, queues: Sequence[str]) -> None:
+        served = set(self._programs.served)
+        for hash in await self._store.unserved_graphs(queues):
+            if hash in served:
+                continue
+            reason = await self._programs.load(hash)
+            if reason is not None:
+                await self._store.set_blocked(hash, reason)
+
+    async def _claim(self, queues: Sequence[str]) -> int:
+        room = self._settings.resident_runs_max - len(self._scheduler.runs)
+        now = asyncio.get_running_loop().time()
+        graphs = [
+            hash
+            for hash in self._programs.served
+            if hash not in self._resting or self._resting[hash][0] <= now
+        ]
+        self.more = room <= 0
+        if room <= 0 or not graphs or self._scheduler.draining:
+            return 0
+        limit = min(room, CLAIM_MAX)
+        claimed = await self._store.claim(
+            self._worker(), graphs, queues, limit, self._scheduler.clock.now_ns()
+        )
+        self.more = len(claimed) == limit
+        if claimed:
+            journals = await self._store.read_journal([run.id for run in claimed])
+            for run in claimed:
+                self._recover(run, journals.get(run.id, []))
+                await asyncio.sleep(0)
+        return len(claimed)
+
+    def _recover(self, claimed: ClaimedRun, journal: list[JournalRow]) -> None:
+        """Feed a claimed run its journal; what is outstanding then starts again."""
+        scheduler = self._scheduler
+        if claimed.id in scheduler.runs:
+            # Ours until the database took it from a name we no longer bear.
+            scheduler.forget(scheduler.runs[claimed.id])
+        session = self._programs.session(self._programs.loaded(claimed.graph), claimed.id)
+        run = LiveRun(claimed.id, claimed.workflow, claimed.epoch, scheduler.lane(), session)
+        run.stored = True
+        run.acked = journal[-1].seq if journal else 0
+        now_ns = scheduler.clock.now_ns()
+        began_ns = claimed.began_ns or now_ns
+        try:
+            advance = session.recover(claimed.input, began_ns, journal, max(now_ns, began_ns))
+        except ValueDecodeError as error:
+            scheduler.runs[run.id] = run
+            self._rest(claimed.graph)
+            scheduler.release(run, RunState.BLOCKED, str(error))
+        except Exception as error:
+            scheduler.runs[run.id] = run
+            log.error("run %s cannot be recovered", run.id, exc_info=error)
+            scheduler.quarantine(run, f"{type(error).__name__}: {error}")
+        else:
+            self._resting.pop(claimed.graph, None)
+            scheduler.admit(run, None, advance)
+
+    def _rest(self, graph: bytes) -> None:
+        """Runs of this graph do not decode here: others may claim them meanwhile."""
+        now = asyncio.get_running_loop().time()
+        _, seconds = self._resting.get(graph, (0.0, self._settings.poll_seconds / 2))
+        seconds = min(seconds * 2, REST_SECONDS_MAX)
+        self._resting[graph] = (now + seconds, seconds)

@@ -1,0 +1,136 @@
+"""Waiting for runs that this process does not execute.
+
+All waiters of a process share one reader: a thousand waiters cost one query per
+poll. A hint from another process makes it look sooner; polling is the truth. Runs
+that this process executes tell their waiters directly (`LiveRun.tell`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from itertools import islice
+from uuid import UUID
+
+from ..errors import RunNotFound, StoreUnavailable
+from ..store.protocol import Store
+from ..store.records import RunRow, RunState
+from .backoff import Backoff
+from .live_run import Ending, LiveRun
+from .nudge import Nudge
+
+log = logging.getLogger("waymark.waiters")
+
+#: Runs asked for in one query.
+RUNS_PER_READ = 500
+
+#: Hints closer together than this are answered by one look.
+PAUSE_SECONDS = 0.005
+
+
+class Waiters:
+    """Futures by run id, and the one task that answers them."""
+
+    def __init__(self, store: Store, poll_seconds: float) -> None:
+        self._store = store
+        self._poll_seconds = poll_seconds
+        self._waiting: dict[UUID, list[asyncio.Future[Ending]]] = {}
+        #: Not looked up yet.
+        self._fresh: set[UUID] = set()
+        self._hinted = False
+        self._nudge = Nudge()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def wait(self, run_id: UUID) -> asyncio.Future[Ending]:
+        """A future for the end of a run; RunNotFound when there is none."""
+        future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._add(run_id, [future])
+        return future
+
+    def adopt(self, run: LiveRun) -> None:
+        """Take over the waiters of a run that left this process."""
+        futures = run.take_waiters()
+        if futures:
+            self._add(run.id, futures)
+
+    def _add(self, run_id: UUID, futures: list[asyncio.Future[Ending]]) -> None:
+        self._waiting.setdefault(run_id, []).extend(futures)
+        self._fresh.add(run_id)
+        self._nudge.set()
+
+    def look(self) -> None:
+        """A hint: runs have ended somewhere."""
+        if self._waiting:
+            self._hinted = True
+            self._nudge.set()
+
+    def fail_all(self, error: BaseException) -> None:
+        """Nobody will answer any more."""
+        waiting, self._waiting = self._waiting, {}
+        for futures in waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(error)
+
+    async def serve(self) -> None:
+        """Answer until cancelled."""
+        backoff = Backoff(0.05, 2.0)
+        while True:
+            await self._nudge.wait(self._poll_seconds if self._waiting else None)
+            asked = list(self._waiting)
+            if self._fresh and not self._hinted:
+                asked = [run_id for run_id in self._fresh if run_id in self._waiting]
+            self._fresh.clear()
+            self._hinted = False
+            try:
+                await self._read(asked)
+            except StoreUnavailable as error:
+                log.debug("results cannot be read now: %s", error)
+                self._hinted = True
+                self._nudge.set()
+                await backoff.wait()
+            else:
+                backoff = Backoff(0.05, 2.0)
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _read(self, asked: Iterable[UUID]) -> None:
+        runs = iter(asked)
+        while part := list(islice(runs, RUNS_PER_READ)):
+            wanted = [run_id for run_id in part if self._prune(run_id)]
+            if wanted:
+                rows = await self._store.read_runs(wanted)
+                for run_id in wanted:
+                    self._answer(run_id, rows.get(run_id))
+
+    def _prune(self, run_id: UUID) -> bool:
+        """Whether anybody still waits for this run."""
+        futures = [future for future in self._waiting.get(run_id, ()) if not future.done()]
+        if futures:
+            self._waiting[run_id] = futures
+        else:
+            self._waiting.pop(run_id, None)
+        return bool(futures)
+
+    def _answer(self, run_id: UUID, row: RunRow | None) -> None:
+        if row is not None:
+            state = RunState(row.state)
+            if not state.final and state is not RunState.QUARANTINED:
+                return
+        for future in self._waiting.pop(run_id, ()):
+            if future.done():
+                continue
+            if row is None:
+                future.set_exception(RunNotFound(run_id))
+            else:
+                future.set_result(to_ending(row))
+
+
+def to_ending(row: RunRow) -> Ending:
+    """The end of a run whose row is final or quarantined."""
+    state = RunState(row.state)
+    if state is RunState.QUARANTINED:
+        return Ending(row.workflow, state, (row.reason or "").encode(errors="replace"))
+    return Ending(row.workflow, state, row.result or b"")

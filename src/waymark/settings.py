@@ -1,0 +1,183 @@
+"""Every setting, in one place: keyword of `start()`, then environment, then default.
+
+A keyword nobody knows is refused. An unknown `WAYMARK_*` variable is refused only
+when it looks like a misspelt one: the environment belongs to others too (a
+Kubernetes service called `waymark` puts `WAYMARK_SERVICE_HOST` into every pod).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+
+from .errors import SettingsError
+
+PREFIX = "WAYMARK_"
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a runtime is started with. Times are seconds, sizes bytes."""
+
+    #: `postgresql://…` or `memory://`. None runs the embedded PostgreSQL.
+    database_url: str | None = None
+    #: Schema of Waymark's tables.
+    schema: str = "waymark"
+    #: Where the embedded PostgreSQL keeps its files. None lets it choose.
+    data_directory: Path | None = None
+    #: Queues whose runs this process executes. Empty only submits.
+    queues: tuple[str, ...] = ("default",)
+    #: Attempts of actions that run at once in this process.
+    concurrency: int = 500
+    #: Runs held in memory. Beyond it submissions are left for any worker.
+    resident_runs_max: int = 20_000
+    #: A worker that cannot prolong its lease for this long counts as dead.
+    lease_seconds: float = 30.0
+    #: How often to look for runs without an owner, and for results from elsewhere.
+    poll_seconds: float = 1.0
+    #: How long `stop()` lets running attempts finish.
+    drain_seconds: float = 10.0
+    #: Runs and journal rows in one flush, each.
+    flush_rows_max: int = 500
+    #: Payload bytes in one flush. One larger advance travels alone.
+    flush_bytes_max: int = 4 * MEBIBYTE
+    #: Journal rows that may wait for a commit before no more attempts start.
+    unflushed_rows_max: int = 10_000
+    #: Payload bytes that may wait for a commit before no more attempts start.
+    unflushed_bytes_max: int = 64 * MEBIBYTE
+    #: The largest encoded arguments or result.
+    payload_bytes_max: int = 32 * MEBIBYTE
+    #: Let Waymark tune the garbage collector of this process: everything alive
+    #: at `start()` is frozen and collections become rarer. Shortens pauses of
+    #: the event loop under load; undone by `stop()`.
+    tune_gc: bool = False
+
+
+def _text(value: object) -> object:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text that is not empty")
+    return value
+
+
+def _path(value: object) -> object:
+    if not isinstance(value, (str, os.PathLike)) or not str(value):
+        raise ValueError("a path")
+    return Path(value)
+
+
+def _queues(value: object) -> object:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, (tuple, list, set, frozenset)):
+        raise ValueError('a tuple of names such as ("default", "gpu"); () only submits')
+    names = tuple(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if not all(isinstance(name, str) and name for name in names):
+        raise ValueError('a tuple of names such as ("default", "gpu"); () only submits')
+    return names
+
+
+def _count(value: object) -> object:
+    if isinstance(value, str):
+        value = int(value) if value.strip().isdecimal() else None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("a whole number of at least 1")
+    return value
+
+
+def _seconds(least: float) -> Callable[[object], object]:
+    def parse(value: object) -> object:
+        wanted = f"a number of seconds of at least {least:g}"
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                raise ValueError(wanted) from None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(wanted)
+        if not least <= value < float("inf"):
+            raise ValueError(wanted)
+        return float(value)
+
+    return parse
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, str):
+        value = {"1": True, "true": True, "0": False, "false": False}.get(value.lower())
+    if not isinstance(value, bool):
+        raise ValueError("true or false (1 or 0 in the environment)")
+    return value
+
+
+_PARSERS: Mapping[str, Callable[[object], object]] = {
+    "database_url": _text,
+    "schema": _text,
+    "data_directory": _path,
+    "queues": _queues,
+    "concurrency": _count,
+    "resident_runs_max": _count,
+    "lease_seconds": _seconds(1.0),
+    "poll_seconds": _seconds(0.01),
+    "drain_seconds": _seconds(0.0),
+    "flush_rows_max": _count,
+    "flush_bytes_max": _count,
+    "unflushed_rows_max": _count,
+    "unflushed_bytes_max": _count,
+    "payload_bytes_max": _count,
+    "tune_gc": _switch,
+}
+
+#: `WAYMARK_*` variables that other parts read.
+_READ_ELSEWHERE = ("WAYMARK_ENGINE", "WAYMARK_POSTGRES_BINARIES")
+
+
+def load_settings(
+    keywords: Mapping[str, object], environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from keywords of `start()` and the environment.
+
+    A keyword given as None counts as not given. Raises `SettingsError`, naming
+    the setting, where it came from and what it accepts; values are not echoed
+    for `database_url`, which may hold a password.
+    """
+    environment = os.environ if environment is None else environment
+    values = _from_environment(environment)
+    for name, value in keywords.items():
+        if name not in _PARSERS:
+            raise SettingsError(_unknown(f"setting {name!r}", name, list(_PARSERS)))
+        if value is not None:
+            values[name] = _parsed(name, value, f"keyword {name}=")
+    return Settings(**values)  # type: ignore[arg-type]  # each parser gives its field's type
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
+    known = {PREFIX + field.name.upper(): field.name for field in fields(Settings)}
+    values: dict[str, object] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or variable in _READ_ELSEWHERE:
+            continue
+        if (name := known.get(variable)) is not None:
+            if text or name == "queues":
+                values[name] = _parsed(name, text, f"environment variable {variable}")
+        elif get_close_matches(variable, known, 1, 0.9):
+            raise SettingsError(_unknown(f"environment variable {variable}", variable, list(known)))
+    return values
+
+
+def _parsed(name: str, value: object, source: str) -> object:
+    try:
+        return _PARSERS[name](value)
+    except ValueError as error:
+        shown = "" if name == "database_url" else f", not {value!r}"
+        raise SettingsError(f"{source} must be {error}{shown}") from None
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, 1)
+    advice = f"did you mean {close[0]}?" if close else f"known are: {', '.join(known)}"
+    return f"unknown {what}; {advice}"

@@ -1,0 +1,94 @@
+"""A memory runtime for whichever event loop asks first.
+
+In tests nobody starts anything: `await W().run(...)` finds the runtime of its
+loop, or makes it. Its store is memory, its time virtual. It ends with its loop
+(which cancels its tasks, so that nothing is left to warn about), or earlier by
+`end_all`, after which the same loop gets a fresh one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from ..app import Ownership
+from ..authoring.handle import Client, RunStatus
+from ..authoring.workflow import WorkflowDefinition
+from ..runtime.backing import Backing
+from ..runtime.clock import VirtualClock
+from ..settings import Settings
+from ..store.memory import MemoryStore
+
+#: Attempts get no time to finish when a test has ended.
+_SETTINGS = Settings(database_url="memory://", drain_seconds=0.0)
+
+
+class LoopRuntimes:
+    """One runtime per event loop, made on first use."""
+
+    def __init__(self) -> None:
+        self._clients: dict[asyncio.AbstractEventLoop, LoopClient] = {}
+
+    def client(self) -> Client:
+        """The client of the running loop."""
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            for closed in [known for known in self._clients if known.is_closed()]:
+                del self._clients[closed]
+            client = self._clients[loop] = LoopClient()
+        return client
+
+    def end_all(self) -> None:
+        """End every runtime. Where its loop still lives, that happens when the
+        loop turns next."""
+        clients, self._clients = self._clients, {}
+        for loop, client in clients.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(client.end)
+
+
+class LoopClient:
+    """Starts the runtime of its loop when it is first asked for something."""
+
+    def __init__(self) -> None:
+        self._ownership = _ownership()
+        self._beginning: asyncio.Task[Any] | None = None
+
+    async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
+        return await (await self._client()).submit(definition, arguments)
+
+    async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
+        return await (await self._client()).submit_and_wait(definition, arguments)
+
+    async def result(
+        self, run_id: UUID, definition: WorkflowDefinition | None, timeout: float | None
+    ) -> Any:
+        return await (await self._client()).result(run_id, definition, timeout)
+
+    async def status(self, run_id: UUID) -> RunStatus:
+        return await (await self._client()).status(run_id)
+
+    def end(self) -> None:
+        """Cancel the runtime; its clean-up runs as the loop turns."""
+        self._ownership.cancel()
+
+    async def _client(self) -> Client:
+        if self._ownership.over:
+            self._ownership, self._beginning = _ownership(), None
+        if self._ownership.runtime is None:
+            if self._beginning is None:
+                # Its own task: the first caller's cancellation is not the others'.
+                self._beginning = asyncio.ensure_future(self._ownership.begin())
+            await asyncio.shield(self._beginning)
+        runtime = self._ownership.runtime
+        assert runtime is not None, "begin returns once there is one"
+        return runtime.client
+
+
+def _ownership() -> Ownership:
+    # Workflows are compiled at first use: a broken one elsewhere in the test suite
+    # is no business of this test.
+    backing = Backing(MemoryStore(), "memory://")
+    return Ownership(_SETTINGS, clock=VirtualClock(), backing=backing, link=False)
