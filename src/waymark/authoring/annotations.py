@@ -25,16 +25,11 @@ UNKNOWN_NAMES_MAX = 16
 
 
 def defining_namespace(authored: Any, frame: types.FrameType | None) -> dict[str, Any]:
-    """What annotations of a nested definition may name: classes, functions and
-    aliases among the locals of `frame`, in which it was decorated. Empty for
-    what stands at module level."""
+    """What annotations of a nested definition may name: the locals of `frame`, in
+    which it was decorated. Empty for what stands at module level."""
     if frame is None or "<locals>" not in getattr(authored, "__qualname__", ""):
         return {}
-    return {
-        name: value
-        for name, value in frame.f_locals.items()
-        if callable(value) or typing.get_origin(value) is not None
-    }
+    return dict(frame.f_locals)
 
 
 def raw_annotations(function: Callable[..., Any]) -> dict[str, Any]:
@@ -107,7 +102,7 @@ def _resolve_one(
             if error.name is None or error.name in unknown:
                 return Any
             unknown[error.name] = Any
-        except Exception:  # An annotation runs user code of any kind.
+        except Exception:  # noqa: BLE001 - an annotation runs user code of any kind
             return _salvage(evaluate, unknown)
     return Any
 
@@ -143,7 +138,7 @@ def _salvage(evaluate: Callable[[dict[str, Any]], Any], unknown: dict[str, Any])
     of its `Annotated` where that much can be read."""
     try:
         hint = evaluate(dict.fromkeys(unknown, _Unknown))
-    except Exception:
+    except Exception:  # noqa: BLE001 - as above
         return Any
     metadata = getattr(hint, "__metadata__", ())
     return Annotated[(Any, *metadata)] if metadata else Any

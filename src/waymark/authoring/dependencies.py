@@ -127,14 +127,14 @@ def dependency_of(parameter: inspect.Parameter, hint: Any, owner: str) -> Depend
 def request_part(parameter: inspect.Parameter, hint: Any) -> str | None:
     """What of a web request the parameter asks for, in words; None for nothing."""
     if any(map(_is_request_marker, (parameter.default, *_metadata(hint)))):
-        return "a part of a request (path, query, header, cookie or body)"
+        return "path, query, header, cookie or body"
     bare = _bare(hint)
     members = get_args(bare) if get_origin(bare) in (Union, UnionType) else (bare,)
     if len(members) > 1 and parameter.default is not inspect.Parameter.empty:
         return None  # `request: Request | None = None` says itself that it may do without.
     for member in members:
         if isinstance(member, type) and not REQUEST_TYPES.isdisjoint(_ancestry(member)):
-            return f"a {member.__name__}"
+            return member.__name__
     return None
 
 

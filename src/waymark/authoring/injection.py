@@ -258,7 +258,9 @@ class _Planner:
             parameters = inspect.signature(provider).parameters.values()
         except (TypeError, ValueError):
             return ()  # Written in C, without a signature: called with nothing.
-        hints = resolve(annotated_function(provider), self.namespace, final=self.final)
+        function = annotated_function(provider)
+        nested = "<locals>" in getattr(function, "__qualname__", "")
+        hints = resolve(function, self.namespace if nested else {}, final=self.final)
         needs: list[tuple[str, int]] = []
         for parameter in parameters:
             hint = hints.get(parameter.name, _written(parameter))
@@ -287,9 +289,9 @@ def _check_providable(parameter: inspect.Parameter, hint: Any, chain: tuple[str,
     where = f"{' -> '.join(chain)}, parameter {parameter.name!r}"
     if asked is not None:
         raise InjectionError(
-            f"{where}: this needs {asked}, and an action runs without a request, maybe in another"
-            " process. Give the action a dependency of its own that needs none, and pass what it"
-            " needs of the request as an argument."
+            f"{where}: this needs a web request ({asked}), and an action runs without one, maybe in"
+            " another process. Give the action a dependency of its own that needs none, and pass"
+            " what it needs of the request as an argument."
         )
     raise InjectionError(
         f"{where}: nothing provides it (in an endpoint it would come from the request). Give it a"

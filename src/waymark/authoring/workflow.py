@@ -158,7 +158,10 @@ class Workflow:
         return RunHandle(run_id, definition.name, definition)
 
     @classmethod
-    def visualize(cls, format: Literal["text", "mermaid"] = "text") -> str:
+    def visualize(
+        cls,
+        format: Literal["text", "mermaid"] = "text",  # noqa: A002 - the word for it everywhere
+    ) -> str:
         """The compiled graph as a tree of text or as a Mermaid flowchart. Raises
         ValueError for another format, WorkflowCompileError."""
         if format not in hooks.VISUAL_FORMATS:

@@ -1,0 +1,65 @@
+"""Handles: what they ask of the client, and how they are made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from waymark.authoring import RunHandle, RunStatus, WorkflowDefinition, handle, hooks
+from waymark.errors import NotStartedError
+
+pytestmark = pytest.mark.anyio
+
+RUN = UUID("0190a000-0000-7000-8000-000000000001")
+
+
+class FakeClient:
+    async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
+        raise AssertionError("not asked here")
+
+    async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
+        raise AssertionError("not asked here")
+
+    async def result(
+        self, run_id: UUID, definition: WorkflowDefinition | None, timeout: float | None
+    ) -> Any:
+        return (run_id, definition, timeout)
+
+    async def status(self, run_id: UUID) -> RunStatus:
+        return RunStatus(run_id, "w", "running", datetime(2026, 1, 1, tzinfo=UTC), None, None)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [(None, None), (2.5, 2.5), (timedelta(minutes=1), 60.0)]
+)
+async def test_a_handle_asks_for_its_run(
+    monkeypatch: pytest.MonkeyPatch, timeout: Any, seconds: float | None
+) -> None:
+    """The result comes by id; a number is seconds, a timedelta is converted."""
+    monkeypatch.setattr(hooks, "client", FakeClient)
+    asked: Any = await handle(RUN).result(timeout=timeout)
+    assert asked == (RUN, None, seconds)
+    assert (await handle(RUN).status()).state == "running"
+
+
+async def test_a_handle_needs_something_started() -> None:
+    """Both questions fail with the remedy while nothing runs."""
+    for question in (handle(RUN).result(), handle(RUN).status()):
+        with pytest.raises(NotStartedError, match=r"waymark\.start"):
+            await question
+
+
+def test_handles_on_one_run_are_equal() -> None:
+    """However a handle was made, it stands for the run."""
+    assert handle(str(RUN)) == handle(RUN) == RunHandle(RUN, "w")
+    assert len({handle(RUN), RunHandle(RUN, "w")}) == 1
+
+
+@pytest.mark.parametrize("wrong", ["", "17", "not-an-id", None, 3])
+def test_what_is_no_id_is_refused(wrong: Any) -> None:
+    """The message says what to pass."""
+    with pytest.raises(ValueError, match="is no run id; pass the UUID"):
+        handle(wrong)
