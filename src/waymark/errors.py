@@ -41,6 +41,11 @@ class StoppingError(WaymarkError):
     the next `start()`."""
 
 
+class WrongLoopError(WaymarkError, RuntimeError):
+    """Waymark belongs to the event loop it was started in. Call from there; from
+    a thread use `asyncio.run_coroutine_threadsafe`."""
+
+
 class SettingsError(WaymarkError, ValueError):
     """A setting has an unknown name or an impossible value. The message names
     the setting, its source (keyword or environment) and what it accepts."""
