@@ -183,6 +183,7 @@ class MemoryStore:
         await asyncio.sleep(0)
         for run in self.database.claimable():
             if run.graph == graph:
+                run.owner = None
                 run.state = RunState.BLOCKED
                 run.reason = readable_reason(reason)
 

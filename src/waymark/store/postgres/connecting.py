@@ -1,0 +1,134 @@
+"""How connections are made: their settings in one place, and their failures told
+apart without ever showing a password.
+
+Connections of one process: the writer's (one for each lane, two by default), at
+most three for everything else, one for the heartbeat, one that listens for hints.
+So seven, most of them opened when first needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import asyncpg
+
+from waymark.errors import DatabaseTooOld, DatabaseUnreachable, StoreError, StoreUnavailable
+
+from .address import Address
+from .failures import FAILURES
+
+#: The bound of the pool that serves all but flushes, beats and hints.
+POOL_CONNECTIONS_MAX = 3
+
+#: The oldest server that has what the statements need.
+OLDEST_MAJOR = 13
+
+#: Settings that pin the plans. Every statement of ours reaches its rows through an
+#: index; a planner that sees fresh, unanalysed or fast growing tables would guess
+#: otherwise now and then, and halve the throughput. They travel in the startup
+#: message, which PgBouncer refuses: `pooler=True` leaves them out.
+PINNED_PLANS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Makes connections to one database. `timeout_seconds` bounds connecting,
+    `statement_timeout_seconds` each statement: a network that swallows packets
+    must not hold anybody up for ever. `pooler` says that PgBouncer or the like
+    stands in between: nothing that belongs to a session is used then."""
+
+    address: Address
+    timeout_seconds: float = 10.0
+    statement_timeout_seconds: float = 60.0
+    pooler: bool = False
+
+    async def connect(self, purpose: str) -> asyncpg.Connection[asyncpg.Record]:
+        """A new connection. Raises `StoreUnavailable`."""
+        failure: StoreError
+        try:
+            return await asyncpg.connect(
+                self.address.url,
+                timeout=self.timeout_seconds,
+                command_timeout=self.statement_timeout_seconds,
+                statement_cache_size=0 if self.pooler else 100,
+                server_settings=self.server_settings(purpose),
+            )
+        except (*FAILURES, ValueError) as error:
+            failure = StoreUnavailable(self._explain(error))
+        # Raised out here, so that no driver's message hangs on it as its context.
+        raise failure
+
+    async def first_connection(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection to a server that is new enough. Raises `DatabaseUnreachable`
+        and `DatabaseTooOld`."""
+        try:
+            connection = await self.connect("start")
+        except StoreUnavailable as error:
+            failure = DatabaseUnreachable(str(error))
+        else:
+            check_version(connection.get_server_version().major)
+            return connection
+        raise failure
+
+    def create_pool(self) -> asyncpg.Pool[asyncpg.Record]:
+        """A small pool that connects when first used."""
+        return asyncpg.create_pool(
+            self.address.url,
+            min_size=0,
+            max_size=POOL_CONNECTIONS_MAX,
+            timeout=self.timeout_seconds,
+            command_timeout=self.statement_timeout_seconds,
+            statement_cache_size=0 if self.pooler else 100,
+            server_settings=self.server_settings("pool"),
+        )
+
+    def server_settings(self, purpose: str) -> dict[str, str]:
+        if self.pooler:
+            return {}
+        return {"application_name": f"waymark {purpose}", **PINNED_PLANS}
+
+    def _explain(self, error: BaseException) -> str:
+        return f"cannot connect to PostgreSQL {self.address.described}: {_advice(error)}"
+
+
+def check_version(major: int) -> None:
+    """Raise `DatabaseTooOld` for a server that lacks what the statements need."""
+    if major < OLDEST_MAJOR:
+        raise DatabaseTooOld(
+            f"the server is PostgreSQL {major}; Waymark needs {OLDEST_MAJOR} or newer. Upgrade it,"
+            " or point WAYMARK_DATABASE_URL at another server"
+        )
+
+
+def _advice(error: BaseException) -> str:
+    """What happened and what to do. Quotes only errors that cannot hold a secret:
+    those of the server, and those of the operating system."""
+    match error:
+        case asyncpg.InvalidPasswordError():
+            return (
+                "the server refused the password; set the right one in WAYMARK_DATABASE_URL,"
+                " percent-encoded"
+            )
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return f"the server refused the login ({error}); check the user in WAYMARK_DATABASE_URL"
+        case asyncpg.InvalidCatalogNameError():
+            return f"{error}; create it, or correct the name in WAYMARK_DATABASE_URL"
+        case asyncpg.PostgresError():
+            return str(error)
+        case TimeoutError() | asyncio.CancelledError():
+            return "no answer in time; check host, port and firewall in WAYMARK_DATABASE_URL"
+        case OSError():
+            reason = error.strerror or type(error).__name__
+            return f"{reason}; is the server running, and are host and port right?"
+        case _:
+            return (
+                f"the driver gave up ({type(error).__name__}); check the form of"
+                " WAYMARK_DATABASE_URL and the TLS settings"
+            )

@@ -1,0 +1,63 @@
+"""What a failure of asyncpg means for the callers of a store.
+
+Three answers: the database is away, so try again (`StoreUnavailable`); it will
+never take this value (`RefusedData`); or something is wrong that neither waiting
+nor leaving a run out will mend (`StoreError`, with the server's words).
+"""
+
+from __future__ import annotations
+
+import asyncpg
+
+from waymark.errors import RefusedData, StoreError, StoreUnavailable
+
+#: Classes of SQLSTATE after which the same statement may succeed later: connection,
+#: transaction rollback (deadlock), insufficient resources (disk full, too many
+#: connections), object not in prerequisite state (locks), operator intervention
+#: (shutdown, starting up, cancelled), system errors (input and output).
+_PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
+
+#: Read-only after a failover to a standby, time limits inside transactions, and a
+#: prepared statement that is gone or outdated, which a new connection prepares anew.
+_PASSING_STATES = frozenset({"25006", "25P03", "25P04", "26000", "0A000"})
+
+#: Data exceptions (asyncpg's own, for arguments that it cannot encode, among them),
+#: integrity constraints, limits such as a value over 1 GB.
+_REFUSED = frozenset({"22", "23", "54"})
+
+#: What to catch around a call of asyncpg.
+FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    EOFError,
+    UnicodeError,
+    OverflowError,
+)
+
+
+def translate(error: BaseException) -> StoreError:
+    """The store's own error for one of `FAILURES`."""
+    match error:
+        case asyncpg.PostgresError():
+            return _from_server(error)
+        case UnicodeError() | OverflowError():
+            return RefusedData(f"a value cannot be sent to the database: {error}")
+        case _:
+            return StoreUnavailable(_sentence("the connection to the database was lost", error))
+
+
+def _from_server(error: asyncpg.PostgresError) -> StoreError:
+    state = error.sqlstate or ""
+    if state[:2] in _PASSING or state in _PASSING_STATES:
+        return StoreUnavailable(_sentence("the database is unavailable", error))
+    if state[:2] in _REFUSED:
+        return RefusedData(_sentence("the database refused a value", error))
+    return StoreError(_sentence("the database refused a statement", error))
+
+
+def _sentence(fact: str, error: BaseException) -> str:
+    text = str(error) or type(error).__name__
+    return f"{fact}: {text}"

@@ -1,0 +1,135 @@
+"""One connection of the group-commit writer.
+
+A lane sends one flush at a time. When its connection is lost, whether the flush
+arrived is unknown, and the server may even still be busy with it. So a new
+connection first adopts the lane: under a lock that waits for what the old one is
+doing, it raises the lane's number in the worker's row, and every flush names the
+number it knows. After that the old connection can write nothing more, and what it
+wrote is there to be seen by `arrived`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
+
+from waymark.errors import Fenced, StoreError, StoreUnavailable
+from waymark.store.records import Flush
+
+from .columns import to_columns
+from .connecting import Connector
+from .failures import FAILURES, translate
+from .statements import Statements
+
+if TYPE_CHECKING:
+    import asyncpg
+
+#: A statement that takes its arguments and gives its rows.
+_Statement: TypeAlias = Callable[..., Awaitable[list[Any]]]
+
+
+class Lane:
+    """`index` counts from 0. Connects when first used, and again after a loss."""
+
+    def __init__(self, index: int, connector: Connector, statements: Statements) -> None:
+        self.index = index
+        self._connector = connector
+        self._statements = statements
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._flush: _Statement | None = None
+        self._worker: UUID | None = None
+        self._number = 0
+        self._lost: UUID | None = None
+        self._busy = asyncio.Lock()
+
+    async def flush(self, batch: Flush) -> frozenset[UUID]:
+        """Write a batch. See `Store.flush`."""
+        columns = to_columns(batch)
+        async with self._busy:
+            if self._flush is None or self._worker != batch.worker:
+                await self._adopt(batch.worker)
+            assert self._flush is not None
+            try:
+                answer = await self._flush(
+                    batch.worker, self.index + 1, self._number, *columns.arguments
+                )
+            except BaseException as error:
+                self._failed(error, batch.worker)
+                if isinstance(error, FAILURES):
+                    raise translate(error) from error
+                raise
+        if not answer:
+            raise _fenced(batch.worker)
+        written, ours, settled = answer[0]
+        return columns.refused(written, ours, settled)
+
+    async def settle_loss(self) -> None:
+        """After a lost connection: return once nothing that was sent over it can
+        change the database any more. Raises `StoreUnavailable`."""
+        async with self._busy:
+            if self._lost is not None:
+                try:
+                    await self._adopt(self._lost)
+                except Fenced:
+                    # Then nothing of the old connection can be written either.
+                    self._lost = None
+
+    async def close(self) -> None:
+        """Close the connection; never raises."""
+        connection, self._connection, self._flush = self._connection, None, None
+        if connection is not None:
+            await close_quietly(connection)
+
+    async def _adopt(self, worker: UUID) -> None:
+        """Become the writer of this lane for `worker`, over a live connection."""
+        self._flush = None
+        try:
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await self._connector.connect(f"writer {self.index + 1}")
+            number = await self._connection.fetchval(
+                self._statements["adopt_lane"], worker, self.index + 1
+            )
+            if number is None:
+                raise _fenced(worker)
+            self._flush = await self._prepared(self._connection)
+        except StoreError:
+            raise
+        except BaseException as error:
+            self._failed(error, worker)
+            if isinstance(error, FAILURES):
+                raise translate(error) from error
+            raise
+        self._worker, self._number, self._lost = worker, number, None
+
+    async def _prepared(self, connection: asyncpg.Connection[asyncpg.Record]) -> _Statement:
+        text = self._statements["flush"]
+        if self._connector.pooler:
+            return partial(connection.fetch, text)
+        return (await connection.prepare(text)).fetch
+
+    def _failed(self, error: BaseException, worker: UUID) -> None:
+        """Drop the connection, unless the server has plainly refused a statement
+        over it. Also when the task was cancelled: a statement that is under way
+        may or may not be carried out."""
+        if isinstance(error, FAILURES) and not isinstance(translate(error), StoreUnavailable):
+            return
+        self._lost = worker
+        self._flush = None
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+
+def _fenced(worker: UUID) -> Fenced:
+    return Fenced(f"worker {worker} was declared dead; nothing of this batch is stored")
+
+
+async def close_quietly(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Close a connection whose server may be gone. Gives it two seconds."""
+    try:
+        await connection.close(timeout=2.0)
+    except FAILURES:
+        connection.terminate()

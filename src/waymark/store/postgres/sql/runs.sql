@@ -1,0 +1,228 @@
+-- name: submit
+-- Inserts one run outside the flushes, unless its id is taken.
+insert into :"schema".runs (id, workflow, graph, queue, owner, epoch, state, began_ns, input)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+on conflict (id) do nothing
+returning id;
+
+-- name: arrived
+-- What is stored of runs: the highest sequence number of the journal, state, epoch and owner.
+select
+    runs.id,
+    coalesce(
+        (select max(journal.seq) from :"schema".journal where journal.run_id = runs.id), 0
+    ) as seq,
+    runs.state,
+    runs.epoch,
+    runs.owner
+from unnest($1::uuid[]) as asked (id)
+join :"schema".runs on runs.id = asked.id;
+
+-- name: read_runs
+-- Runs as seen from outside.
+select
+    runs.id, runs.workflow, runs.state, runs.result, runs.reason, runs.owner, runs.epoch,
+    runs.submitted_at, runs.finished_at
+from unnest($1::uuid[]) as asked (id)
+join :"schema".runs on runs.id = asked.id;
+
+-- name: claim
+-- Takes up to `$4` runs without a live owner, oldest first, of the graphs `$2` and the queues `$3`.
+--
+-- `owners` jumps from owner to owner through the index `runs_live`, so its cost is the number of
+-- workers and not that of their runs. Candidates come from the statement's snapshot; a
+-- candidate is taken only if its epoch is still that of the snapshot once its row is locked,
+-- which makes the claim a compare-and-set whatever happened in between. Twice as many
+-- candidates as wanted leave something for the loser of a race. No row: the claimer is dead.
+with recursive owners (owner) as (
+    (
+        select runs.owner from :"schema".runs
+        where runs.state < 6 and runs.owner is not null
+        order by runs.owner
+        limit 1
+    )
+    union all
+    select (
+        select runs.owner from :"schema".runs
+        where runs.state < 6 and runs.owner > owners.owner
+        order by runs.owner
+        limit 1
+    )
+    from owners
+    where owners.owner is not null
+),
+served (graph, queue) as (
+    select graph, queue
+    from unnest($2::bytea[]) as graphs (graph)
+    cross join unnest($3::text[]) as queues (queue)
+),
+candidates as materialized (
+    select found.id, found.epoch, found.submitted_at
+    from (
+        select free.id, free.epoch, free.submitted_at
+        from served
+        cross join lateral (
+            select runs.id, runs.epoch, runs.submitted_at from :"schema".runs
+            where
+                runs.state < 6 and runs.owner is null
+                and runs.graph = served.graph and runs.queue = served.queue
+            order by runs.submitted_at
+            limit $4 * 2
+        ) as free
+        union all
+        select left_behind.id, left_behind.epoch, left_behind.submitted_at
+        from owners
+        cross join served
+        cross join lateral (
+            select runs.id, runs.epoch, runs.submitted_at from :"schema".runs
+            where
+                runs.state < 6 and runs.owner = owners.owner
+                and runs.graph = served.graph and runs.queue = served.queue
+            order by runs.submitted_at
+            limit $4 * 2
+        ) as left_behind
+        where
+            owners.owner is not null
+            and not exists (select from :"schema".workers where workers.id = owners.owner)
+    ) as found
+    order by found.submitted_at, found.id
+    limit $4 * 2
+),
+fence as materialized (
+    select id from :"schema".workers where id = $1 for key share
+),
+picked as materialized (
+    select runs.id, runs.began_ns, candidates.submitted_at
+    from candidates
+    join :"schema".runs on runs.id = candidates.id
+    where runs.epoch = candidates.epoch and runs.state < 6
+    order by candidates.submitted_at, runs.id
+    limit $4
+    for update of runs skip locked
+),
+taken as (
+    update :"schema".runs
+    set
+        owner = $1,
+        epoch = runs.epoch + 1,
+        state = 2,
+        reason = null,
+        began_ns = case when runs.began_ns = 0 then $5 else runs.began_ns end
+    from fence, picked
+    where runs.id = picked.id
+    returning
+        runs.id, runs.workflow, runs.graph, runs.queue, runs.epoch, picked.began_ns, runs.input,
+        picked.submitted_at
+)
+select
+    taken.id, taken.workflow, taken.graph, taken.queue, taken.epoch, taken.began_ns, taken.input
+from fence
+left join taken on true
+order by taken.submitted_at, taken.id;
+
+-- name: still_claimed
+-- Which claims, whose commit was lost on the way, hold. Waits for one that is not decided yet.
+select runs.id
+from unnest($2::uuid[], $3::integer[]) as claim (id, epoch)
+join :"schema".runs on runs.id = claim.id
+where runs.owner = $1 and runs.epoch = claim.epoch
+for update of runs;
+
+-- name: unserved_graphs
+-- Graphs of unfinished runs without a live owner. Jumps through the index `runs_live` from one
+-- pair of owner and graph to the next, so its cost does not grow with the number of runs.
+with recursive free (graph) as (
+    (
+        select runs.graph from :"schema".runs
+        where runs.state < 6 and runs.owner is null
+        order by runs.graph
+        limit 1
+    )
+    union all
+    select (
+        select runs.graph from :"schema".runs
+        where runs.state < 6 and runs.owner is null and runs.graph > free.graph
+        order by runs.graph
+        limit 1
+    )
+    from free
+    where free.graph is not null
+),
+owned (owner, graph) as (
+    (
+        select runs.owner, runs.graph from :"schema".runs
+        where runs.state < 6 and runs.owner is not null
+        order by runs.owner, runs.graph
+        limit 1
+    )
+    union all
+    select next.owner, next.graph
+    from owned
+    cross join lateral (
+        select runs.owner, runs.graph from :"schema".runs
+        where runs.state < 6 and (runs.owner, runs.graph) > (owned.owner, owned.graph)
+        order by runs.owner, runs.graph
+        limit 1
+    ) as next
+),
+waiting (owner, graph) as (
+    select null::uuid, free.graph from free where free.graph is not null
+    union all
+    select owned.owner, owned.graph from owned
+    where not exists (select from :"schema".workers where workers.id = owned.owner)
+)
+select distinct waiting.graph
+from waiting
+cross join unnest($1::text[]) as queues (queue)
+where case
+    when waiting.owner is null then exists (
+        select from :"schema".runs
+        where
+            runs.state < 6 and runs.owner is null
+            and runs.graph = waiting.graph and runs.queue = queues.queue
+    )
+    else exists (
+        select from :"schema".runs
+        where
+            runs.state < 6 and runs.owner = waiting.owner
+            and runs.graph = waiting.graph and runs.queue = queues.queue
+    )
+end;
+
+-- name: set_blocked
+-- Says of all runs of a graph that have no live owner why nobody can continue them. As in `claim`,
+-- a run that was taken in between shows another epoch and is left alone.
+with recursive owners (owner) as (
+    (
+        select runs.owner from :"schema".runs
+        where runs.state < 6 and runs.owner is not null
+        order by runs.owner
+        limit 1
+    )
+    union all
+    select (
+        select runs.owner from :"schema".runs
+        where runs.state < 6 and runs.owner > owners.owner
+        order by runs.owner
+        limit 1
+    )
+    from owners
+    where owners.owner is not null
+),
+candidates as materialized (
+    select runs.id, runs.epoch, runs.state, runs.reason from :"schema".runs
+    where runs.state < 6 and runs.owner is null and runs.graph = $1
+    union all
+    select runs.id, runs.epoch, runs.state, runs.reason
+    from owners
+    join :"schema".runs on runs.state < 6 and runs.owner = owners.owner and runs.graph = $1
+    where not exists (select from :"schema".workers where workers.id = owners.owner)
+)
+update :"schema".runs
+set state = 5, reason = $2, owner = null
+from candidates
+where
+    runs.id = candidates.id
+    and runs.epoch = candidates.epoch
+    and runs.state < 6
+    and (candidates.state <> 5 or candidates.reason is distinct from $2);

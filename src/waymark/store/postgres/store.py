@@ -1,0 +1,218 @@
+"""The store over PostgreSQL. See `store.protocol` for what it promises, `lane` for
+the writer's connections, `connecting` for how many connections there are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from waymark.errors import Fenced, StoreUnavailable
+from waymark.store.reasons import readable_reason
+from waymark.store.records import ClaimedRun, Flush, JournalRow, NewRun, RunRow
+
+from .address import parse_address
+from .connecting import Connector
+from .failures import FAILURES, translate
+from .heartbeat import Heartbeat
+from .hints import Hints
+from .lane import Lane, close_quietly
+from .migration import Migration, ensure_schema, shipped_migrations
+from .statements import Statements
+
+if TYPE_CHECKING:
+    import asyncpg
+    from asyncpg.pool import PoolConnectionProxy
+
+
+class PostgresStore:
+    """`url` is a PostgreSQL URL. `lanes` connections write. `migrate` False only
+    checks the schema. `pooler` True keeps to what PgBouncer can pass on."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str = "waymark",
+        lanes: int = 2,
+        connect_timeout_seconds: float = 10.0,
+        migrate: bool = True,
+        pooler: bool = False,
+    ) -> None:
+        self.lanes = lanes
+        self._address = parse_address(url)
+        self.label = self._address.label
+        self._statements = Statements(schema)
+        self._migrate = migrate
+        self._connector = Connector(self._address, connect_timeout_seconds, pooler=pooler)
+        self._lanes = [Lane(index, self._connector, self._statements) for index in range(lanes)]
+        self._heartbeat = Heartbeat(self._connector, self._statements["beat"])
+        self._hints = Hints(self._connector, self._statements, lambda: self._pool)
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._doubtful_claims: list[ClaimedRun] = []
+        #: What `open` applied, for whoever wants to say so.
+        self.applied: list[Migration] = []
+
+    def __repr__(self) -> str:
+        return f"PostgresStore({self.label}, schema={self._statements.schema!r})"
+
+    async def open(self) -> None:
+        connection = await self._connector.first_connection()
+        try:
+            self.applied = await ensure_schema(
+                connection, self._statements, shipped_migrations(), migrate=self._migrate
+            )
+        except FAILURES as error:
+            raise translate(error) from error
+        finally:
+            await close_quietly(connection)
+        self._pool = await self._connector.create_pool()
+
+    async def close(self) -> None:
+        await self._hints.close()
+        for lane in self._lanes:
+            await lane.close()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            # Nothing worth waiting for is under way: callers stopped before.
+            pool.terminate()
+
+    # Graphs and workers
+
+    async def put_graph(self, hash: bytes, workflow: str, document: str) -> None:
+        await self._fetch("put_graph", hash, workflow, document)
+
+    async def get_graph(self, hash: bytes) -> str | None:
+        rows = await self._fetch("get_graph", hash)
+        return rows[0]["document"] if rows else None
+
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
+        await self._fetch("register_worker", worker, lease_seconds, about)
+
+    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
+        return await self._heartbeat.beat(worker, lease_seconds)
+
+    async def remove_worker(self, worker: UUID) -> None:
+        await self._fetch("remove_worker", worker)
+
+    async def reap_workers(self, proven_dead: Sequence[UUID] = ()) -> list[UUID]:
+        rows = await self._fetch("reap_workers", list(proven_dead))
+        return [row["id"] for row in rows]
+
+    async def list_workers(self) -> list[UUID]:
+        return [row["id"] for row in await self._fetch("list_workers")]
+
+    # Writing runs
+
+    async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
+        """See `Store.flush`. Repeating a batch is safe for its new runs: one that
+        is there already, under the same owner and epoch (or was submitted without
+        an owner), is neither written again nor refused. A journal entry that is
+        there already is `RefusedData`: it would be a second outcome."""
+        return await self._lanes[lane].flush(batch)
+
+    async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
+        for lane in self._lanes:
+            await lane.settle_loss()
+        rows = await self._fetch("arrived", list(runs))
+        return {row["id"]: (row["seq"], row["state"], row["epoch"], row["owner"]) for row in rows}
+
+    async def submit(self, run: NewRun) -> bool:
+        return bool(await self._fetch("submit", *run))
+
+    # Finding runs
+
+    async def claim(
+        self,
+        worker: UUID,
+        graphs: Sequence[bytes],
+        queues: Sequence[str],
+        limit: int,
+        now_ns: int = 0,
+    ) -> list[ClaimedRun]:
+        """See `Store.claim`. What is claimed is known here before it is committed:
+        when the commit is lost on the way, the next call finds out what holds of
+        it, so that no run stays owned by a worker that does not know it."""
+        async with self._connected() as connection:
+            held = await self._held_claims(connection, worker)
+            if not graphs or not queues or limit <= len(held):
+                return held
+            async with connection.transaction():
+                rows = await connection.fetch(
+                    self._statements["claim"],
+                    worker,
+                    list(graphs),
+                    list(queues),
+                    limit - len(held),
+                    now_ns,
+                )
+                if not rows:
+                    raise Fenced(f"worker {worker} was declared dead; it may claim nothing")
+                claimed = [ClaimedRun(*row) for row in rows if row["id"] is not None]
+                self._doubtful_claims = [*held, *claimed]
+            self._doubtful_claims = []
+            return held + claimed
+
+    async def _held_claims(
+        self, connection: PoolConnectionProxy[asyncpg.Record], worker: UUID
+    ) -> list[ClaimedRun]:
+        """Claims of a call that lost its connection while it committed."""
+        doubtful = self._doubtful_claims
+        if not doubtful:
+            return []
+        rows = await connection.fetch(
+            self._statements["still_claimed"],
+            worker,
+            [run.id for run in doubtful],
+            [run.epoch for run in doubtful],
+        )
+        held = {row["id"] for row in rows}
+        return [run for run in doubtful if run.id in held]
+
+    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
+        return [row["graph"] for row in await self._fetch("unserved_graphs", list(queues))]
+
+    async def set_blocked(self, graph: bytes, reason: str) -> None:
+        await self._fetch("set_blocked", graph, readable_reason(reason))
+
+    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
+        found: dict[UUID, list[JournalRow]] = {}
+        for row in await self._fetch("read_journal", list(runs)):
+            entry = JournalRow(*row)
+            found.setdefault(entry.run_id, []).append(entry)
+        return found
+
+    async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
+        rows = [RunRow(*row) for row in await self._fetch("read_runs", list(runs))]
+        return {row.id: row for row in rows}
+
+    # Hints
+
+    def listen(self, notice: Callable[[str], None]) -> None:
+        self._hints.listen(notice)
+
+    def hint(self, topic: str) -> None:
+        self._hints.hint(topic)
+
+    # Connections
+
+    async def _fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        async with self._connected() as connection:
+            return await connection.fetch(self._statements[statement], *arguments)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record]]:
+        """A connection of the pool; its failures come out as the store's own."""
+        pool = self._pool
+        if pool is None:
+            raise StoreUnavailable(f"the store {self.label} is not open")
+        try:
+            async with pool.acquire() as connection:
+                yield connection
+        except FAILURES as error:
+            failure = translate(error)
+            if isinstance(failure, StoreUnavailable):
+                # The other connections are likely as dead (or lead to a standby).
+                await pool.expire_connections()
+            raise failure from error
