@@ -82,7 +82,7 @@ def to_columns(batch: Flush) -> Columns:
         born_settled = frozenset(run for run, owns, keeps in born if owns and not keeps)
     return Columns(
         [
-            *(ids, workflows, graphs, queues, owned, epochs, states, began, inputs, *outcome),
+            *(ids, workflows, graphs, queues, owned, epochs, states, began, inputs, *outcome, kept),
             *(others, other_epochs),
             *(places, seqs, *entry_columns),
             *settled,
