@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, Union
 
-from ..errors import GraphError
+from waymark.errors import GraphError
 from . import model
 from .model import FORMAT, Graph
 

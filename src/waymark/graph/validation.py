@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from ..errors import GraphError
+from waymark.errors import GraphError
 from .check import check_code
 from .model import (
     Await,

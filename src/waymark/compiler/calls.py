@@ -1,0 +1,262 @@
+"""Which calls yield an awaitable of the run, and whether they are awaited.
+
+A call of an action or a helper is a coroutine, as in Python: it may be kept in a
+variable, a list or a conditional expression. One that plainly never gets
+awaited is refused, and so are arguments that its signature does not take.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from waymark.authoring.registry import registry
+from waymark.graph.operations import operation_at
+
+from .prepare import PLACEHOLDER, Prepared
+from .reach import Reach
+
+CalleeKind = Literal["action", "helper", "sleep", "gather", "unknown", "other"]
+
+_AWAITABLES: dict[str, CalleeKind] = {"asyncio.sleep": "sleep", "asyncio.gather": "gather"}
+_HELD = ("action", "helper", "sleep", "gather")
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """What a call expression calls. `ref` is the action's or function's name."""
+
+    kind: CalleeKind
+    ref: str = ""
+
+
+OTHER = Callee("other")
+
+
+def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
+    """What `function` of a prepared tree stands for."""
+    if isinstance(function, ast.Attribute):
+        if isinstance(function.value, ast.Name) and function.value.id == "self":
+            entry = reach.attributes.get(function.attr)
+            if entry is not None and entry.kind == "helper":
+                return Callee("helper", entry.ref)
+    path = _stdlib_path(function, prepared)
+    if path is not None:
+        return Callee(_AWAITABLES.get(path, "other"), path)
+    if not isinstance(function, ast.Name) or function.id in prepared.variables:
+        return OTHER
+    entry = prepared.names.get(function.id)
+    if entry is None:
+        return OTHER
+    if entry is PLACEHOLDER:
+        return Callee("unknown")
+    match entry.kind:
+        case "action":
+            return Callee("action", entry.ref)
+        case "helper":
+            return Callee("helper", entry.ref)
+        case _:
+            return OTHER
+
+
+def _stdlib_path(node: ast.expr, prepared: Prepared) -> str | None:
+    if isinstance(node, ast.Attribute):
+        owner = _stdlib_path(node.value, prepared)
+        return None if owner is None else f"{owner}.{node.attr}"
+    if isinstance(node, ast.Name) and node.id not in prepared.variables:
+        entry = prepared.names.get(node.id)
+        if entry is not None and entry.kind == "stdlib":
+            return entry.ref
+    return None
+
+
+def check_calls(prepared: Prepared, reach: Reach) -> None:
+    """Report calls of awaitables that are never awaited or wrongly called, and
+    awaits of what is no awaitable."""
+    _CallCheck(prepared, reach).walk()
+
+
+class _CallCheck:
+    def __init__(self, prepared: Prepared, reach: Reach) -> None:
+        self.prepared = prepared
+        self.reach = reach
+
+    def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
+        self.reach.report(self.prepared.source, node, code, fact, fix)
+
+    def callee(self, call: ast.Call) -> Callee:
+        return callee_of(call.func, self.prepared, self.reach)
+
+    def walk(self) -> None:
+        for statement in self.prepared.body:
+            self.visit(statement, (), gathered=False)
+
+    def visit(self, node: ast.AST, parents: tuple[ast.AST, ...], *, gathered: bool) -> None:
+        if isinstance(node, ast.Call):
+            callee = self.callee(node)
+            self.call(node, callee, parents, gathered=gathered)
+            gathered = callee.kind == "gather"
+        elif isinstance(node, ast.Await):
+            self.awaited(node)
+            gathered = isinstance(node.value, ast.Call)
+        elif not isinstance(node, _CARRIERS):
+            gathered = False
+        for child in ast.iter_child_nodes(node):
+            self.visit(child, (*parents, node), gathered=gathered)
+
+    def call(
+        self, node: ast.Call, callee: Callee, parents: tuple[ast.AST, ...], *, gathered: bool
+    ) -> None:
+        if callee.kind in _HELD:
+            self.arguments(node, callee)
+            if callee.kind == "gather" and not gathered:
+                self.report(
+                    node,
+                    "WM305",
+                    "`gather` begins its calls at once; keeping it is not supported yet",
+                    "await it here: `await asyncio.gather(...)`",
+                )
+            elif not _may_be_held(node, parents):
+                what = ast.unparse(node.func)
+                self.report(
+                    node,
+                    "WM206",
+                    f"this call of `{what}` is never awaited, so it would never run",
+                    f"write `await {what}(...)`",
+                )
+
+    def arguments(self, node: ast.Call, callee: Callee) -> None:
+        signature = self.signature(callee)
+        spread = any(isinstance(argument, ast.Starred) for argument in node.args)
+        if signature is None or spread or any(item.arg is None for item in node.keywords):
+            return
+        try:
+            signature.bind(*node.args, **{item.arg: None for item in node.keywords if item.arg})
+        except TypeError as error:
+            what = ast.unparse(node.func)
+            self.report(
+                node,
+                "WM205",
+                f"`{what}` cannot be called like this: {error}",
+                f"its signature is `{what}{_short(signature)}`",
+            )
+
+    def signature(self, callee: Callee) -> inspect.Signature | None:
+        match callee.kind:
+            case "action":
+                action = registry.action(callee.ref)
+                return None if action is None else action.signature
+            case "helper":
+                return self.reach.signatures.get(callee.ref)
+            case _:
+                return None
+
+    def awaited(self, node: ast.Await) -> None:
+        if not isinstance(node.value, ast.Call):
+            if isinstance(node.value, _PLAIN):
+                self.plain(node, ast.unparse(node.value))
+            return
+        callee = self.callee(node.value)
+        operation = operation_at(callee.ref) if callee.kind == "other" and callee.ref else None
+        if operation is not None and operation.kind != "awaitable":
+            self.plain(node, f"{callee.ref}(...)")
+
+    def plain(self, node: ast.Await, what: str) -> None:
+        self.report(
+            node,
+            "WM301",
+            f"`{what}` is a plain value, and cannot be awaited",
+            "take `await` off, or call an @action",
+        )
+
+
+_PLAIN = (
+    ast.Constant,
+    ast.JoinedStr,
+    ast.List,
+    ast.Tuple,
+    ast.Dict,
+    ast.Set,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+    ast.Compare,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Lambda,
+)
+
+#: What may stand between `gather(...)` and a gather in its arguments.
+_CARRIERS = (
+    ast.Starred,
+    ast.List,
+    ast.Tuple,
+    ast.ListComp,
+    ast.GeneratorExp,
+    ast.IfExp,
+    ast.keyword,
+)
+
+_NEVER_HELD = (
+    ast.Expr,
+    ast.Return,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.Attribute,
+    ast.FormattedValue,
+    ast.AugAssign,
+    ast.Raise,
+    ast.Assert,
+    ast.Delete,
+    ast.Match,
+    ast.comprehension,
+    ast.For,
+    ast.While,
+    ast.If,
+)
+
+
+def _may_be_held(node: ast.expr, parents: tuple[ast.AST, ...]) -> bool:
+    child: ast.AST = node
+    for parent in reversed(parents):
+        match parent:
+            case ast.IfExp():
+                if parent.test is child:
+                    return False
+            case ast.BoolOp() | ast.NamedExpr():
+                # The value passes on to where this stands.
+                if isinstance(parent, ast.NamedExpr):
+                    return True
+            case ast.Subscript():
+                return parent.value is not child
+            case ast.Return():
+                # In a local function, which hands it to its caller.
+                return any(isinstance(outer, ast.FunctionDef) for outer in parents)
+            case _:
+                return not isinstance(parent, _NEVER_HELD)
+        child = parent
+    return True
+
+
+def _short(signature: inspect.Signature) -> str:
+    parameters = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in signature.parameters.values()
+    ]
+    return str(inspect.Signature(parameters))
+
+
+def action_refs(node: ast.AST, prepared: Prepared, reach: Reach) -> Iterator[str]:
+    """Names of the actions that `node` mentions, in order, each once."""
+    seen: set[str] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, (ast.Name, ast.Attribute)):
+            callee = callee_of(inner, prepared, reach)
+            if callee.kind == "action" and callee.ref not in seen:
+                seen.add(callee.ref)
+                yield callee.ref

@@ -1,0 +1,55 @@
+"""Every diagnostic code. A code is never reused; its name says the bad pattern.
+
+WM1xx syntax, WM2xx names and calls, WM3xx control flow and concurrency, WM4xx
+values and types, WM5xx policies and options, WM9xx a bug of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: Code -> name.
+CODES: Mapping[str, str] = {
+    "WM101": "source-not-found",
+    "WM102": "source-changed",
+    "WM104": "import-in-body",
+    "WM105": "write-to-outer-scope",
+    "WM106": "yield-in-body",
+    "WM107": "class-in-body",
+    "WM108": "syntax-not-supported-yet",
+    "WM109": "reserved-name",
+    "WM110": "async-iteration",
+    "WM111": "async-with",
+    "WM112": "local-async-function",
+    "WM113": "with-statement",
+    "WM114": "decorated-method",
+    "WM201": "unknown-name",
+    "WM202": "builtin-not-pure",
+    "WM203": "private-attribute",
+    "WM204": "call-not-known-pure",
+    "WM205": "wrong-arguments",
+    "WM206": "call-never-awaited",
+    "WM207": "library-function-not-pure",
+    "WM208": "live-object",
+    "WM209": "constant-from-outside",
+    "WM210": "constant-mutated",
+    "WM211": "template-not-literal",
+    "WM212": "unknown-workflow-attribute",
+    "WM213": "write-to-shared-state",
+    "WM215": "module-as-value",
+    "WM216": "operation-misused",
+    "WM217": "self-as-value",
+    "WM218": "class-not-storable",
+    "WM301": "await-of-something-else",
+    "WM302": "endless-loop",
+    "WM303": "concurrency-not-supported-yet",
+    "WM304": "child-run-not-supported-yet",
+    "WM305": "gather-held",
+    "WM306": "await-in-generator",
+    "WM307": "await-where-it-cannot-be-lowered",
+    "WM401": "held-across-await",
+    "WM402": "constant-not-storable",
+    "WM403": "default-not-storable",
+    "WM501": "option-not-supported-yet",
+    "WM901": "compiler-bug",
+}

@@ -1,0 +1,79 @@
+"""One authored function to one `Function` of the graph."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+
+from waymark.graph.model import HIDDEN, Function, Parameter
+
+from .calls import check_calls
+from .held import check_held
+from .lowering import Lowering
+from .names import Refusal, constant
+from .prepare import Prepared, prepare
+from .reach import PendingFunction, Reach
+from .source import find_source
+from .statements import lower_statement
+
+_KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: "positional",
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: "normal",
+    inspect.Parameter.KEYWORD_ONLY: "keyword",
+    inspect.Parameter.VAR_POSITIONAL: "var_positional",
+    inspect.Parameter.VAR_KEYWORD: "var_keyword",
+}
+
+
+def compile_function(pending: PendingFunction, reach: Reach) -> Function:
+    """The function with unnumbered nodes; what is wrong goes to `reach`. Raises
+    SourceProblem when there is no source to compile."""
+    source = find_source(pending.function)
+    prepared = prepare(source, pending, reach)
+    check_calls(prepared, reach)
+    parameters = _parameters(prepared, reach)
+    lowering = Lowering(prepared, reach, lower_statement)
+    lowering.lower(prepared.body)
+    lowering.flush()
+    body = tuple(lowering.nodes)
+    check_held(prepared, lowering.nodes, reach)
+    return Function(
+        name=pending.name,
+        parameters=parameters,
+        variables=tuple(lowering.variables),
+        # In order of the names, so that equal bodies hash equal.
+        names=dict(sorted(prepared.names.items())),
+        body=body,
+        method=pending.method,
+        span=source.span(source.node),
+        source=source.text,
+        first_line=source.first_line,
+        path=source.path,
+    )
+
+
+def _parameters(prepared: Prepared, reach: Reach) -> tuple[Parameter, ...]:
+    signature = inspect.signature(prepared.pending.function)
+    found = list(signature.parameters.values())[1 if prepared.pending.method else 0 :]
+    return tuple(_parameter(prepared, reach, parameter) for parameter in found)
+
+
+def _parameter(prepared: Prepared, reach: Reach, parameter: inspect.Parameter) -> Parameter:
+    default: str | None = None
+    if parameter.default is not inspect.Parameter.empty:
+        entry = constant(parameter.default, parameter.name, code="WM403")
+        if isinstance(entry, Refusal):
+            node = _argument(prepared.arguments, parameter.name)
+            reach.report(prepared.source, node, entry.code, entry.fact, entry.fix)
+        else:
+            default = f"{HIDDEN}default_{parameter.name}"
+            prepared.names[default] = entry
+    kind = _KINDS[parameter.kind]
+    return Parameter(parameter.name, kind, default)  # type: ignore[arg-type]  # a literal of the table
+
+
+def _argument(arguments: ast.arguments, name: str) -> ast.AST:
+    for node in ast.walk(arguments):
+        if isinstance(node, ast.arg) and node.arg == name:
+            return node
+    return arguments

@@ -1,0 +1,195 @@
+"""The state of lowering one function: the block being filled, and its names.
+
+Lowering walks the prepared body in order and fills blocks. A block collects pure
+statements until something needs a node of its own; then the collected ones
+become one `Compute`. Nodes get their numbers afterwards.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from waymark.graph.check import check_code
+from waymark.graph.model import HIDDEN, Code, Compute, Node, Span
+from waymark.graph.scopes import bound_names, parameter_names
+
+from .code import expression_code, statements_code
+from .prepare import Prepared
+from .reach import Reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Nodes are numbered when the whole graph is known.
+UNNUMBERED = -1
+
+
+class Lowering:
+    """One function on its way to nodes."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        reach: Reach,
+        lower_statement: Callable[[Lowering, ast.stmt], None],
+    ) -> None:
+        self.prepared = prepared
+        self.reach = reach
+        self.nodes: list[Node] = []
+        self.pending: list[ast.stmt] = []
+        self.hidden: list[str] = []
+        self.bound = set(parameter_names(prepared.arguments)) - _rebound(prepared.body)
+        self.fickle = _rebound(prepared.body)
+        self._lower_statement = lower_statement
+
+    # Reporting
+
+    def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
+        self.reach.report(self.prepared.source, node, code, fact, fix)
+
+    def span(self, node: ast.AST) -> Span:
+        return self.prepared.source.span(node)
+
+    # Names
+
+    def fresh(self) -> str:
+        """A new hidden variable."""
+        name = f"{HIDDEN}{len(self.hidden) + 1}"
+        self.hidden.append(name)
+        return name
+
+    @property
+    def variables(self) -> list[str]:
+        return [*self.prepared.variables, *self.hidden]
+
+    def is_hidden(self, node: ast.AST) -> bool:
+        return isinstance(node, ast.Name) and node.id.startswith(HIDDEN)
+
+    def is_stable(self, node: ast.expr) -> bool:
+        """Whether evaluating `node` later gives the same and raises as little."""
+        match node:
+            case ast.Constant() | ast.Lambda():
+                return True
+            case ast.Name(id=name):
+                if name in self.prepared.variables:
+                    return name in self.bound
+                return True
+            case ast.Attribute(value=ast.Name(id="self")):
+                return True
+            case ast.Attribute():
+                return self._is_path(node)
+            case _:
+                return False
+
+    def _is_path(self, node: ast.Attribute) -> bool:
+        root: ast.expr = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if not isinstance(root, ast.Name) or root.id in self.variables:
+            return False
+        entry = self.prepared.names.get(root.id)
+        return entry is not None and entry.kind == "stdlib"
+
+    def bind(self, names: Iterable[str]) -> None:
+        """Note names that are bound from here on, whatever happens."""
+        self.bound.update(name for name in names if name not in self.fickle)
+
+    # Code
+
+    def expression(self, node: ast.expr) -> Code:
+        self._check(node)
+        return expression_code(node, self.variables)
+
+    def statements(self, body: Sequence[ast.stmt]) -> Code:
+        for statement in body:
+            self._check(statement)
+        return statements_code(body, self.variables)
+
+    def _check(self, node: ast.AST) -> None:
+        method = self.prepared.pending.method
+        scope = [*self.variables, "self"] if method else self.variables
+        names = self.prepared.names
+        for violation in check_code(node, names, scope, self.reach.attributes):
+            self.report(violation.node, violation.code, violation.fact, violation.fix)
+
+    # Filling the block
+
+    def pure(self, statement: ast.stmt) -> None:
+        self.pending.append(statement)
+        self.bind(_certainly_bound(statement))
+
+    def node(self, node: Node) -> None:
+        self.nodes.append(node)
+
+    def flush(self) -> None:
+        """Turn the pure statements collected so far into a node."""
+        if not self.pending:
+            return
+        first, last = self.span(self.pending[0]), self.span(self.pending[-1])
+        span = Span(first.line, first.column, last.end_line, last.end_column)
+        self.nodes.append(Compute(UNNUMBERED, span, self.statements(self.pending)))
+        self.pending = []
+
+    def block(self, body: Iterable[ast.stmt]) -> tuple[Node, ...]:
+        """Lower `body` into nodes of its own."""
+        with self.new_block() as nodes:
+            self.lower(body)
+        return tuple(nodes)
+
+    @contextmanager
+    def new_block(self) -> Iterator[list[Node]]:
+        """Fill another block; the one around must have been flushed."""
+        outer, bound = self.nodes, set(self.bound)
+        self.nodes = inner = []
+        yield inner
+        self.flush()
+        self.nodes, self.bound = outer, bound
+
+    def lower(self, body: Iterable[ast.stmt]) -> None:
+        for statement in body:
+            self._lower_statement(self, statement)
+
+    def hide(self, value: ast.expr) -> ast.Name:
+        """Evaluate `value` here, into a hidden variable."""
+        name = self.fresh()
+        self.assign(name, value)
+        return load(name, value)
+
+    def assign(self, name: str, value: ast.expr) -> None:
+        target = ast.copy_location(ast.Name(name, ast.Store()), value)
+        self.pure(ast.copy_location(ast.Assign([target], value), value))
+
+
+def load(name: str, where: ast.AST) -> ast.Name:
+    """A read of `name`, standing where `where` stands."""
+    return ast.copy_location(ast.Name(name, ast.Load()), where)
+
+
+def _rebound(body: Iterable[ast.stmt]) -> set[str]:
+    """Names that may be unbound, or bound again inside an expression."""
+    found: set[str] = set()
+    for statement in body:
+        for node in ast.walk(statement):
+            match node:
+                case ast.Name(ctx=ast.Del()):
+                    found.add(node.id)
+                case ast.NamedExpr(target=ast.Name(id=name)):
+                    found.add(name)
+                case ast.ExceptHandler(name=str(name)):
+                    found.add(name)
+                case _:
+                    pass
+    return found
+
+
+def _certainly_bound(statement: ast.stmt) -> list[str]:
+    match statement:
+        case ast.Assign():
+            return bound_names(statement.targets)
+        case ast.FunctionDef():
+            return [statement.name]
+        case _:
+            return []

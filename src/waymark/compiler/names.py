@@ -1,0 +1,245 @@
+"""What a name that is no variable stands for: closure, module, builtins.
+
+The live function decides, not the text: whatever the name means when the graph
+is linked becomes an entry of the function's table, by reference for code and
+classes, by value for data.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+import inspect
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+from waymark.authoring.action import Action
+from waymark.authoring.naming import registered_name
+from waymark.authoring.pure import pure_ref
+from waymark.authoring.registry import registry
+from waymark.errors import ValueEncodeError
+from waymark.graph.advice import stdlib_not_allowed
+from waymark.graph.model import Name
+from waymark.graph.operations import STDLIB_MODULES
+
+from .catalogued import catalogue_path, library_path
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A name that may not be used: code, fact and fix of the diagnostic."""
+
+    code: str
+    fact: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class HelperRef:
+    """A module-level `async def` that is compiled with the graph."""
+
+    function: FunctionType
+
+
+MISSING = object()
+
+
+class Namespace:
+    """The scopes around one live function."""
+
+    def __init__(self, function: FunctionType) -> None:
+        self.function = function
+        self.cells: dict[str, Any] = {}
+        for name, cell in zip(
+            function.__code__.co_freevars, function.__closure__ or (), strict=True
+        ):
+            try:
+                self.cells[name] = cell.cell_contents
+            except ValueError:
+                # A local of the function around that is not assigned yet.
+                self.cells[name] = MISSING
+
+    def look_up(self, name: str) -> Any:
+        """The live value of a name, MISSING where there is none yet."""
+        if name in self.cells:
+            return self.cells[name]
+        return self.function.__globals__.get(name, MISSING)
+
+    def similar(self, name: str, variables: Iterable[str]) -> str | None:
+        """A name in reach that the author may have meant."""
+        known = [*variables, *self.cells, *self.function.__globals__]
+        found = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        return found[0] if found else None
+
+
+def classify(value: Any, spelled: str) -> Name | HelperRef | Refusal:
+    """What a live value becomes in a function's table. `spelled` is how the
+    author wrote it. Modules are handled by the caller."""
+    if isinstance(value, Action):
+        return Name("action", ref=value.name)
+    if isinstance(value, type):
+        return _class(value, spelled)
+    pure = pure_ref(value)
+    if pure is not None:
+        return Name("pure", ref=pure)
+    path = catalogue_path(value) if callable(value) else None
+    if path is not None:
+        return Name("stdlib", ref=path)
+    if isinstance(value, FunctionType):
+        return _function(value, spelled)
+    if callable(value) and not _is_data(value):
+        return _callable(value, spelled)
+    return constant(value, spelled)
+
+
+def stdlib_module(value: ModuleType) -> str | None:
+    """The module's name where pure code may use some of it."""
+    return value.__name__ if value.__name__ in STDLIB_MODULES else None
+
+
+def _class(cls: type, spelled: str) -> Name | Refusal:
+    path = catalogue_path(cls)
+    if path is not None:
+        return Name("stdlib", ref=path)
+    if "__waymark__" in cls.__dict__:
+        return Refusal(
+            "WM304",
+            f"`{spelled}` is a workflow, and child runs are not supported yet",
+            "start it from an @action that submits it, or call a helper method",
+        )
+    if _storable(cls):
+        registry.types.add(cls)
+        return Name("class", ref=registered_name(cls))
+    library = library_path(cls)
+    if library is not None:
+        return Refusal(*stdlib_not_allowed(library))
+    return Refusal(
+        "WM218",
+        f"`{spelled}` is a class whose instances cannot be stored",
+        "make it a dataclass or a pydantic model, or use it inside an @action",
+    )
+
+
+def _storable(cls: type) -> bool:
+    """Whether instances are exceptions or plain data by their definition."""
+    return (
+        issubclass(cls, (BaseException, enum.Enum))
+        or is_dataclass(cls)
+        or hasattr(cls, "__pydantic_fields__")
+        or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
+        or typing.is_typeddict(cls)
+        or issubclass(cls, (str, int, float, bytes, list, dict, set, frozenset))
+    )
+
+
+def _function(function: FunctionType, spelled: str) -> HelperRef | Refusal:
+    library = library_path(function)
+    if library is not None:
+        return Refusal(*stdlib_not_allowed(library))
+    if inspect.iscoroutinefunction(function):
+        if "site-packages" in function.__code__.co_filename:
+            return Refusal(
+                "WM301",
+                f"`{spelled}` is a coroutine of a library, which leaves no record",
+                _action_fix(spelled),
+            )
+        return HelperRef(function)
+    return Refusal(
+        "WM204",
+        f"`{spelled}` may touch the world; a workflow body cannot",
+        "mark it @waymark.pure if it only computes, else make it an @action and await it",
+    )
+
+
+def _callable(value: Any, spelled: str) -> Refusal:
+    library = library_path(value)
+    if library is not None:
+        return Refusal(*stdlib_not_allowed(library))
+    if isinstance(value, MethodType):
+        return Refusal(
+            "WM208",
+            f"`{spelled}` belongs to a live object, {_kind(value.__self__)}",
+            _action_fix(spelled),
+        )
+    return Refusal("WM208", f"`{spelled}` is a live object, {_kind(value)}", _action_fix(spelled))
+
+
+def _action_fix(spelled: str) -> str:
+    name = spelled.rpartition(".")[2]
+    return (
+        f"call it in an @action and await that:\n    @action\n    async def {name}_action(...): ..."
+    )
+
+
+def _kind(value: object) -> str:
+    name = type(value).__qualname__
+    article = "an" if name[:1].lower() in "aeiou" else "a"
+    return f"{article} `{name}`"
+
+
+# Constants
+
+
+def _is_data(value: Any) -> bool:
+    """Whether a value is callable only by accident (a model with `__call__`)."""
+    return isinstance(value, (enum.Enum, tuple)) or is_dataclass(value)
+
+
+def constant(value: Any, spelled: str, code: str = "WM402") -> Name | Refusal:
+    """Data by value. Classes inside it become known to the registry."""
+    if not _only_data(value, 0):
+        return Refusal(
+            "WM208" if code == "WM402" else code,
+            f"`{spelled}` is a live object, {_kind(value)}, and belongs to this process",
+            "use it inside an @action",
+        )
+    from waymark.values import plan_for
+
+    _teach(value, 0)
+    try:
+        data = plan_for(Any, registry.types).dumps(value, path=spelled)
+    except ValueEncodeError as error:
+        return Refusal(
+            code, f"{error}, so it cannot be part of the graph", "build it inside the body"
+        )
+    return Name("constant", value=data.decode())
+
+
+_DEPTH_MAX = 20
+_PLAIN_MODULES = frozenset(
+    {"builtins", "datetime", "decimal", "fractions", "uuid", "collections", "pathlib", "zoneinfo"}
+    | {"re", "ipaddress", "pathlib._local", "zoneinfo._zoneinfo"}
+)
+
+
+def _only_data(value: Any, depth: int) -> bool:
+    if depth > _DEPTH_MAX:
+        return True
+    if isinstance(value, Mapping):
+        return all(_only_data(item, depth + 1) for pair in value.items() for item in pair)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(_only_data(item, depth + 1) for item in value)
+    if isinstance(value, type):
+        return _storable(value) or catalogue_path(value) is not None
+    cls = type(value)
+    return (
+        _storable(cls) or value is None or cls.__module__ in _PLAIN_MODULES and not callable(value)
+    )
+
+
+def _teach(value: Any, depth: int) -> None:
+    if depth > _DEPTH_MAX:
+        return
+    if isinstance(value, Mapping):
+        for pair in value.items():
+            _teach(pair[0], depth + 1)
+            _teach(pair[1], depth + 1)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            _teach(item, depth + 1)
+    cls = value if isinstance(value, type) else type(value)
+    if cls.__module__ != "builtins" and _storable(cls):
+        registry.types.add(cls)

@@ -1,0 +1,40 @@
+"""Numbers for nodes: from 0 in source order, each before what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+
+from waymark.graph.model import Branch, Function, Loop, Node, Try
+
+
+def numbered(functions: list[Function]) -> tuple[Function, ...]:
+    """The functions with their nodes numbered through."""
+    numbers = count()
+    return tuple(replace(function, body=_body(function.body, numbers)) for function in functions)
+
+
+def _body(body: tuple[Node, ...], numbers: Iterator[int]) -> tuple[Node, ...]:
+    return tuple(_node(node, numbers) for node in body)
+
+
+def _node(node: Node, numbers: Iterator[int]) -> Node:
+    node = replace(node, id=next(numbers))
+    match node:
+        case Branch():
+            then = _body(node.then, numbers)
+            return replace(node, then=then, orelse=_body(node.orelse, numbers))
+        case Loop():
+            body = _body(node.body, numbers)
+            return replace(node, body=body, orelse=_body(node.orelse, numbers))
+        case Try():
+            body = _body(node.body, numbers)
+            handlers = tuple(
+                replace(handler, body=_body(handler.body, numbers)) for handler in node.handlers
+            )
+            orelse = _body(node.orelse, numbers)
+            final = _body(node.final, numbers)
+            return replace(node, body=body, handlers=handlers, orelse=orelse, final=final)
+        case _:
+            return node

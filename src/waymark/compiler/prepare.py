@@ -1,0 +1,413 @@
+"""From the author's tree to a tree that only says what the graph can hold.
+
+Works on a copy. It decides each name (variable, or an entry of the function's
+table), takes off what means nothing at run time (annotations, docstrings,
+`typing.cast`), spells `obj.mod.name` of an imported module as one name, calls
+the first parameter of a method `self`, and refuses syntax that cannot be held.
+After it, every name is a variable, `self`, an entry of the table, an allowed
+builtin, or bound by an inner scope.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, TypeVar
+
+from waymark.graph import advice
+from waymark.graph.grammar import FIELDS
+from waymark.graph.model import HIDDEN, Name
+from waymark.graph.operations import BUILTINS
+from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
+
+from .names import MISSING, HelperRef, Namespace, Refusal, classify, stdlib_module
+from .origins import outside_origin
+from .reach import PendingFunction, Reach
+from .source import Source
+
+T = TypeVar("T", bound=ast.AST)
+
+#: Node classes beyond pure code's that this package lowers, with their fields.
+LOWERED = {
+    "Await": frozenset({"value"}),
+    "AnnAssign": frozenset({"target", "annotation", "value", "simple"}),
+    "With": frozenset({"items", "body", "type_comment"}),
+    "withitem": frozenset({"context_expr", "optional_vars"}),
+    "AsyncFunctionDef": FIELDS["FunctionDef"],
+}
+
+_SUPPRESS = "contextlib.suppress"
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A function's body in prepared form. `variables` begins with the
+    parameters; `hidden` counts the invented ones."""
+
+    source: Source
+    pending: PendingFunction
+    arguments: ast.arguments
+    body: list[ast.stmt] = field(default_factory=list)
+    names: dict[str, Name] = field(default_factory=dict)
+    variables: list[str] = field(default_factory=list)
+
+
+def prepare(source: Source, pending: PendingFunction, reach: Reach) -> Prepared:
+    """The prepared form of a function's definition; problems go to `reach`."""
+    node = copy.deepcopy(source.node)
+    receiver = _take_receiver(node.args) if pending.method else None
+    prepared = Prepared(source, pending, node.args)
+    prepared.variables = list(dict.fromkeys((*parameter_names(node.args), *bound_names(node.body))))
+    preparer = _Preparer(prepared, reach, receiver)
+    preparer.check_definition(node)
+    prepared.body = preparer.body(node.body)
+    return prepared
+
+
+def _take_receiver(arguments: ast.arguments) -> str | None:
+    for group in (arguments.posonlyargs, arguments.args):
+        if group:
+            return group.pop(0).arg
+    return None
+
+
+class _Preparer:
+    def __init__(self, prepared: Prepared, reach: Reach, receiver: str | None) -> None:
+        self.prepared = prepared
+        self.reach = reach
+        self.receiver = receiver
+        self.source = prepared.source
+        self.namespace = Namespace(prepared.pending.function)
+        self.variables = frozenset(prepared.variables)
+        self.inner: frozenset[str] = frozenset()
+
+    def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
+        self.reach.report(self.source, node, code, fact, fix)
+
+    def check_definition(self, node: ast.AsyncFunctionDef) -> None:
+        for decorator in node.decorator_list:
+            path = ast.unparse(decorator)
+            if path.rpartition(".")[2] not in ("staticmethod", "override", "final"):
+                self.report(
+                    decorator,
+                    "WM114",
+                    f"`@{path}` would wrap what is compiled, and not run",
+                    "take it off; wrap the actions instead",
+                )
+        for name in self.prepared.variables:
+            if name.startswith((HIDDEN, "__")) or (name == "self" and self.receiver):
+                self.report(node, *advice.reserved_name(name))
+        if getattr(node, "type_params", None):
+            self.report(node, *advice.unknown_field(node, "type_params"))
+
+    # Walking
+
+    def body(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        found = [self.rewrite(statement) for statement in statements]
+        kept = [statement for statement in found if not _means_nothing(statement)]
+        return kept or [ast.copy_location(ast.Pass(), statements[0])]
+
+    def rewrite(self, node: T) -> T:
+        result: Any = node
+        if not self.known(node):
+            return self.replacement(node)
+        match node:
+            case ast.Name():
+                result = self.name(node)
+            case ast.Attribute():
+                result = self.attribute(node)
+            case ast.AnnAssign():
+                result = self.annotated(node)
+            case ast.With():
+                result = self.with_(node)
+            case ast.Call():
+                result = self.call(node)
+            case ast.FunctionDef():
+                self.function(node)
+            case ast.Lambda():
+                node.args = self.arguments(node.args)
+                node.body = self.within(parameter_names(node.args), node.body)
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                self.comprehension(node)
+            case _:
+                self.fields(node)
+        return result
+
+    def known(self, node: ast.AST) -> bool:
+        """Report syntax that is decided nowhere."""
+        kind = type(node).__name__
+        fields = FIELDS.get(kind) or LOWERED.get(kind)
+        if kind == "AsyncFunctionDef" or (fields is None and kind not in FIELDS):
+            self.report(node, *advice.refused_syntax(node))
+            return False
+        for name in node._fields:
+            if fields is not None and name not in fields and getattr(node, name, None):
+                self.report(node, *advice.unknown_field(node, name))
+        return True
+
+    def replacement(self, node: T) -> T:
+        """Something harmless of the same category, so that the rest is judged."""
+        stand_in: Any = ast.Pass() if isinstance(node, ast.stmt) else ast.Constant(None)
+        if isinstance(node, ast.pattern):
+            stand_in = ast.MatchAs()
+        return ast.copy_location(stand_in, node)
+
+    def fields(self, node: ast.AST) -> None:
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, ast.AST):
+                setattr(node, name, self.rewrite(value))
+            elif isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                setattr(node, name, self.body(value))
+            elif isinstance(value, list):
+                setattr(
+                    node,
+                    name,
+                    [self.rewrite(item) if isinstance(item, ast.AST) else item for item in value],
+                )
+
+    def within(self, names: Any, node: T) -> T:
+        outer = self.inner
+        self.inner = outer | frozenset(names)
+        result = self.rewrite(node)
+        self.inner = outer
+        return result
+
+    # Scopes
+
+    def comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ) -> None:
+        names = comprehension_names(node)
+        self.check_bound(node, names)
+        for position, part in enumerate(node.generators):
+            part.iter = self.within(names if position else (), part.iter)
+            part.target = self.within(names, part.target)
+            part.ifs = [self.within(names, test) for test in part.ifs]
+            if part.is_async:
+                self.report(part.target, *advice.ASYNC_COMPREHENSION)
+                part.is_async = 0
+        if isinstance(node, ast.DictComp):
+            node.key = self.within(names, node.key)
+            node.value = self.within(names, node.value)
+        else:
+            node.elt = self.within(names, node.elt)
+
+    def check_bound(self, node: ast.AST, names: Any) -> None:
+        for name in names:
+            if name.startswith((HIDDEN, "__")) or name == "self":
+                self.report(node, *advice.reserved_name(name))
+
+    def arguments(self, arguments: ast.arguments) -> ast.arguments:
+        for parameter in ast.walk(arguments):
+            if isinstance(parameter, ast.arg):
+                parameter.annotation = None
+                self.check_bound(parameter, (parameter.arg,))
+        arguments.defaults = [self.rewrite(default) for default in arguments.defaults]
+        arguments.kw_defaults = [
+            default and self.rewrite(default) for default in arguments.kw_defaults
+        ]
+        return arguments
+
+    def function(self, node: ast.FunctionDef) -> None:
+        for decorator in node.decorator_list:
+            self.report(decorator, *advice.LOCAL_DECORATOR)
+        node.decorator_list, node.returns = [], None
+        node.args = self.arguments(node.args)
+        names = (*parameter_names(node.args), *bound_names(node.body))
+        self.check_bound(node, names)
+        outer = self.inner
+        self.inner = outer | frozenset(names)
+        node.body = self.body(node.body)
+        self.inner = outer
+
+    # Statements
+
+    def annotated(self, node: ast.AnnAssign) -> ast.stmt:
+        """An annotation of a local is never evaluated."""
+        target = self.rewrite(node.target)
+        if node.value is not None:
+            result: ast.stmt = ast.Assign([target], self.rewrite(node.value))
+        elif isinstance(target, ast.Name):
+            result = ast.Pass()
+        else:
+            result = ast.Expr(target.value)
+        return ast.copy_location(result, node)
+
+    def with_(self, node: ast.With) -> ast.stmt:
+        """`with contextlib.suppress(E):` is `try: ... except E: pass`."""
+        item = node.items[0]
+        call = item.context_expr
+        live = self.live(call.func) if isinstance(call, ast.Call) else MISSING
+        if (
+            len(node.items) > 1
+            or item.optional_vars is not None
+            or not isinstance(call, ast.Call)
+            or call.keywords
+            or f"{getattr(live, '__module__', '')}.{getattr(live, '__name__', '')}" != _SUPPRESS
+        ):
+            self.report(item.context_expr, *advice.refused_syntax(node))
+            return self.replacement(node)
+        types = ast.Tuple([self.rewrite(argument) for argument in call.args], ast.Load())
+        handler = ast.ExceptHandler(
+            ast.copy_location(types, call), None, [ast.copy_location(ast.Pass(), call)]
+        )
+        body = self.body(node.body)
+        return ast.copy_location(ast.Try(body, [ast.copy_location(handler, call)], [], []), node)
+
+    def call(self, node: ast.Call) -> ast.expr:
+        if isinstance(node.func, ast.Name) and node.func.id == "super":
+            if self.live(node.func) is MISSING:
+                self.report(node, *advice.missing_name("super"))
+                return self.replacement(node)
+        self.fields(node)
+        if self.table_path(node.func) == "typing.cast" and len(node.args) == 2:
+            return node.args[1]
+        return node
+
+    def table_path(self, node: ast.expr) -> str | None:
+        """The catalogue's path that a prepared `name` or `name.attribute` is."""
+        if isinstance(node, ast.Attribute):
+            owner = self.table_path(node.value)
+            return None if owner is None else f"{owner}.{node.attr}"
+        if isinstance(node, ast.Name) and not self.is_variable(node.id):
+            entry = self.prepared.names.get(node.id)
+            return entry.ref if entry is not None and entry.kind == "stdlib" else None
+        return None
+
+    # Names
+
+    def is_variable(self, name: str) -> bool:
+        return name in self.inner or name in self.variables
+
+    def name(self, node: ast.Name) -> ast.Name:
+        if node.id == self.receiver and not self.is_variable(node.id):
+            node.id = "self"
+            return node
+        if isinstance(node.ctx, ast.Load) and not self.is_variable(node.id):
+            value = self.namespace.look_up(node.id)
+            self.enter(node, node.id, node.id, value)
+        return node
+
+    def enter(self, node: ast.AST, key: str, spelled: str, value: Any) -> None:
+        """Give `key` its entry in the function's table."""
+        if key in self.prepared.names:
+            return
+        if value is MISSING:
+            self.missing(node, key, spelled)
+            return
+        if isinstance(value, ModuleType):
+            module = stdlib_module(value)
+            if module is None:
+                self.report(node, *advice.module_as_value(value.__name__))
+            self.prepared.names[key] = Name("stdlib", ref=module or "math")
+            return
+        entry = classify(value, spelled)
+        if isinstance(entry, Name) and entry.kind == "constant":
+            entry = self.constant(entry, spelled)
+        if isinstance(entry, HelperRef):
+            name = entry.function.__qualname__.rpartition("<locals>.")[2]
+            ref = self.reach.helper(entry.function, name, method=False)
+            entry = Name("helper", ref=ref)
+        if isinstance(entry, Refusal):
+            self.report(node, entry.code, entry.fact, entry.fix)
+            entry = PLACEHOLDER
+        self.prepared.names[key] = entry
+
+    def constant(self, entry: Name, spelled: str) -> Name | Refusal:
+        root, _, rest = spelled.partition(".")
+        if root in self.namespace.cells:
+            return entry
+        scope: Any = self.namespace.function.__globals__
+        if rest:
+            *modules, spelled = spelled.split(".")
+            for part in modules:
+                scope = vars(scope[part])
+        origin = outside_origin(scope, spelled)
+        if origin is None:
+            return entry
+        return Refusal(
+            "WM209",
+            f"`{spelled}` is made from {origin}, which differs between processes",
+            "pass it to `run`, or read it in an @action",
+        )
+
+    def missing(self, node: ast.AST, key: str, spelled: str) -> None:
+        if spelled in BUILTINS or key in BUILTINS:
+            return
+        self.prepared.names[key] = PLACEHOLDER
+        if key in advice.REFUSED_BUILTINS:
+            self.report(node, *advice.missing_name(key))
+        elif key.startswith("__"):
+            self.report(node, *advice.reserved_name(key))
+        elif not self.reach.final:
+            self.reach.unresolved.setdefault(spelled)
+        else:
+            code, fact, fix = advice.missing_name(key)
+            similar = self.namespace.similar(key, self.variables)
+            self.report(node, code, fact, f"did you mean `{similar}`?" if similar else fix)
+
+    # Attributes
+
+    def live(self, node: ast.expr) -> Any:
+        """The live object that a dotted name outside the variables spells."""
+        if isinstance(node, ast.Name):
+            if self.is_variable(node.id) or node.id == self.receiver:
+                return MISSING
+            return self.namespace.look_up(node.id)
+        if isinstance(node, ast.Attribute):
+            owner = self.live(node.value)
+            if isinstance(owner, ModuleType):
+                return getattr(owner, node.attr, MISSING)
+        return MISSING
+
+    def attribute(self, node: ast.Attribute) -> ast.expr:
+        if isinstance(node.value, ast.Name) and node.value.id == self.receiver:
+            return self.own_attribute(node)
+        owner = self.live(node.value)
+        if isinstance(owner, ModuleType) and isinstance(node.ctx, ast.Load):
+            return self.module_member(node, owner)
+        node.value = self.rewrite(node.value)
+        return node
+
+    def own_attribute(self, node: ast.Attribute) -> ast.expr:
+        node.value = self.rewrite(node.value)
+        private = node.attr.startswith("__")
+        if isinstance(node.ctx, ast.Load) and not private:
+            entry = self.reach.attribute(node.attr)
+            if isinstance(entry, Refusal):
+                self.report(node, entry.code, entry.fact, entry.fix)
+                return self.replacement_attribute(node)
+        return node
+
+    def replacement_attribute(self, node: ast.Attribute) -> ast.expr:
+        self.prepared.names.setdefault("_refused", PLACEHOLDER)
+        return ast.copy_location(ast.Name("_refused", ast.Load()), node)
+
+    def module_member(self, node: ast.Attribute, module: ModuleType) -> ast.expr:
+        """`module.name`: kept for the catalogue's modules, else one name."""
+        if stdlib_module(module) is not None:
+            node.value = self.rewrite(node.value)
+            return node
+        spelled = ast.unparse(node)
+        value = getattr(module, node.attr, MISSING)
+        if isinstance(value, ModuleType) and stdlib_module(value) is None:
+            self.report(node, *advice.module_as_value(spelled))
+            return self.replacement_attribute(node)
+        key = spelled.replace(".", "_")
+        while self.is_variable(key) or self.namespace.look_up(key) is not MISSING:
+            key += "_"
+        self.enter(node, key, spelled, value)
+        return ast.copy_location(ast.Name(key, ast.Load()), node)
+
+
+#: Stands in the table where a name was refused or has no meaning yet, so that the
+#: rest of the function is still judged. Never reaches a graph.
+PLACEHOLDER = Name("class", ref="")
+
+
+def _means_nothing(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Pass) or (
+        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    )

@@ -1,0 +1,179 @@
+"""Finding the author's source of a function, and making sure that it is his.
+
+Source comes from `linecache`, so that notebooks and zip files work. It may be
+another than what the running function was compiled from (a file saved since the
+import); so the text is compiled again and its code compared with the function's.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType, FunctionType
+
+from waymark.graph.model import Span
+from .diagnostics import Diagnostic
+
+#: pytest rewrites `assert` in test modules; this name gives it away.
+_REWRITTEN = "@pytest_ar"
+
+
+class SourceProblem(Exception):
+    """There is no source that can be trusted; carries the diagnostic."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(diagnostic.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A function's definition in its file. `lines` are the whole file's, without
+    line ends; `node` belongs to a shared tree and must not be changed."""
+
+    path: str
+    lines: tuple[str, ...]
+    node: ast.AsyncFunctionDef
+
+    @property
+    def first_line(self) -> int:
+        """Line of the definition, or of its first decorator."""
+        return _first_line(self.node)
+
+    @property
+    def text(self) -> str:
+        """The definition's own lines."""
+        end = self.node.end_lineno or self.node.lineno
+        return "\n".join(self.lines[self.first_line - 1 : end])
+
+    def span(self, node: ast.AST) -> Span:
+        """Where `node` stands, in characters (the parser counts bytes)."""
+        line = getattr(node, "lineno", self.node.lineno)
+        end_line = getattr(node, "end_lineno", None) or line
+        start = self._characters(line, getattr(node, "col_offset", 0))
+        end = self._characters(end_line, getattr(node, "end_col_offset", None) or 0)
+        return Span(line, start, end_line, end)
+
+    def _characters(self, line: int, column_bytes: int) -> int:
+        if not 0 < line <= len(self.lines):
+            return column_bytes
+        return len(self.lines[line - 1].encode()[:column_bytes].decode(errors="replace"))
+
+    def diagnostic(self, node: ast.AST, code: str, message: str, hint: str) -> Diagnostic:
+        span = self.span(node)
+        text = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
+        return Diagnostic(
+            code,
+            message,
+            hint,
+            self.path,
+            span.line,
+            span.column + 1,
+            span.end_line,
+            span.end_column + 1,
+            text,
+        )
+
+
+def find_source(function: FunctionType) -> Source:
+    """The definition of an `async def`. Raises SourceProblem."""
+    code = function.__code__
+    text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+    if not text:
+        raise SourceProblem(
+            _problem(
+                code,
+                "WM101",
+                f"the source of `{function.__qualname__}` cannot be found",
+                "define the workflow in a file or a notebook cell, not in text given to `exec`",
+            )
+        )
+    try:
+        tree, compiled = _parse(text, code.co_filename)
+    except SyntaxError:
+        raise SourceProblem(_changed(code)) from None
+    node = next((node for node in _definitions(tree) if _is_at(node, code)), None)
+    if node is None:
+        raise SourceProblem(_changed(code))
+    rewritten = _REWRITTEN in function.__globals__ and _asserts(node)
+    if not rewritten and not any(_same(code, other) for other in _codes(compiled)):
+        raise SourceProblem(_changed(code))
+    return Source(code.co_filename, tuple(text.splitlines()), node)
+
+
+@lru_cache(maxsize=64)
+def _parse(text: str, path: str) -> tuple[ast.Module, CodeType]:
+    tree = ast.parse(text, path)
+    return tree, compile(text, path, "exec", dont_inherit=True)
+
+
+def parsed_module(path: str, text: str) -> ast.Module | None:
+    """The tree of a whole file, None where it does not parse."""
+    try:
+        return _parse(text, path)[0]
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _definitions(tree: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef))
+
+
+def _first_line(node: ast.AsyncFunctionDef) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _is_at(node: ast.AsyncFunctionDef, code: CodeType) -> bool:
+    return node.name == code.co_name and _first_line(node) == code.co_firstlineno
+
+
+def _asserts(node: ast.AST) -> bool:
+    return any(isinstance(inner, ast.Assert) for inner in ast.walk(node))
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _same(one: CodeType, other: CodeType) -> bool:
+    """Whether two code objects come from the same text at the same place."""
+    return (
+        one.co_name == other.co_name
+        and one.co_firstlineno == other.co_firstlineno
+        and one.co_code == other.co_code
+        and one.co_names == other.co_names
+        and one.co_varnames == other.co_varnames
+        and one.co_freevars == other.co_freevars
+        and len(one.co_consts) == len(other.co_consts)
+        and all(map(_same_constant, one.co_consts, other.co_consts))
+    )
+
+
+def _same_constant(one: object, other: object) -> bool:
+    if isinstance(one, CodeType):
+        return isinstance(other, CodeType) and _same(one, other)
+    # `repr` tells 1 from True and 0.0 from -0.0, which `==` does not.
+    return type(one) is type(other) and repr(one) == repr(other)
+
+
+def _changed(code: CodeType) -> Diagnostic:
+    return _problem(
+        code,
+        "WM102",
+        f"the file no longer holds the `{code.co_name}` that was imported",
+        "restart the process, so that file and function agree",
+    )
+
+
+def _problem(code: CodeType, number: str, message: str, hint: str) -> Diagnostic:
+    line = code.co_firstlineno
+    text = linecache.getline(code.co_filename, line).rstrip("\n")
+    return Diagnostic(
+        number, message, hint, code.co_filename, line, 1, line, max(2, len(text) + 1), text
+    )
