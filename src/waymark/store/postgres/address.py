@@ -56,7 +56,8 @@ def parse_address(url: str) -> Address:
     location, _, query = rest.partition("?")
     authority, _, path = location.partition("/")
     login, _, hosts = authority.rpartition("@")
-    if "#" in rest or "@" in path or not _HOSTS.fullmatch(hosts):
+    misread = "@" in path or (not login and "@" in query)
+    if "#" in rest or misread or not _HOSTS.fullmatch(hosts):
         raise SettingsError(
             "the database URL cannot be read; in its user name and password the characters"
             " / ? # @ : % must be percent-encoded (urllib.parse.quote(password, safe=''))"
