@@ -8,10 +8,11 @@ Kubernetes service called `waymark` puts `WAYMARK_SERVICE_HOST` into every pod).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
+from typing import cast
 
 from .errors import SettingsError
 
@@ -58,34 +59,43 @@ class Settings:
     tune_gc: bool = False
 
 
+class _Unfit(Exception):
+    """A value that a setting does not accept; the text says what it does."""
+
+
 def _text(value: object) -> object:
     if not isinstance(value, str) or not value:
-        raise ValueError("a text that is not empty")
+        raise _Unfit("a text that is not empty")
     return value
 
 
 def _path(value: object) -> object:
-    if not isinstance(value, (str, os.PathLike)) or not str(value):
-        raise ValueError("a path")
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise _Unfit("a path")
     return Path(value)
+
+
+_QUEUES_WANTED = 'a tuple of names such as ("default", "gpu"); () only submits'
 
 
 def _queues(value: object) -> object:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, (tuple, list, set, frozenset)):
-        raise ValueError('a tuple of names such as ("default", "gpu"); () only submits')
-    names = tuple(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if not all(isinstance(name, str) and name for name in names):
-        raise ValueError('a tuple of names such as ("default", "gpu"); () only submits')
-    return names
+        raise _Unfit(_QUEUES_WANTED)
+    names: list[str] = []
+    for name in cast("Iterable[object]", value):
+        if not isinstance(name, str) or not name:
+            raise _Unfit(_QUEUES_WANTED)
+        names.append(name)
+    return tuple(names)
 
 
 def _count(value: object) -> object:
     if isinstance(value, str):
         value = int(value) if value.strip().isdecimal() else None
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError("a whole number of at least 1")
+        raise _Unfit("a whole number of at least 1")
     return value
 
 
@@ -96,11 +106,11 @@ def _seconds(least: float) -> Callable[[object], object]:
             try:
                 value = float(value)
             except ValueError:
-                raise ValueError(wanted) from None
+                raise _Unfit(wanted) from None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise ValueError(wanted)
+            raise _Unfit(wanted)
         if not least <= value < float("inf"):
-            raise ValueError(wanted)
+            raise _Unfit(wanted)
         return float(value)
 
     return parse
@@ -110,7 +120,7 @@ def _switch(value: object) -> object:
     if isinstance(value, str):
         value = {"1": True, "true": True, "0": False, "false": False}.get(value.lower())
     if not isinstance(value, bool):
-        raise ValueError("true or false (1 or 0 in the environment)")
+        raise _Unfit("true or false (1 or 0 in the environment)")
     return value
 
 
@@ -172,7 +182,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, object]:
 def _parsed(name: str, value: object, source: str) -> object:
     try:
         return _PARSERS[name](value)
-    except ValueError as error:
+    except _Unfit as error:
         shown = "" if name == "database_url" else f", not {value!r}"
         raise SettingsError(f"{source} must be {error}{shown}") from None
 

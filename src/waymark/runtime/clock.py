@@ -52,8 +52,7 @@ class WallClock:
 
     def now_ns(self) -> int:
         now = time.time_ns()
-        if now > self._last_ns:
-            self._last_ns = now
+        self._last_ns = max(self._last_ns, now)
         return self._last_ns
 
     def alarm(self, deadline_ns: int, ring: Callable[[], None]) -> Alarm:

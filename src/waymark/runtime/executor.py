@@ -56,7 +56,7 @@ class Executor:
         #: Whether the runtime ends, so that a cancellation is an interruption.
         self.ending = ending
         self.ready: deque[tuple[LiveRun, StartAction]] = deque()
-        self.running: set[asyncio.Task[None]] = set()
+        self.running: set[asyncio.Task[Any]] = set()
         self._revision = -1
         self._actions: dict[str, Action[..., Any]] = {}
 
@@ -112,6 +112,8 @@ class Executor:
 
     async def _attempt(self, run: LiveRun, command: StartAction) -> None:
         effect, name = command.effect, command.action
+        task = asyncio.current_task()
+        assert task is not None
         try:
             attempt_context.set(ActionContext(run.id, run.workflow, name, effect, 1))
             action = self._action(name)
@@ -135,7 +137,7 @@ class Executor:
         except BaseException as error:  # noqa: BLE001  # an outcome, whatever it is
             ok, payload = False, self._encode_error(name, error)
         finally:
-            self.running.discard(asyncio.current_task())  # type: ignore[arg-type]
+            self.running.discard(task)
         self.deliver(Outcome(run, effect, ok, payload))
 
     def _action(self, name: str) -> Action[..., Any]:

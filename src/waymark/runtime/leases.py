@@ -92,7 +92,7 @@ class Heartbeat:
             sent_at = time.monotonic()
             try:
                 alive = await self._store.beat(self._worker, self._lease_seconds)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # the next beat may succeed
                 log.warning("a heartbeat failed: %s", error)
                 pause = min(interval, 1.0)
             else:

@@ -17,13 +17,13 @@ QUIET_TURNS = 5
 
 def jump_when_at_rest(scheduler: Scheduler, waiters: Waiters, turn: int = 0) -> None:
     """Look again for some turns of the loop, then let time jump to the next alarm."""
-    if scheduler.at_work or not (len(waiters) or _awaited(scheduler)):
+    if scheduler.at_work() or not (len(waiters) or _awaited(scheduler)):
         return
     if turn < QUIET_TURNS:
         asyncio.get_running_loop().call_soon(jump_when_at_rest, scheduler, waiters, turn + 1)
         return
     while scheduler.clock.jump():
-        if scheduler.at_work:
+        if scheduler.at_work():
             return
 
 

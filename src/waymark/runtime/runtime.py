@@ -17,6 +17,7 @@ import os
 import platform
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID, uuid4
 
@@ -47,6 +48,11 @@ log = logging.getLogger("waymark")
 #: After the drain: writing the last changes, ending cancelled attempts, leaving.
 LAST_FLUSH_SECONDS = 5.0
 CANCEL_SECONDS = 1.0
+#: Pauses between a failure of ours and the next start.
+RESTART_SECONDS = 0.1
+RESTART_SECONDS_MAX = 10.0
+#: While draining: how often to look, beside being told.
+DRAIN_LOOK_SECONDS = 0.05
 LEAVE_SECONDS = 2.0
 
 #: Thresholds of `tune_gc`.
@@ -141,7 +147,7 @@ class Runtime:
 
     async def serve(self) -> None:
         """Run until `request_stop`, then drain. Only cancellation comes out."""
-        backoff = Backoff(0.1, 10.0)
+        backoff = Backoff(RESTART_SECONDS, RESTART_SECONDS_MAX)
         tuned = _tune_gc() if self.settings.tune_gc else None
         self._backing.store.listen(self._notice)
         try:
@@ -276,13 +282,13 @@ class Runtime:
         while executor.running and (left := deadline - self.loop.time()) > 0:
             await asyncio.wait(set(executor.running), timeout=left)
         while scheduler.has_inputs:
-            await asyncio.sleep(0)
+            await scheduler.quiet.wait(DRAIN_LOOK_SECONDS)
         for run in list(scheduler.runs.values()):
             if not run.closed:
                 scheduler.release(run, RunState.READY)
         with anyio.move_on_after(LAST_FLUSH_SECONDS):
             while not self._writer.idle or scheduler.has_inputs:
-                await asyncio.sleep(0.001)
+                await scheduler.quiet.wait(DRAIN_LOOK_SECONDS)
         if executor.running:
             await asyncio.wait(set(executor.running), timeout=CANCEL_SECONDS)
 
@@ -298,7 +304,7 @@ class Runtime:
         with anyio.move_on_after(LEAVE_SECONDS):
             try:
                 await self._backing.store.remove_worker(self._worker)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # stop() always ends
                 log.warning("the worker's row could not be removed, its lease will end: %s", error)
         self._retire(self._worker)
         await self._backing.close()
@@ -343,8 +349,11 @@ class Runtime:
 
 def unwrap(error: BaseException) -> BaseException:
     """The error inside groups that hold only one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    while isinstance(error, BaseExceptionGroup):
+        inside: Sequence[BaseException] = error.exceptions  # pyright: ignore[reportUnknownMemberType]  # generic in what is inside
+        if len(inside) != 1:
+            break
+        error = inside[0]
     return error
 
 

@@ -32,6 +32,7 @@ from ..store.records import NewRun, Release, RunEnd, RunState
 from .clock import Clock
 from .executor import Executor, Outcome
 from .live_run import Change, Ending, LiveRun, quarantine
+from .nudge import Nudge
 from .timers import Timers
 from .waiters import Waiters
 from .writer import Writer
@@ -62,6 +63,8 @@ class Scheduler:
         self.room: Callable[[], None] = lambda: None
         #: Called after a commit that ended or released runs, with a hint's topic.
         self.hint: Callable[[str], None] = lambda topic: None
+        #: Set whenever nothing is left to handle.
+        self.quiet = Nudge()
         self._outcomes: deque[Outcome] = deque()
         self._committed: deque[Change] = deque()
         self._fired: deque[tuple[LiveRun, int]] = deque()
@@ -171,7 +174,6 @@ class Scheduler:
         """Whether outcomes, commits or timers wait to be handled."""
         return bool(self._scheduled or self._outcomes or self._committed or self._fired)
 
-    @property
     def at_work(self) -> bool:
         """Whether anything of this process's own is under way."""
         return bool(
@@ -199,7 +201,9 @@ class Scheduler:
                 self.wake()
         if outcomes or committed or fired:
             self.wake()
-        elif self.at_rest is not None:
+            return
+        self.quiet.set()
+        if self.at_rest is not None:
             self.at_rest()
 
     def _may_start(self) -> bool:
@@ -215,7 +219,7 @@ class Scheduler:
         assert run.session is not None
         try:
             advance = run.session.settle(effect, ok, payload, now_ns)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             self._broken(run, error)
         else:
             self._record(run, advance, None)
@@ -225,7 +229,7 @@ class Scheduler:
             return
         try:
             advance = run.session.fire(timer, now_ns)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             self._broken(run, error)
         else:
             self._record(run, advance, None)

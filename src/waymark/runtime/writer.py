@@ -174,8 +174,7 @@ class Writer:
         except Fenced:
             await self.fenced(worker)
             return [batch]
-        if sent_at > self.confirmed_at:
-            self.confirmed_at = sent_at
+        self.confirmed_at = max(self.confirmed_at, sent_at)
         self._finish(batch, refused)
         return []
 
