@@ -11,7 +11,7 @@ import ast
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias, TypeGuard
 
 from waymark.authoring.registry import registry
 from waymark.graph.operations import operation_at
@@ -19,7 +19,7 @@ from waymark.graph.operations import operation_at
 from .prepare import PLACEHOLDER, Prepared
 from .reach import Reach
 
-CalleeKind = Literal["action", "helper", "sleep", "gather", "unknown", "other"]
+CalleeKind: TypeAlias = Literal["action", "helper", "sleep", "gather", "unknown", "other"]
 
 _AWAITABLES: dict[str, CalleeKind] = {"asyncio.sleep": "sleep", "asyncio.gather": "gather"}
 _HELD = ("action", "helper", "sleep", "gather")
@@ -38,11 +38,10 @@ OTHER = Callee("other")
 
 def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
     """What `function` of a prepared tree stands for."""
-    if isinstance(function, ast.Attribute):
-        if isinstance(function.value, ast.Name) and function.value.id == "self":
-            entry = reach.attributes.get(function.attr)
-            if entry is not None and entry.kind == "helper":
-                return Callee("helper", entry.ref)
+    if _is_own(function):
+        entry = reach.attributes.get(function.attr)
+        if entry is not None and entry.kind == "helper":
+            return Callee("helper", entry.ref)
     path = _stdlib_path(function, prepared)
     if path is not None:
         return Callee(_AWAITABLES.get(path, "other"), path)
@@ -60,6 +59,15 @@ def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
             return Callee("helper", entry.ref)
         case _:
             return OTHER
+
+
+def _is_own(node: ast.expr) -> TypeGuard[ast.Attribute]:
+    """Whether `node` is `self.<name>`."""
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    )
 
 
 def _stdlib_path(node: ast.expr, prepared: Prepared) -> str | None:

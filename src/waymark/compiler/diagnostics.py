@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from waymark.errors import WorkflowCompileError
+
 from .catalogue import CODES
 
 

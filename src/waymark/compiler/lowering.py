@@ -143,7 +143,8 @@ class Lowering:
     def new_block(self) -> Iterator[list[Node]]:
         """Fill another block; the one around must have been flushed."""
         outer, bound = self.nodes, set(self.bound)
-        self.nodes = inner = []
+        inner: list[Node] = []
+        self.nodes = inner
         yield inner
         self.flush()
         self.nodes, self.bound = outer, bound

@@ -226,7 +226,9 @@ def _only_data(value: Any, depth: int) -> bool:
         return _storable(value) or catalogue_path(value) is not None
     cls = type(value)
     return (
-        _storable(cls) or value is None or cls.__module__ in _PLAIN_MODULES and not callable(value)
+        _storable(cls)
+        or value is None
+        or (cls.__module__ in _PLAIN_MODULES and not callable(value))
     )
 
 

@@ -114,9 +114,11 @@ def _value_origin(statement: ast.stmt, namespace: Mapping[str, Any], hops: int) 
         path = _live_path(node, namespace)
         if path is not None and path.startswith(_OUTSIDE):
             return f"`{path}`"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in _OUTSIDE_METHODS:
-                return f"`.{node.func.attr}()`"
+        match node:
+            case ast.Call(func=ast.Attribute(attr=method)) if method in _OUTSIDE_METHODS:
+                return f"`.{method}()`"
+            case _:
+                pass
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             if node.id in _OUTSIDE_BUILTINS and node.id not in namespace:
                 return f"`{node.id}`"

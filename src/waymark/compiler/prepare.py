@@ -14,7 +14,7 @@ import ast
 import copy
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from waymark.graph import advice
 from waymark.graph.grammar import FIELDS
@@ -110,9 +110,11 @@ class _Preparer:
         return kept or [ast.copy_location(ast.Pass(), statements[0])]
 
     def rewrite(self, node: T) -> T:
+        """The prepared form of `node`, of the same category."""
         result: Any = node
         if not self.known(node):
-            return self.replacement(node)
+            result = self.replacement(node)
+            return cast("T", result)
         match node:
             case ast.Name():
                 result = self.name(node)
@@ -133,7 +135,7 @@ class _Preparer:
                 self.comprehension(node)
             case _:
                 self.fields(node)
-        return result
+        return cast("T", result)
 
     def known(self, node: ast.AST) -> bool:
         """Report syntax that is decided nowhere."""
@@ -147,12 +149,17 @@ class _Preparer:
                 self.report(node, *advice.unknown_field(node, name))
         return True
 
-    def replacement(self, node: T) -> T:
+    def replacement(self, node: ast.AST) -> Any:
         """Something harmless of the same category, so that the rest is judged."""
-        stand_in: Any = ast.Pass() if isinstance(node, ast.stmt) else ast.Constant(None)
+        if isinstance(node, ast.stmt):
+            return ast.copy_location(ast.Pass(), node)
         if isinstance(node, ast.pattern):
-            stand_in = ast.MatchAs()
-        return ast.copy_location(stand_in, node)
+            return ast.copy_location(ast.MatchAs(), node)
+        return self.replacement_value(node)
+
+    def replacement_value(self, node: ast.AST) -> ast.expr:
+        self.prepared.names.setdefault("_refused", PLACEHOLDER)
+        return ast.copy_location(ast.Name("_refused", ast.Load()), node)
 
     def fields(self, node: ast.AST) -> None:
         for name, value in ast.iter_fields(node):
@@ -248,7 +255,7 @@ class _Preparer:
             or f"{getattr(live, '__module__', '')}.{getattr(live, '__name__', '')}" != _SUPPRESS
         ):
             self.report(item.context_expr, *advice.refused_syntax(node))
-            return self.replacement(node)
+            return ast.copy_location(ast.Pass(), node)
         types = ast.Tuple([self.rewrite(argument) for argument in call.args], ast.Load())
         handler = ast.ExceptHandler(
             ast.copy_location(types, call), None, [ast.copy_location(ast.Pass(), call)]
@@ -257,14 +264,16 @@ class _Preparer:
         return ast.copy_location(ast.Try(body, [ast.copy_location(handler, call)], [], []), node)
 
     def call(self, node: ast.Call) -> ast.expr:
-        if isinstance(node.func, ast.Name) and node.func.id == "super":
-            if self.live(node.func) is MISSING:
-                self.report(node, *advice.missing_name("super"))
-                return self.replacement(node)
+        if self.is_super(node.func):
+            self.report(node, *advice.missing_name("super"))
+            return self.replacement_value(node)
         self.fields(node)
         if self.table_path(node.func) == "typing.cast" and len(node.args) == 2:
             return node.args[1]
         return node
+
+    def is_super(self, node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id == "super" and self.live(node) is MISSING
 
     def table_path(self, node: ast.expr) -> str | None:
         """The catalogue's path that a prepared `name` or `name.attribute` is."""
@@ -378,12 +387,8 @@ class _Preparer:
             entry = self.reach.attribute(node.attr)
             if isinstance(entry, Refusal):
                 self.report(node, entry.code, entry.fact, entry.fix)
-                return self.replacement_attribute(node)
+                return self.replacement_value(node)
         return node
-
-    def replacement_attribute(self, node: ast.Attribute) -> ast.expr:
-        self.prepared.names.setdefault("_refused", PLACEHOLDER)
-        return ast.copy_location(ast.Name("_refused", ast.Load()), node)
 
     def module_member(self, node: ast.Attribute, module: ModuleType) -> ast.expr:
         """`module.name`: kept for the catalogue's modules, else one name."""
@@ -394,7 +399,7 @@ class _Preparer:
         value = getattr(module, node.attr, MISSING)
         if isinstance(value, ModuleType) and stdlib_module(value) is None:
             self.report(node, *advice.module_as_value(spelled))
-            return self.replacement_attribute(node)
+            return self.replacement_value(node)
         key = spelled.replace(".", "_")
         while self.is_variable(key) or self.namespace.look_up(key) is not MISSING:
             key += "_"

@@ -15,6 +15,7 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 
 from waymark.graph.model import Span
+
 from .diagnostics import Diagnostic
 
 #: pytest rewrites `assert` in test modules; this name gives it away.

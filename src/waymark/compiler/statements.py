@@ -46,8 +46,8 @@ def lower_statement(to: Lowering, node: ast.stmt) -> None:
             _delete(to, node)
         case ast.Break() | ast.Continue():
             to.flush()
-            kind = "break" if isinstance(node, ast.Break) else "continue"
-            to.node(Jump(UNNUMBERED, to.span(node), kind))
+            breaks = isinstance(node, ast.Break)
+            to.node(Jump(UNNUMBERED, to.span(node), "break" if breaks else "continue"))
         case _:
             _refused(to, node)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import FunctionType
 
 from waymark.authoring.hooks import Compiled
 from waymark.authoring.workflow import WorkflowDefinition
@@ -27,8 +28,7 @@ def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
     no graph.
     """
     reach = Reach(definition, final)
-    authored = definition.authored
-    reach.helper(authored, "run", method=True)
+    reach.helper(_authored(definition), "run", method=True)
     functions: list[Function] = []
     while len(functions) < len(reach.queue):
         pending = reach.queue[len(functions)]
@@ -50,6 +50,12 @@ def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
     return Compiled(graph, fingerprint(graph), to_document(graph))
 
 
+def _authored(definition: WorkflowDefinition) -> FunctionType:
+    authored = definition.authored
+    assert isinstance(authored, FunctionType), "the decorator lets nothing else pass"
+    return authored
+
+
 def in_source_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     """By file as they were reached, then by place."""
     files = {diagnostic.path: None for diagnostic in diagnostics}
@@ -62,7 +68,7 @@ def _check_own_work(definition: WorkflowDefinition, graph: Graph) -> None:
     try:
         validate(graph)
     except GraphError as error:
-        source = find_source(definition.authored)
+        source = find_source(_authored(definition))
         diagnostic = source.diagnostic(
             source.node,
             "WM901",

@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import ast
 import string
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 from . import advice
 from .grammar import FIELDS
@@ -98,9 +99,9 @@ class _Checker:
         for name in node._fields:
             if name not in fields and getattr(node, name, None):
                 self.report(node, *advice.unknown_field(node, name))
-        special = getattr(self, f"visit_{kind}", None)
+        special = _SPECIAL.get(type(node))
         if special is not None:
-            special(node)
+            special(self, node)
         else:
             self.visit_all(ast.iter_child_nodes(node))
 
@@ -117,7 +118,7 @@ class _Checker:
 
     # Names
 
-    def visit_Name(self, node: ast.Name) -> None:
+    def visit_name(self, node: ast.Name) -> None:
         name = node.id
         if name.startswith("__"):
             self.report(node, *advice.reserved_name(name))
@@ -158,7 +159,7 @@ class _Checker:
 
     # Attributes
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
+    def visit_attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.ctx, ast.Load):
             path = self.path_of(node)
             if path is not None:
@@ -173,12 +174,18 @@ class _Checker:
         if self.is_self(node.value):
             if self.attributes is not None and node.attr not in self.attributes:
                 self.report(node, *advice.unknown_attribute(node.attr))
-        elif not isinstance(node.value, ast.Name) or node.value.id in self.scope:
-            self.visit(node.value)
-        elif node.value.id not in self.names:
+        elif (
+            not isinstance(node.value, ast.Name)
+            or node.value.id in self.scope
+            or node.value.id not in self.names
+        ):
             self.visit(node.value)
         elif self.names[node.value.id].kind in _OPAQUE:
             self.report(node, *advice.opaque(node.value.id, node.attr))
+
+    def is_entry(self, node: ast.expr) -> TypeGuard[ast.Name]:
+        """Whether `node` names an entry of the function's table."""
+        return isinstance(node, ast.Name) and node.id not in self.scope and node.id in self.names
 
     def attribute_name(self, node: ast.Attribute) -> None:
         name = node.attr
@@ -210,7 +217,7 @@ class _Checker:
         elif _is_type_call(root):
             self.report(root, *advice.table_write("type(...)"))
 
-    def visit_Subscript(self, node: ast.Subscript) -> None:
+    def visit_subscript(self, node: ast.Subscript) -> None:
         if not isinstance(node.ctx, ast.Load):
             self.written_owner(node.value)
         self.visit_all((node.value, node.slice))
@@ -247,7 +254,7 @@ class _Checker:
 
     # Calls
 
-    def visit_Call(self, node: ast.Call) -> None:
+    def visit_call(self, node: ast.Call) -> None:
         self.called(node)
         self.visit_all((*node.args, *node.keywords))
 
@@ -320,23 +327,23 @@ class _Checker:
         self.visit_all(results)
         self.scope = outer
 
-    def visit_ListComp(self, node: ast.ListComp) -> None:
+    def visit_list_comp(self, node: ast.ListComp) -> None:
         self.visit_comprehension_scope(node, (node.elt,))
 
-    def visit_SetComp(self, node: ast.SetComp) -> None:
+    def visit_set_comp(self, node: ast.SetComp) -> None:
         self.visit_comprehension_scope(node, (node.elt,))
 
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+    def visit_generator_exp(self, node: ast.GeneratorExp) -> None:
         self.visit_comprehension_scope(node, (node.elt,))
 
-    def visit_DictComp(self, node: ast.DictComp) -> None:
+    def visit_dict_comp(self, node: ast.DictComp) -> None:
         self.visit_comprehension_scope(node, (node.key, node.value))
 
-    def visit_Lambda(self, node: ast.Lambda) -> None:
+    def visit_lambda(self, node: ast.Lambda) -> None:
         self.parameters(node.args)
         self.inside(parameter_names(node.args), (node.body,))
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+    def visit_function_def(self, node: ast.FunctionDef) -> None:
         self.bind(node, node.name)
         for decorator in node.decorator_list:
             self.report(decorator, *advice.LOCAL_DECORATOR)
@@ -351,30 +358,50 @@ class _Checker:
 
     # Names bound by something else than a `Name`
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+    def visit_except_handler(self, node: ast.ExceptHandler) -> None:
         if node.name is not None:
             self.bind(node, node.name)
         self.visit_all((node.type, *node.body))
 
-    def visit_MatchAs(self, node: ast.MatchAs) -> None:
+    def visit_match_as(self, node: ast.MatchAs) -> None:
         if node.name is not None:
             self.bind(node, node.name)
         self.visit_all((node.pattern,))
 
-    def visit_MatchStar(self, node: ast.MatchStar) -> None:
+    def visit_match_star(self, node: ast.MatchStar) -> None:
         if node.name is not None:
             self.bind(node, node.name)
 
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
+    def visit_match_mapping(self, node: ast.MatchMapping) -> None:
         if node.rest is not None:
             self.bind(node, node.rest)
         self.visit_all((*node.keys, *node.patterns))
 
-    def visit_MatchClass(self, node: ast.MatchClass) -> None:
+    def visit_match_class(self, node: ast.MatchClass) -> None:
         for name in node.kwd_attrs:
             if name.startswith("_"):
                 self.report(node, *advice.underscore_attribute(name))
         self.visit_all((node.cls, *node.patterns, *node.kwd_patterns))
+
+
+#: Node classes with rules of their own.
+_SPECIAL: Mapping[type[ast.AST], Callable[[_Checker, Any], None]] = {
+    ast.Name: _Checker.visit_name,
+    ast.Attribute: _Checker.visit_attribute,
+    ast.Subscript: _Checker.visit_subscript,
+    ast.Call: _Checker.visit_call,
+    ast.ListComp: _Checker.visit_list_comp,
+    ast.SetComp: _Checker.visit_set_comp,
+    ast.GeneratorExp: _Checker.visit_generator_exp,
+    ast.DictComp: _Checker.visit_dict_comp,
+    ast.Lambda: _Checker.visit_lambda,
+    ast.FunctionDef: _Checker.visit_function_def,
+    ast.ExceptHandler: _Checker.visit_except_handler,
+    ast.MatchAs: _Checker.visit_match_as,
+    ast.MatchStar: _Checker.visit_match_star,
+    ast.MatchMapping: _Checker.visit_match_mapping,
+    ast.MatchClass: _Checker.visit_match_class,
+}
 
 
 def _is_type_call(node: ast.expr) -> bool:

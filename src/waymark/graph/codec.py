@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any, Literal, Union
 
 from waymark.errors import GraphError
+
 from . import model
 from .model import FORMAT, Graph
 

@@ -187,9 +187,9 @@ _HOME = {
 def _method_table() -> dict[str, Mapping[str, MethodKind]]:
     table: dict[str, dict[str, MethodKind]] = {}
     for owner, names in _COMPUTE_METHODS.items():
-        table[owner] = {name: "compute" for name in names.split()}
+        table[owner] = dict.fromkeys(names.split(), "compute")
     for owner, names in _RECORDED_METHODS.items():
-        table[owner].update({name: "recorded" for name in names.split()})
+        table[owner].update(dict.fromkeys(names.split(), "recorded"))
     return dict(table)
 
 

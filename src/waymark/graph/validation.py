@@ -16,6 +16,7 @@ import ast
 from collections.abc import Iterator
 
 from waymark.errors import GraphError
+
 from .check import check_code
 from .model import (
     Await,
