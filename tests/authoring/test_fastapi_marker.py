@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import subprocess
 import sys
 import textwrap
@@ -151,26 +152,45 @@ async def test_a_provider_that_may_do_without_a_request_is_accepted() -> None:
     assert await attempt(act) == "none"
 
 
-async def test_fastapis_limit_of_concurrent_use_is_kept() -> None:
-    """`max_concurrency` of a marker bounds attempts as it bounds endpoints."""
-    try:
-        marker = fastapi.Depends(get_session, max_concurrency=1)
-    except TypeError:
-        return  # This FastAPI has no such parameter, so there is nothing to keep.
-    inside = 0
-    most = 0
+class Inside:
+    """How many were inside at once."""
 
-    @action
-    async def act(session: Annotated[Any, marker] = waymark.INJECTED) -> None:
-        nonlocal inside, most
-        inside += 1
-        most = max(most, inside)
+    def __init__(self) -> None:
+        self.now = 0
+        self.most = 0
+
+    async def stay(self) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
         for _ in range(3):
             await asyncio.sleep(0)
-        inside -= 1
+        self.now -= 1
 
-    await asyncio.gather(*[attempt(act) for _ in range(4)])
-    assert most == 1
+
+async def test_fastapis_limit_of_concurrent_use_is_kept() -> None:
+    """`max_concurrency` of a marker bounds actions as it bounds endpoints: a
+    generator counts until it is closed, another provider while it is called."""
+    if "max_concurrency" not in inspect.signature(fastapi.Depends).parameters:
+        return  # This FastAPI has no such parameter, so there is nothing to keep.
+    calls, uses = Inside(), Inside()
+
+    async def get_token() -> str:
+        await calls.stay()
+        return "token"
+
+    session = fastapi.Depends(get_session, max_concurrency=2)
+    token = fastapi.Depends(get_token, max_concurrency=3)
+
+    @action
+    async def uses_session(opened: Annotated[Any, session] = waymark.INJECTED) -> None:
+        await uses.stay()
+
+    @action
+    async def uses_token(given: Annotated[str, token] = waymark.INJECTED) -> None: ...
+
+    await asyncio.gather(*[attempt(uses_session) for _ in range(5)])
+    await asyncio.gather(*[attempt(uses_token) for _ in range(5)])
+    assert (uses.most, calls.most) == (2, 3)
 
 
 def test_fastapi_is_not_imported_for_the_sake_of_its_marker() -> None:

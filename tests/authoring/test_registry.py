@@ -86,6 +86,9 @@ def test_an_alias_is_a_name_like_any_other() -> None:
     action(name="new", aliases=("old",))(elsewhere(fetch, "a", "a.py"))
     with pytest.raises(DuplicateNameError, match="'old'"):
         action(name="old")(elsewhere(fetch, "b", "b.py"))
+    with pytest.raises(DuplicateNameError, match="'new'"):
+        action(name="other", aliases=("new",))(elsewhere(fetch, "c", "c.py"))
+    assert registry.action("other") is None
 
 
 def test_two_workflows_of_one_name_are_refused() -> None:
@@ -95,13 +98,14 @@ def test_two_workflows_of_one_name_are_refused() -> None:
     class One(Workflow):
         async def run(self) -> None: ...
 
+    class Two(Workflow):
+        async def run(self) -> None: ...
+
+    authored = Two.run
     with pytest.raises(DuplicateNameError, match="two workflows have the name 'welcome'"):
-
-        @workflow(name="welcome")
-        class Two(Workflow):
-            async def run(self) -> None: ...
-
+        workflow(name="welcome")(Two)
     assert registry.workflow("welcome") is One.__waymark__
+    assert Two.run is authored
 
 
 def test_each_change_raises_the_revision() -> None:
