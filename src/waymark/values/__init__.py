@@ -1,0 +1,32 @@
+"""Values to bytes and back: readable JSON text, never pickle.
+
+Nothing in the bytes can import a module or run a function; see `codec` for the
+format and `registry` for the classes that data may name.
+"""
+
+from __future__ import annotations
+
+from .arguments import Arguments
+from .failures import dump_exception, load_exception, recorded_traceback
+from .frozen import FrozenDict, FrozenList, FrozenSet, freeze
+from .ordered import OrderedFrozenSet, OrderedSet
+from .parts import mutable_parts
+from .plan import Plan, plan_for
+from .registry import TypeRegistry
+
+__all__ = [
+    "Arguments",
+    "FrozenDict",
+    "FrozenList",
+    "FrozenSet",
+    "OrderedFrozenSet",
+    "OrderedSet",
+    "Plan",
+    "TypeRegistry",
+    "dump_exception",
+    "freeze",
+    "load_exception",
+    "mutable_parts",
+    "plan_for",
+    "recorded_traceback",
+]

@@ -1,0 +1,72 @@
+"""Exceptions to bytes and back, for those who hold no plan."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import cast
+
+from ..errors import ValueDecodeError, ValueEncodeError
+from .codec import Failure, Refusal
+from .exceptions import TRACEBACK
+from .passes import decode, encode
+from .registry import TypeRegistry
+
+
+#: How far causes are followed when their classes are learnt.
+_CHAIN_MAX = 50
+
+
+def dump_exception(
+    error: BaseException, path: str = "error", types: TypeRegistry | None = None
+) -> bytes:
+    """JSON text in UTF-8: class and its bases, arguments, attributes, notes,
+    cause, context, traceback. What cannot be stored of it is marked as lost.
+
+    `types` decides which classes its arguments and attributes may have, and
+    learns the exception's own class, which code of this process raised. Without
+    it they may have any class; what the reader does not know is lost there."""
+    registry = types if types is not None else _anonymous()
+    linked: BaseException | None = error
+    for _ in range(_CHAIN_MAX):
+        if linked is None:
+            break
+        registry.add(type(linked))
+        linked = linked.__cause__ or linked.__context__
+    try:
+        return encode(registry.forms.anything, error)
+    except Refusal as refusal:
+        raise ValueEncodeError(refusal.path(path), refusal.problem) from refusal
+
+
+class _AnyClass(TypeRegistry):
+    """Knows every class; only for writing."""
+
+    def knows(self, cls: type) -> bool:
+        return True
+
+    def add(self, annotation: object) -> None:
+        """Nothing is looked up here, so nothing is kept."""
+
+
+@cache
+def _anonymous() -> TypeRegistry:
+    return _AnyClass()
+
+
+def load_exception(data: bytes, types: TypeRegistry, path: str = "error") -> BaseException:
+    """The exception again. A class that `types` does not resolve is replaced by
+    a stand-in of the same name below the nearest base that it does resolve.
+    Raises ValueDecodeError."""
+    try:
+        error = decode(types.forms.anything, data)
+    except Failure as failure:
+        raise ValueDecodeError(failure.path(path), failure.problem) from failure
+    if not isinstance(error, BaseException):
+        raise ValueDecodeError(path, f"{type(error).__name__} in place of an exception")
+    return error
+
+
+def recorded_traceback(error: BaseException) -> str | None:
+    """The traceback of the process where a rebuilt exception was raised, as
+    text without the last line, or None."""
+    return cast("str | None", error.__dict__.get(TRACEBACK))

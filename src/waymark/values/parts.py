@@ -1,0 +1,78 @@
+"""The parts of a value that have an identity worth keeping."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from enum import Enum
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any, Final
+
+from .codec import SCALARS
+from .objects import State
+from .ordered import OrderedFrozenSet, OrderedSet
+
+_LEAVES: Final = (
+    str,
+    int,
+    float,
+    complex,
+    bytes,
+    type,
+    Enum,
+    FunctionType,
+    BuiltinFunctionType,
+    ModuleType,
+)
+
+
+def mutable_parts(value: object) -> list[object]:
+    """The mutable containers and objects reachable from `value`, itself
+    included, each once. The order follows the contents, so that equal values
+    give parts at equal places in every process."""
+    found: list[object] = []
+    seen: set[int] = set()
+    # Depth first without recursion, for long chains.
+    pending: list[Any] = [value]
+    kept: list[object] = []
+    while pending:
+        part = pending.pop()
+        if type(part) in SCALARS or isinstance(part, _LEAVES) or id(part) in seen:
+            continue
+        seen.add(id(part))
+        kept.append(part)
+        children = list(_children(part))
+        if not isinstance(part, (tuple, frozenset)) and (children or _is_container(part)):
+            found.append(part)
+        pending.extend(reversed(children))
+    return found
+
+
+def _is_container(part: object) -> bool:
+    return isinstance(part, (list, dict, set, deque, bytearray)) or hasattr(part, "__dict__")
+
+
+def _children(part: Any) -> Iterable[Any]:
+    if isinstance(part, dict):
+        contents: list[Any] = [item for pair in dict.items(part) for item in pair]
+        if isinstance(part, defaultdict):
+            contents.append(part.default_factory)
+    elif isinstance(part, (list, tuple, deque, OrderedSet, OrderedFrozenSet)):
+        contents = list(part)
+    elif isinstance(part, (set, frozenset)):
+        contents = sorted(part, key=lambda item: (type(item).__qualname__, repr(item)))
+    else:
+        contents = []
+    return [*contents, *_attributes(part)]
+
+
+def _attributes(part: Any) -> list[Any]:
+    """What an object stores: slots (pydantic's among them) and its dict."""
+    if type(part).__module__ == "builtins" and not isinstance(part, BaseException):
+        return []
+    state = State(type(part)).get(part)
+    attributes = [item for name, item in state.items() if name != "__weakref__"]
+    attributes.extend(getattr(part, "__dict__", {}).values() if "__dict__" in state else [])
+    if isinstance(part, BaseException):
+        attributes = [*part.args, *attributes, part.__cause__, part.__context__]
+    return attributes
