@@ -292,17 +292,21 @@ def _branch(
 def _into(to: Lowering, name: str, node: ast.expr) -> tuple[Node, ...]:
     """Nodes that evaluate `node` into `name`."""
     with to.new_block() as nodes:
-        if isinstance(node, ast.Await):
-            lower_await(to, node, name)
-        else:
-            to.assign(name, lower_expression(to, node))
+        _evaluate(to, name, node)
     return tuple(nodes)
+
+
+def _evaluate(to: Lowering, name: str, node: ast.expr) -> None:
+    if isinstance(node, ast.Await):
+        lower_await(to, node, name)
+    else:
+        to.assign(name, lower_expression(to, node))
 
 
 def _bool(to: Lowering, node: ast.BoolOp) -> ast.expr:
     """`a and await b`: into one variable, the next operand behind a test of it."""
     name = to.fresh()
-    to.assign(name, lower_expression(to, node.values[0]))
+    _evaluate(to, name, node.values[0])
     _bool_rest(to, node, name, 1)
     return load(name, node)
 
@@ -313,11 +317,7 @@ def _bool_rest(to: Lowering, node: ast.BoolOp, name: str, position: int) -> None
     if isinstance(node.op, ast.Or):
         test = ast.copy_location(ast.UnaryOp(ast.Not(), test), test)
     with to.new_block() as nodes:
-        operand = node.values[position]
-        if isinstance(operand, ast.Await):
-            lower_await(to, operand, name)
-        else:
-            to.assign(name, lower_expression(to, operand))
+        _evaluate(to, name, node.values[position])
         if position + 1 < len(node.values):
             _bool_rest(to, node, name, position + 1)
     _branch(to, test, nodes)

@@ -30,7 +30,7 @@ from typing import Any, TypeGuard
 
 from . import advice
 from .grammar import FIELDS
-from .model import Name
+from .model import HIDDEN, Name
 from .operations import ATTRIBUTES, BUILTINS, METHODS, TEMPLATE_METHODS, operation_at
 from .scopes import bound_names, comprehension_names, parameter_names
 
@@ -81,6 +81,7 @@ class _Checker:
         attributes: Collection[str] | None,
     ) -> None:
         self.names = names
+        self.variables = variables
         self.scope = variables
         self.attributes = attributes
         self.violations: list[Violation] = []
@@ -131,7 +132,8 @@ class _Checker:
 
     def bind(self, node: ast.AST, name: str) -> None:
         """A name that the code binds: it must be one of the scope's own."""
-        if name.startswith("__") or name == "self":
+        invented = name.startswith(HIDDEN) and name not in self.variables
+        if invented or name.startswith("__") or name == "self":
             self.report(node, *advice.reserved_name(name))
         elif name not in self.scope:
             self.report(node, *advice.foreign_write(name))
@@ -352,7 +354,7 @@ class _Checker:
 
     def parameters(self, arguments: ast.arguments) -> None:
         for name in parameter_names(arguments):
-            if name.startswith("__") or name == "self":
+            if name.startswith((HIDDEN, "__")) or name == "self":
                 self.report(arguments, *advice.reserved_name(name))
         self.visit_all((*arguments.defaults, *arguments.kw_defaults))
 

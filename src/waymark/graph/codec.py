@@ -39,7 +39,7 @@ LOCATIONS = frozenset({"span", "lines", "source", "path", "first_line"})
 
 def to_document(graph: Graph) -> str:
     """The document of `graph`: indented JSON with locations."""
-    return json.dumps(plain(graph), indent=1, ensure_ascii=False)
+    return _written(plain(graph), 0)
 
 
 def from_document(document: str) -> Graph:
@@ -58,6 +58,27 @@ def from_document(document: str) -> Graph:
         raise GraphError("the graph is nested too deeply") from None
     assert isinstance(graph, Graph)
     return graph
+
+
+_LINE_CHARACTERS = 100
+
+
+def _written(data: Any, depth: int) -> str:
+    """JSON with what fits on a line on one line, so that people can read it."""
+    flat = json.dumps(data, ensure_ascii=False)
+    if not isinstance(data, (dict, list)) or len(flat) + depth <= _LINE_CHARACTERS:
+        return flat
+    inner, pad = " " * (depth + 1), " " * depth
+    if isinstance(data, dict):
+        items = [
+            f"{inner}{json.dumps(key, ensure_ascii=False)}: {_written(value, depth + 1)}"
+            for key, value in data.items()
+        ]
+        opening, closing = "{", "}"
+    else:
+        items = [inner + _written(item, depth + 1) for item in data]
+        opening, closing = "[", "]"
+    return "\n".join((opening, ",\n".join(items), pad + closing))
 
 
 def plain(value: Any, *, locations: bool = True) -> Any:

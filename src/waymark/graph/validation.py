@@ -2,6 +2,7 @@
 
 1.  Function names are unique and the first is `run`. Parameters are variables;
     defaults are constants of the function's table.
+    Variables and names do not look like the engine's own.
 2.  Nodes are numbered from 0 through the whole graph, each before what it holds.
 3.  Every piece of code parses in its mode, reads and writes what it says, and
     passes `check.check_code`.
@@ -19,6 +20,7 @@ from waymark.errors import GraphError
 
 from .check import check_code
 from .model import (
+    HIDDEN,
     Await,
     Branch,
     Code,
@@ -67,7 +69,8 @@ def _check_numbers(graph: Graph) -> None:
 
 
 def _check_entry(name: str, entry: Name, functions: list[str]) -> None:
-    if not name.isidentifier() or name.startswith("__"):
+    hidden = name.startswith(HIDDEN) and not name.startswith(f"{HIDDEN}default_")
+    if hidden or not name.isidentifier() or name.startswith("__"):
         raise GraphError(f"{name!r} cannot be a name")
     if entry.kind == "helper" and entry.ref not in functions:
         raise GraphError(f"`{name}` refers to the function {entry.ref!r}, which is missing")
@@ -100,7 +103,7 @@ class _FunctionCheck:
     def check_names(self) -> None:
         function = self.function
         for name in function.variables:
-            if not name.isidentifier() or name.startswith("__") or name == "self":
+            if not _may_name_a_variable(name):
                 raise self.odd(None, f"{name!r} cannot be a variable")
         if len(self.variables) != len(function.variables):
             raise self.odd(None, "a variable is listed twice")
@@ -156,6 +159,14 @@ class _FunctionCheck:
         writes = tuple(sorted(set(bound_names([tree])) & self.variables))
         if (code.reads, code.writes) != (reads, writes):
             raise self.odd(node, "its code reads or writes other variables than it says")
+
+
+def _may_name_a_variable(name: str) -> bool:
+    """The engine keeps names of its own beside the code, behind the same prefix
+    as the compiler: only the compiler's own form may be a variable."""
+    if name.startswith(HIDDEN):
+        return name.removeprefix(HIDDEN).isdecimal()
+    return name.isidentifier() and not name.startswith("__") and name != "self"
 
 
 def _bound_by(node: Node) -> Iterator[str]:
