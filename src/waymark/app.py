@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 
 from .authoring import hooks
 from .authoring.handle import Client
+from .compiler import compile_workflow
 from .errors import AlreadyStartedError, WrongLoopError
 from .runtime.backing import Backing, open_backing
 from .runtime.clock import Clock
@@ -35,7 +36,7 @@ class Application:
     def client(self) -> Client:
         """The client of what is started; NotStartedError."""
         started = self._started
-        if started is not None and started.runtime is not None:
+        if started is not None and started.runtime is not None and not started.over:
             return started.runtime.client
         if self.fallback is not None:
             return self.fallback()
@@ -200,6 +201,7 @@ async def running(database_url: str | None = None, **settings: object) -> AsyncI
 
 def install() -> None:
     """Hand the compiler, the renderer and the client down to the decorators."""
+    hooks.compiler = compile_workflow
     hooks.client = application.client
     os.register_at_fork(after_in_child=application.forget)
 

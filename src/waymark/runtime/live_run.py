@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from ..engine.outcomes import Advance, Command, Entry
@@ -26,6 +26,13 @@ class RunSession(Protocol):
     def recover(
         self, input: bytes, began_ns: int, entries: Sequence[JournalRow], now_ns: int
     ) -> Advance: ...
+
+
+def fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    """Set an exception that nobody needs to retrieve: who waited may be gone."""
+    if not future.done():
+        future.set_exception(error)
+        future.exception()
 
 
 class Ending(NamedTuple):
@@ -86,6 +93,7 @@ class LiveRun:
         if self.waiters is None:
             self.waiters = [future]
         else:
+            self.waiters = [waiter for waiter in self.waiters if not waiter.done()]
             self.waiters.append(future)
         return future
 
@@ -102,9 +110,9 @@ class LiveRun:
     def fail(self, error: BaseException) -> None:
         """Tell everybody who waits, for the run or its acceptance, of an error."""
         if self.accepted is not None and not self.accepted.done():
-            self.accepted.set_exception(error)
+            fail(self.accepted, error)
         for waiter in self.take_waiters():
-            waiter.set_exception(error)
+            fail(waiter, error)
 
     def successor(self) -> LiveRun:
         """Drops this run; the new one, without a session, carries the waiters and

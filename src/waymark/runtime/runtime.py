@@ -74,6 +74,8 @@ class Runtime:
         self.owner: asyncio.Task[object] | None = None
         self._backing = backing
         self._worker = uuid4()
+        #: Whether the present name is registered.
+        self._named = False
         self._stop = asyncio.Event()
         self._stopping = False
         self._beaten_at = time.monotonic()
@@ -153,10 +155,8 @@ class Runtime:
         try:
             while not await self._serve_once():
                 self._give_up()
+                self._named = False
                 await backoff.wait()
-                with suppress(StoreUnavailable):
-                    await self._backing.store.remove_worker(self._worker)
-                await self.fenced(self._worker)
         finally:
             self._stopping = True
             if tuned is not None:
@@ -167,6 +167,10 @@ class Runtime:
     async def _serve_once(self) -> bool:
         """True after a stop, False after a failure, which is logged."""
         try:
+            if not self._named:
+                with suppress(StoreUnavailable):
+                    await self._backing.store.remove_worker(self._worker)
+                await self.fenced(self._worker)
             async with anyio.create_task_group() as group:
                 self._group = group
                 for lane in self._writer.lanes:
@@ -207,6 +211,7 @@ class Runtime:
             self._worker, self.settings.lease_seconds, _about()
         )
         self._beaten_at = sent_at
+        self._named = True
         if self._scheduler.clock.virtual:
             return  # Nobody else is there to declare us dead.
         self._heartbeat = Heartbeat(
@@ -224,7 +229,7 @@ class Runtime:
         async with self._renaming:
             if worker != self._worker:
                 return
-            log.warning("this process was declared dead (worker %s); it begins anew", worker)
+            log.warning("worker %s is dead to the database; this process begins anew", worker)
             self._give_up()
             self._retire(worker)
             self._worker = uuid4()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from itertools import islice
 from uuid import UUID
@@ -17,7 +18,7 @@ from ..errors import RunNotFound, StoreUnavailable
 from ..store.protocol import Store
 from ..store.records import RunRow, RunState
 from .backoff import Backoff
-from .live_run import Ending, LiveRun
+from .live_run import Ending, LiveRun, fail
 from .nudge import Nudge
 
 log = logging.getLogger("waymark.waiters")
@@ -27,6 +28,9 @@ RUNS_PER_READ = 500
 
 #: Hints closer together than this are answered by one look.
 PAUSE_SECONDS = 0.005
+
+#: How often a waiter's log says why its run stands still.
+SAY_SECONDS = 60.0
 
 
 class Waiters:
@@ -40,6 +44,8 @@ class Waiters:
         self._fresh: set[UUID] = set()
         self._hinted = False
         self._nudge = Nudge()
+        #: When it was last said why a run stands still.
+        self._said: dict[UUID, float] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -72,8 +78,7 @@ class Waiters:
         waiting, self._waiting = self._waiting, {}
         for futures in waiting.values():
             for future in futures:
-                if not future.done():
-                    future.set_exception(error)
+                fail(future, error)
 
     async def serve(self) -> None:
         """Answer until cancelled."""
@@ -112,20 +117,32 @@ class Waiters:
             self._waiting[run_id] = futures
         else:
             self._waiting.pop(run_id, None)
+            self._said.pop(run_id, None)
         return bool(futures)
 
     def _answer(self, run_id: UUID, row: RunRow | None) -> None:
         if row is not None:
             state = RunState(row.state)
             if not state.final and state is not RunState.QUARANTINED:
+                self._say_why(row, state)
                 return
+            self._said.pop(run_id, None)
         for future in self._waiting.pop(run_id, ()):
-            if future.done():
-                continue
             if row is None:
-                future.set_exception(RunNotFound(run_id))
-            else:
+                fail(future, RunNotFound(run_id))
+            elif not future.done():
                 future.set_result(to_ending(row))
+
+
+    def _say_why(self, row: RunRow, state: RunState) -> None:
+        """Who waits for a run that stands still learns the reason from the log."""
+        if state not in (RunState.BLOCKED, RunState.PAUSED):
+            return
+        now = time.monotonic()
+        if now - self._said.get(row.id, -SAY_SECONDS) >= SAY_SECONDS:
+            self._said[row.id] = now
+            why = row.reason or "no reason is recorded"
+            log.warning("run %s of %s is %s: %s", row.id, row.workflow, state.name.lower(), why)
 
 
 def to_ending(row: RunRow) -> Ending:

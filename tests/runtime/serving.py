@@ -1,0 +1,53 @@
+"""Runtimes over a given store, for tests: several of them play several processes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from waymark.app import Ownership
+from waymark.authoring.workflow import definition_of
+from waymark.runtime.backing import Backing
+from waymark.runtime.clock import Clock
+from waymark.runtime.runtime import Runtime
+from waymark.settings import Settings
+from waymark.store.protocol import Store
+
+
+async def begin(store: Store, clock: Clock | None = None, **settings: Any) -> tuple[Runtime, Ownership]:
+    """A runtime of its own, as in a process of its own."""
+    await store.open()
+    chosen = Settings(**{"poll_seconds": 0.02, "drain_seconds": 5.0, **settings})
+    ownership = Ownership(chosen, clock=clock, backing=Backing(store, store.label), link=False)
+    return await ownership.begin(), ownership
+
+
+@asynccontextmanager
+async def serving(
+    store: Store, clock: Clock | None = None, **settings: Any
+) -> AsyncIterator[Runtime]:
+    """A runtime around a block; stopped at its end."""
+    runtime, ownership = await begin(store, clock, **settings)
+    try:
+        yield runtime
+    finally:
+        await ownership.end()
+
+
+async def submit(runtime: Runtime, workflow: type, *args: Any) -> UUID:
+    definition = definition_of(workflow)
+    return await runtime.client.submit(definition, definition.arguments.pack(args, {}))
+
+
+async def run(runtime: Runtime, workflow: type, *args: Any) -> Any:
+    definition = definition_of(workflow)
+    return await runtime.client.submit_and_wait(definition, definition.arguments.pack(args, {}))
+
+
+async def result(
+    runtime: Runtime, run_id: UUID, workflow: type | None = None, timeout: float | None = None
+) -> Any:
+    definition = None if workflow is None else definition_of(workflow)
+    return await runtime.client.result(run_id, definition, timeout)
