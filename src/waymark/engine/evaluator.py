@@ -153,7 +153,7 @@ class Evaluator:
                 self._evaluate_rare(frame, site)
         except (RecoveryMismatch, WaymarkBug, MachineError):
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - what code raises is a value here
             self._raise(frame, _trimmed(error, frame.function.variables))
 
     def _evaluate_rare(self, frame: Frame, site: LinkedSite) -> None:

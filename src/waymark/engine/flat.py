@@ -18,7 +18,8 @@ pushes the new one. POP_EXCEPTION undoes that push.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -108,7 +109,7 @@ class _Flattener:
         self.ops.append(int(op))
         self.arguments.append(argument)
         self.sites.append(site)
-        self.catches.append(self.catch)
+        self.catches.append(-1 if op in (Op.JUMP, Op.LEAVE) else self.catch)
         return len(self.ops) - 1
 
     def here(self) -> int:
@@ -208,12 +209,13 @@ class _Flattener:
                 self.body(block.final)
         self.blocks, self.catch, self.depth = kept
 
-    def within(self, block: _Block, catch: int, lay_out: Callable[[], None]) -> None:
-        """Lay something out inside `block`, with `catch` in force."""
+    @contextlib.contextmanager
+    def within(self, block: _Block, catch: int) -> Iterator[None]:
+        """What is laid out inside stands in `block`, with `catch` in force."""
         kept = self.catch
         self.blocks.append(block)
         self.catch = catch
-        lay_out()
+        yield
         self.blocks.pop()
         self.catch = kept
 
@@ -226,13 +228,15 @@ class _Flattener:
         outer, depth = self.catch, self.depth
         handler = self.new_handler()
         block = _Block("finally", outer, depth, final=node.final, node=node.id)
-        self.within(block, handler, lambda: self.try_except(node))
+        with self.within(block, handler):
+            self.try_except(node)
         self.body(node.final)
         end = self.emit(Op.JUMP)
         self.place_handler(handler)
         self.depth = depth + 1
         handling = _Block("handling", outer, depth, node=node.id)
-        self.within(handling, outer, lambda: self.body(node.final))
+        with self.within(handling, outer):
+            self.body(node.final)
         self.emit(Op.RERAISE, Site(node.id))
         self.depth = depth
         self.patch(end)
@@ -254,7 +258,8 @@ class _Flattener:
             match_ = self.emit(Op.MATCH, Site(node.id, clause.types, clause.name))
             block = _Block("handler", outer, depth, name=clause.name, node=node.id)
             cleanup = self.new_handler() if clause.name is not None else outer
-            self.within(block, cleanup, lambda body=clause.body: self.body(body))
+            with self.within(block, cleanup):
+                self.body(clause.body)
             if clause.name is not None:
                 self.emit(Op.UNBIND, Site(node.id, None, clause.name))
             self.emit(Op.POP_EXCEPTION, Site(node.id))

@@ -80,7 +80,7 @@ class Guards:
         return self._tape.call(method, args, kwargs)
 
     def _judge(self, value: Any, cls: type, name: str) -> int:
-        if isinstance(value, types.ModuleType | _AWAITABLES):
+        if isinstance(value, (types.ModuleType, *_AWAITABLES)):
             raise _refusal(cls, name)
         found = _find(cls, name)
         for base in cls.__mro__:

@@ -19,7 +19,7 @@ import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from waymark.errors import GraphError, UnresolvedActionError
 from waymark.graph.model import HIDDEN, Code, Function, Graph, Name
@@ -361,7 +361,11 @@ def _self_name(attribute: str) -> str:
     return f"{HIDDEN}self_{attribute}"
 
 
-def _at(near: ast.expr, node: ast.expr) -> Any:
+_E = TypeVar("_E", bound=ast.expr)
+
+
+def _at(near: ast.expr, node: _E) -> _E:
+    """`node` at the place of `near`."""
     return ast.copy_location(node, near)
 
 

@@ -91,7 +91,7 @@ class Tape:
             value = function(*args, **kwargs)
         except WaymarkError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what it raised is recorded
             data = dump_exception(error)
             self.recorded.append(b"[1,%b]" % data)
             raise load_exception(data, self._types) from None

@@ -1,0 +1,160 @@
+"""The control part alone: integers in, integers out, no value anywhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from waymark.engine import futures as f
+from waymark.engine.flat import FlatFunction, Op
+from waymark.engine.machine import Machine, MachineError
+
+
+def flat(
+    *ops: Op, catches: tuple[int, ...] = (), handlers: tuple[tuple[int, int], ...] = ()
+) -> FlatFunction:
+    size = len(ops)
+    return FlatFunction(
+        tuple(int(op) for op in ops),
+        (-1,) * size,
+        (None,) * size,
+        catches or (-1,) * size,
+        handlers,
+    )
+
+
+AWAIT_AND_RETURN = flat(Op.AWAIT, Op.RETURN, Op.LEAVE)
+
+
+def started(*functions: FlatFunction) -> Machine:
+    machine = Machine(functions)
+    machine.start(100)
+    assert machine.poll() == f.EVALUATE
+    return machine
+
+
+def test_one_effect_from_start_to_end() -> None:
+    """START_EFFECT, its outcome, the result, and END, each once."""
+    machine = started(AWAIT_AND_RETURN)
+    machine.wait_effect(0, 5)
+    assert machine.poll() == f.IDLE
+    assert machine.commands == [(f.START_EFFECT, 0, 1)]
+    assert machine.settle(0, True, 200) == 1
+    assert (machine.poll(), machine.future, machine.pc) == (f.RECEIVE, 1, 0)
+    machine.received(1)
+    machine.proceed()
+    assert (machine.poll(), machine.pc) == (f.EVALUATE, 1)
+    machine.proceed()
+    assert (machine.poll(), machine.future) == (f.DONE, 0)
+    assert machine.poll() == f.IDLE
+    assert machine.commands[1:] == [(f.END, f.RESOLVED, 0)]
+    assert machine.ended
+    assert machine.now_ns == 200
+
+
+def test_illegal_inputs_raise_and_change_nothing() -> None:
+    """An unknown effect or timer, a timer before its time, a second start."""
+    machine = started(AWAIT_AND_RETURN)
+    machine.wait_sleep(0, 50, 5)
+    while machine.poll():
+        pass
+    before = machine.digest()
+    for attack in (
+        lambda: machine.settle(0, True, 200),
+        lambda: machine.fire(1, 200),
+        lambda: machine.fire(0, 149),
+        lambda: machine.start(200),
+    ):
+        with pytest.raises(MachineError):
+            attack()
+    assert machine.digest() == before
+    assert machine.now_ns == 100
+    assert machine.fire(0, 150) == 1
+
+
+def test_a_second_outcome_does_nothing() -> None:
+    """Late inputs are legal: the effect is over, its number stays known."""
+    machine = started(AWAIT_AND_RETURN)
+    machine.wait_effect(0, 5)
+    machine.poll()
+    machine.settle(0, True, 200)
+    before = machine.digest()
+    assert machine.settle(0, False, 300) == -1
+    assert machine.digest() == before
+
+
+def test_time_never_goes_back() -> None:
+    """An outcome stamped earlier than the last input does not move time."""
+    machine = started(AWAIT_AND_RETURN)
+    machine.wait_effect(0, 5)
+    machine.poll()
+    machine.settle(0, True, 50)
+    assert machine.now_ns == 100
+
+
+def test_gather_fails_first_and_lets_the_others_go_on() -> None:
+    """The outer future ends with the first failure; the second effect stays."""
+    machine = started(AWAIT_AND_RETURN)
+    outer = machine.gather(False, [(f.CHILD_EFFECT, -1, 0), (f.CHILD_EFFECT, -1, 1)], 5)
+    machine.wait_future(outer)
+    assert machine.poll() == f.IDLE
+    assert [command[0] for command in machine.commands] == [f.START_EFFECT] * 2
+    child = machine.settle(1, False, 200)
+    assert (machine.poll(), machine.future, machine.child) == (f.FIRST, outer, child)
+    assert (machine.poll(), machine.future) == (f.RECEIVE, outer)
+    assert machine.effects == {0: 1}
+
+
+def test_main_end_cancels_what_still_runs() -> None:
+    """A task left behind is cancelled, its effect ended, then the run ends."""
+    machine = started(AWAIT_AND_RETURN)
+    outer = machine.gather(False, [(f.CHILD_EFFECT, -1, 0), (f.CHILD_EFFECT, -1, 1)], 5)
+    machine.wait_future(outer)
+    machine.poll()
+    machine.settle(1, False, 200)
+    while machine.poll() != f.RECEIVE:
+        pass
+    machine.received(outer)
+    machine.raised(False)
+    while machine.poll():
+        pass
+    assert machine.commands[2:] == [(f.CANCEL_EFFECT, 0, 5), (f.END, f.ERROR, 0)]
+
+
+def test_an_exception_moves_to_its_handler() -> None:
+    """CATCH names the frame and the depth to cut the handling stack to."""
+    function = flat(
+        Op.AWAIT, Op.RETURN, Op.LEAVE, Op.MATCH, catches=(0, -1, -1, -1), handlers=((3, 0),)
+    )
+    machine = started(function)
+    machine.raised(False)
+    assert (machine.poll(), machine.frame, machine.child) == (f.CATCH, 0, 0)
+    assert (machine.poll(), machine.pc) == (f.EVALUATE, 3)
+
+
+def test_a_task_cancelled_before_its_first_step_cannot_catch_it() -> None:
+    """As in Python, the exception enters before the body begins."""
+    helper = flat(Op.AWAIT, Op.RETURN, Op.LEAVE, catches=(0, 0, 0), handlers=((1, 0),))
+    machine = started(flat(Op.AWAIT, Op.RETURN, Op.LEAVE), helper)
+    outer = machine.gather(False, [(f.CHILD_HELPER, 1, 0)], 5)
+    child = machine.futures[outer].children[0]
+    assert machine.poll() == f.ENTER
+    assert machine._cancel(child)
+    machine.wait_future(outer)
+    assert machine.poll() == f.THROW
+    machine.raised(True)
+    assert machine.poll() == f.DROP
+    assert (machine.poll(), machine.futures[child].state) == (f.FAILED, f.CANCELLED)
+
+
+def test_the_same_inputs_give_the_same_digest() -> None:
+    """Two machines fed alike cannot be told apart; a different one can."""
+
+    def fed(ok: bool) -> int:
+        machine = started(AWAIT_AND_RETURN)
+        machine.wait_effect(0, 5)
+        machine.poll()
+        machine.settle(0, ok, 200)
+        return machine.digest()
+
+    assert fed(True) == fed(True)
+    assert fed(True) != fed(False)
