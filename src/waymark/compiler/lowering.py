@@ -128,9 +128,11 @@ class Lowering:
         """Turn the pure statements collected so far into a node."""
         if not self.pending:
             return
-        first, last = self.span(self.pending[0]), self.span(self.pending[-1])
-        span = Span(first.line, first.column, last.end_line, last.end_column)
-        self.nodes.append(Compute(UNNUMBERED, span, self.statements(self.pending)))
+        spans = [self.span(statement) for statement in self.pending]
+        start = min((span.line, span.column) for span in spans)
+        end = max((span.end_line, span.end_column) for span in spans)
+        code = self.statements(self.pending)
+        self.nodes.append(Compute(UNNUMBERED, Span(*start, *end), code))
         self.pending = []
 
     def block(self, body: Iterable[ast.stmt]) -> tuple[Node, ...]:

@@ -201,11 +201,15 @@ def _assert(to: Lowering, node: ast.Assert) -> None:
 
 
 def _if(to: Lowering, node: ast.If) -> None:
-    test = lower_expression(to, node.test)
-    to.flush()
-    code = to.expression(test)
+    code = to.expression(_tested(to, node.test))
     then, orelse = to.block(node.body), to.block(node.orelse)
-    to.node(Branch(UNNUMBERED, to.span(node), code, then, orelse))
+    to.node(Branch(UNNUMBERED, to.span(node.test), code, then, orelse))
+
+
+def _tested(to: Lowering, test: ast.expr) -> ast.expr:
+    lowered = lower_expression(to, test)
+    to.flush()
+    return lowered
 
 
 def _while(to: Lowering, node: ast.While) -> None:
