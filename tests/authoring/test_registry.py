@@ -14,6 +14,7 @@ from waymark.authoring.hooks import Compiled
 from waymark.authoring.registry import registry
 from waymark.errors import DuplicateNameError
 from waymark.graph.model import Graph
+from waymark.values import TypeRegistry
 
 
 class Refused(Exception): ...
@@ -138,14 +139,26 @@ def test_unknown_names_are_none() -> None:
     assert registry.pure("os:system") is None
 
 
-def test_classes_reachable_from_registered_code_can_be_looked_up() -> None:
-    """Annotated, or only named by the code; exceptions of the module too."""
+@pytest.mark.parametrize("way", ["link", "arguments", "result_plan"])
+def test_classes_reachable_from_registered_code_can_be_looked_up(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Annotated, or only named by the code; captured ones and exceptions of the
+    module too. Known after `link`, or once the action's recorded form is needed."""
+    monkeypatch.setattr(registry, "types", TypeRegistry())
+    monkeypatch.setattr(registry, "_workflows", {})
+
+    @dataclass
+    class Captured:
+        number: int
 
     @action
     async def bill(colour: Colour) -> Any:
-        return [Invoice(number) for number in range(3)]
+        return [Captured(number) for number in range(3)] or [Invoice(4) for _ in "x"]
 
-    for cls in (Colour, Invoice, Refused):
+    assert registry.types.resolve(f"{__name__}:Colour") is None
+    registry.link() if way == "link" else getattr(bill, way)
+    for cls in (Colour, Invoice, Refused, Captured):
         assert registry.types.resolve(f"{__name__}:{cls.__qualname__}") is cls
     assert registry.types.resolve("subprocess:Popen") is None
 

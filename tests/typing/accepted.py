@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, assert_type
 from uuid import UUID
 
-from waymark.authoring import (
+from waymark import (
     INJECTED,
-    Action,
     Depends,
     RunHandle,
     RunStatus,
@@ -88,7 +88,7 @@ class PairWorkflow(Workflow):
 
 
 async def caller() -> None:
-    made: Action[[str], int] = count
+    made: Callable[[str], Coroutine[Any, Any, int]] = count
     assert_type(await made("a"), int)
 
     results = await WelcomeEmailWorkflow().run(["a"])

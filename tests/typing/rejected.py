@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from waymark.authoring import RunHandle, Workflow, action, workflow
+from waymark import RunHandle, Workflow, action, workflow
 
 
 @action

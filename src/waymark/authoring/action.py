@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ca
 
 from waymark.errors import RegistrationError
 
-from .annotations import defining_namespace, resolve
+from .annotations import defining_namespace, reached, resolve
 from .injection import InjectionPlan, plan_injection
 from .naming import checked_name, registered_name
-from .reach import reachable_classes
 from .registry import registry
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ class Action(Generic[P, R_co]):
         """The recorded form of a call's arguments."""
         from waymark.values import Arguments
 
-        self.teach(registry.types, final=True)
+        self.teach(registry.types)
         return Arguments.for_signature(
             self.signature, self.hints, registry.types, self.function.__qualname__
         )
@@ -95,7 +94,7 @@ class Action(Generic[P, R_co]):
         """The recorded form of the result."""
         from waymark.values import plan_for
 
-        self.teach(registry.types, final=True)
+        self.teach(registry.types)
         return plan_for(self.hints.get("return", Any), registry.types)
 
     def link(self, *, final: bool = True) -> bool:
@@ -108,18 +107,15 @@ class Action(Generic[P, R_co]):
                 return False
         return True
 
-    def teach(self, types: TypeRegistry, *, final: bool) -> bool:
-        """Add every class that calls of this action can bring into a run. False
-        when, not `final`, annotations cannot be resolved yet."""
-        if not self.link(final=final):
-            return False
+    def teach(self, types: TypeRegistry) -> None:
+        """Add every class that calls of this action can bring into a run."""
+        self.link()
         resolved = self._resolve()
         for name, hint in resolved.hints.items():
             if name == "return" or name in resolved.signature.parameters:
                 types.add(hint)
-        for reachable in reachable_classes(self.function):
-            types.add(reachable)
-        return True
+        for unannotated in reached(self.function):
+            types.add(unannotated)
 
     def _resolve(self) -> _Resolved:
         """What is known by now, kept only once nothing is missing."""

@@ -17,7 +17,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 #: More distinct unknown names than this in one annotation, and all of it is `Any`.
@@ -70,6 +70,17 @@ def resolve(
         name: _resolve_one(annotation, globals_, scope, final)
         for name, annotation in raw_annotations(target).items()
     }
+
+
+def reached(function: Callable[..., Any]) -> Iterator[object]:
+    """What can enter a run through a function though no annotation says so: the
+    function itself, for the classes and exceptions that its code names at module
+    level, and the classes among its captured variables."""
+    target = inspect.unwrap(function)
+    yield target
+    for value in closure_values(target).values():
+        if isinstance(value, type):
+            yield value
 
 
 def closure_values(function: Callable[..., Any]) -> dict[str, Any]:

@@ -227,9 +227,9 @@ class _Planner:
     namespace: Mapping[str, Any]
     overrides: Mapping[Callable[..., Any], Callable[..., Any]]
     final: bool
-    steps: list[Step] = field(default_factory=list)
-    _slots: dict[Hashable, int] = field(default_factory=dict)
-    _open: list[Hashable] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list[Step])
+    _slots: dict[Hashable, int] = field(default_factory=dict[Hashable, int])
+    _open: list[Hashable] = field(default_factory=list[Hashable])
 
     def slot_of(self, marker: Dependency, chain: tuple[str, ...]) -> int:
         """Where the value of `marker` will be; adds the steps that make it.

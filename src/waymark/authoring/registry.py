@@ -58,17 +58,13 @@ class Registry:
         return tuple(self._workflows.values())
 
     @cached_property
-    def _types(self) -> TypeRegistry:
+    def types(self) -> TypeRegistry:
+        """The classes that rows may name. An action or workflow adds what it
+        reaches when its arguments or result are first asked for, `link` adds the
+        rest; not at the decorator, when its module is only half there."""
         from waymark.values import TypeRegistry
 
         return TypeRegistry()
-
-    @property
-    def types(self) -> TypeRegistry:
-        """The classes reachable from registered code, as far as its annotations
-        can be resolved by now; `link` completes it."""
-        self._learn(final=False)
-        return self._types
 
     def add_action(self, action: Action[..., Any]) -> None:
         place = place_of(action.function)
@@ -105,17 +101,11 @@ class Registry:
         graphs. Raises InjectionError and WorkflowCompileError."""
         for action in self.actions():
             action.link()
-        self._learn(final=True)
+        unlearned, self._unlearned = self._unlearned, []
+        for registered in unlearned:
+            registered.teach(self.types)
         for definition in self.workflows():
             definition.link()
-
-    def _learn(self, *, final: bool) -> None:
-        if not self._unlearned:
-            return
-        waiting, self._unlearned = self._unlearned, []
-        for registered in waiting:
-            if not registered.teach(self._types, final=final):
-                self._unlearned.append(registered)
 
 
 def _refuse_other(

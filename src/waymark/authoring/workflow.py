@@ -22,11 +22,10 @@ from waymark.errors import NotStartedError, RegistrationError
 from waymark.graph.model import Graph
 
 from . import hooks
-from .annotations import defining_namespace, resolve
+from .annotations import defining_namespace, reached, resolve
 from .handle import RunHandle
 from .hooks import Compiled
 from .naming import checked_name, registered_name
-from .reach import reachable_classes
 from .registry import registry
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class WorkflowDefinition:
         """The recorded form of `run`'s arguments."""
         from waymark.values import Arguments
 
-        self.teach(registry.types, final=True)
+        self.teach(registry.types)
         name = f"{self.cls.__qualname__}.run"
         return Arguments.for_signature(self.signature, self.hints, registry.types, name)
 
@@ -90,7 +89,7 @@ class WorkflowDefinition:
         """The recorded form of `run`'s result."""
         from waymark.values import plan_for
 
-        self.teach(registry.types, final=True)
+        self.teach(registry.types)
         return plan_for(self.hints.get("return", Any), registry.types)
 
     @cached_property
@@ -122,18 +121,12 @@ class WorkflowDefinition:
             self.compiled = hooks.compiler(self, True)
         return self.compiled
 
-    def teach(self, types: TypeRegistry, *, final: bool) -> bool:
-        """Add every class that arguments and result can bring into a run. False
-        when, not `final`, annotations cannot be resolved yet."""
-        try:
-            hints = self.hints if final else resolve(self.authored, self._namespace, final=False)
-        except (NameError, AttributeError):
-            return False
-        for hint in hints.values():
+    def teach(self, types: TypeRegistry) -> None:
+        """Add every class that arguments and result can bring into a run."""
+        for hint in self.hints.values():
             types.add(hint)
-        for reachable in reachable_classes(self.authored):
-            types.add(reachable)
-        return True
+        for unannotated in reached(self.authored):
+            types.add(unannotated)
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"
@@ -284,13 +277,13 @@ def _required_parameters(cls: type) -> list[str]:
 def _authored_run(cls: type) -> FunctionType:
     """`run` as the author wrote it, on this class or one it inherits from."""
     name = f"{cls.__qualname__}.run"
-    found = inspect.getattr_static(cls, "run", None)
+    found: object = inspect.getattr_static(cls, "run", None)
     if found is None:
         raise RegistrationError(
             f"{cls.__qualname__} has no `run`; write `async def run(self, ...)` in it"
         )
-    if isinstance(found, (staticmethod, classmethod)):
-        kind = type(found).__name__
+    kind = type(found).__name__
+    if kind in ("staticmethod", "classmethod"):
         raise RegistrationError(f"{name} is a {kind}; write `async def run(self, ...)`")
     authored = getattr(found, AUTHORED, found)
     if not isinstance(authored, FunctionType):
