@@ -54,9 +54,9 @@ BATCH_ROWS_MAX = 500
 CONNECTIONS = 2
 
 #: What each shape is measured with.
-RUNS = 20_000
-CHAINS, CHAIN_LENGTH, CHAIN_WAVES = 300, 5, 10
-FANOUT = 20_000
+RUNS = 30_000
+CHAINS, CHAIN_LENGTH, CHAIN_WAVES = 300, 5, 20
+FANOUT, FANOUT_WAVES = 20_000, 3
 COMMIT_PAIRS = 300
 ROUNDS = 5
 
@@ -201,20 +201,22 @@ class Limit:
             await self._check(ended=runs, entries=runs * length)
         return waves * runs * length / seconds
 
-    async def fanout(self, width: int = FANOUT) -> float:
-        """Actions per second."""
-        (run,) = await self._existing(1)
+    async def fanout(self, width: int = FANOUT, waves: int = FANOUT_WAVES) -> float:
+        """Actions per second, over several waves."""
         parts = [_batches(part) for part in self._split(range(1, width + 1))]
 
-        async def whole() -> None:
+        async def whole(run: UUID) -> None:
             await asyncio.gather(
                 *(lane.fanout(run, part) for lane, part in zip(self._lanes, parts, strict=True))
             )
             await self._lanes[0].flush(ended=[run])
 
-        seconds = await _timed([whole()])
-        await self._check(ended=1, entries=width)
-        return width / seconds
+        seconds = 0.0
+        for _ in range(waves):
+            (run,) = await self._existing(1)
+            seconds += await _timed([whole(run)])
+            await self._check(ended=1, entries=width)
+        return waves * width / seconds
 
     async def commits(self, pairs: int = COMMIT_PAIRS) -> float:
         """The median of two commits of one row, in ms."""

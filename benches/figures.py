@@ -1,0 +1,89 @@
+"""A figure beside its limit and its mark, as a line of a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESULTS = Path(__file__).with_name("results")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`limit` is in the unit of `value`, from the same run, where there is one.
+    `ratio` is the median of value over limit, each pair measured side by side.
+    `met` says whether `mark` is; None where nothing is asked."""
+
+    name: str
+    what: str
+    value: float
+    unit: str
+    limit: float | None = None
+    ratio: float | None = None
+    mark: str = ""
+    met: bool | None = None
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """One line for each figure, with a heading."""
+    heading = ("", "measured", "", "limit", "ratio", "mark", "met")
+    rows = [heading, *(_row(figure) for figure in figures)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(heading))]
+    left = {0, 2, 5, 6}
+    lines = [
+        "  ".join(
+            cell.ljust(width) if at in left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    met = {None: "", True: "yes", False: "NO"}[figure.met]
+    return (
+        figure.what,
+        _number(figure.value),
+        figure.unit,
+        _number(figure.limit),
+        "" if figure.ratio is None else f"{figure.ratio:.2f}",
+        figure.mark,
+        met,
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def surroundings() -> dict[str, str]:
+    """What the figures depend on, the server apart."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cpus": str(os.cpu_count()),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def as_json(figures: Sequence[Figure], about: Mapping[str, str]) -> str:
+    """Everything that was measured, readable by people too."""
+    return json.dumps(
+        {"about": dict(about), "figures": [asdict(figure) for figure in figures]}, indent=2
+    )
+
+
+def write(name: str, text: str) -> Path:
+    """Keep a result under the time it was written at."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}.json"
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
