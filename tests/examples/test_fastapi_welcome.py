@@ -39,11 +39,12 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_copy_passes_its_own_tests(tmp_path: Path) -> None:
     """Nothing has to be started for them, and no warning comes up."""
-    outcome = run("-m", "pytest", "-q", cwd=copy(tmp_path / "my app"))
+    outcome = run("-m", "pytest", "-q", "-p", "no:asyncio", cwd=copy(tmp_path / "my app"))
 
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert re.search(r"\d+ passed", outcome.stdout)
     assert "skipped" not in outcome.stdout
+    assert "warning" not in outcome.stdout
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from examples.fastapi_welcome.mail_sink import MailSink, free_port
-from waymark.store.embedded import start_embedded
+from tests.database import execute
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "mountaineer_welcome"
 USERS = [
@@ -37,23 +39,22 @@ def sink() -> Iterator[MailSink]:
 
 
 @pytest.fixture
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of its own, since the app keeps its table where it likes."""
-    server = start_embedded(tmp_path_factory.mktemp("postgres"))
-    try:
-        yield server.dsn()
-    finally:
-        server.close()
+def app_database_url(database_url: str) -> Iterator[str]:
+    """A database of its own, since the app keeps its table where it likes."""
+    name = f"welcome_{uuid4().hex[:12]}"
+    execute(database_url, f"create database {name}")
+    yield urlsplit(database_url)._replace(path=f"/{name}").geturl()
+    execute(database_url, f"drop database {name} with (force)")
 
 
 @pytest.fixture
-def client(sink: MailSink, server_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+def client(sink: MailSink, app_database_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
     """Speaks to the app, which runs under uvicorn in a process of its own."""
     port = free_port()
     log = tmp_path / "app.log"
     environment = {
         **os.environ,
-        "DATABASE_URL": server_url,
+        "DATABASE_URL": app_database_url,
         "ENVIRONMENT": "production",
         "SMTP_PORT": str(sink.port),
     }
