@@ -5,13 +5,24 @@
 -- taken before the fence's lock. That is sound: while the row exists nobody takes a run of this
 -- worker, and when it was deleted in between the lock finds nothing.
 --
--- Journal entries name their run by a place in `$4 || $17` (new runs, then others), so that a
--- run is judged once however many entries it has. A new run is ours when it was inserted here;
--- only when some were not (a repeated flush) are they looked at one by one.
+-- Entries and settlements name their run by its place in `$4 || $19` (new runs, then others), so
+-- that a run is judged once however many entries it has. A new run is ours, since its insertion
+-- succeeds or fails the statement; the others are ours if owner and epoch are the batch's.
+--
+-- How columns travel is chosen for the sender, whose event loop it holds up: integers as the text
+-- of an array, payloads as one value with places to cut it, and what few runs differ in (`$6` to
+-- `$11`) once for each shape that occurs. `$15` to `$18` are empty unless a new run is born with
+-- its end, since an update does not see the rows that are inserted beside it.
 with fence as materialized (
     select id from :"schema".workers
     where id = $1 and writers[$2] = $3
     for key share
+),
+cuts as materialized (
+    select
+        $13::text::integer[] as inputs,
+        $28::text::integer[] as payloads,
+        $33::text::integer[] as results
 ),
 born as (
     insert into :"schema".runs (
@@ -19,46 +30,44 @@ born as (
         end_digest, result, reason, finished_at
     )
     select
-        new.id, new.workflow, new.graph, new.queue, case when new.kept then $1 end, new.epoch,
-        new.state, new.began_ns, new.input, new.end_digest, new.result, new.reason,
-        case when new.state >= 10 then now() end
+        new.id,
+        ($6::text[])[new.shape],
+        ($7::bytea[])[new.shape],
+        ($8::text[])[new.shape],
+        case
+            when ($9::boolean[])[new.shape] and ($15::smallint[])[new.place] is null then $1
+        end,
+        ($10::integer[])[new.shape],
+        coalesce(($15::smallint[])[new.place], ($11::smallint[])[new.shape]),
+        new.began_ns,
+        substr(
+            $14::bytea, cuts.inputs[new.place], cuts.inputs[new.place + 1] - cuts.inputs[new.place]
+        ),
+        ($16::integer[])[new.place],
+        ($17::bytea[])[new.place],
+        ($18::text[])[new.place],
+        case when ($15::smallint[])[new.place] >= 10 then now() end
     from
         fence,
+        cuts,
         unnest(
-            $4::uuid[], $5::text[], $6::bytea[], $7::text[], $8::boolean[], $9::integer[],
-            $10::smallint[], $11::bigint[], $12::bytea[],
-            $13::integer[], $14::bytea[], $15::text[], $16::boolean[]
-        ) as new (
-            id, workflow, graph, queue, owned, epoch, state, began_ns, input,
-            end_digest, result, reason, kept
-        )
-    on conflict (id) do nothing
-    returning id
+            $4::uuid[], $5::text::integer[], $12::text::bigint[]
+        ) with ordinality as new (id, shape, began_ns, place)
 ),
 verdict as materialized (
     select
-        $4::uuid[] || $17::uuid[] as ids,
-        $9::integer[] || $18::integer[] as epochs,
-        case
-            when (select count(*) from born) = cardinality($4::uuid[])
-            then array_fill(true, array[cardinality($4::uuid[])])
-            else (
-                select array_agg(
-                    not new.owned
-                    or new.id = any (select id from born)
-                    or (runs.owner = $1 and runs.epoch = new.epoch) is true
-                    order by new.place
-                )
-                from unnest($4::uuid[], $8::boolean[], $9::integer[])
-                    with ordinality as new (id, owned, epoch, place)
-                left join :"schema".runs on runs.id = new.id
-            )
-        end
+        $4::uuid[] || $19::uuid[] as ids,
+        array(
+            select ($10::integer[])[shape] from unnest($5::text::integer[]) as new (shape)
+        )
+        || $20::text::integer[] as epochs,
+        array_fill(true, array[cardinality($4::uuid[])])
         || (
             select array_agg(
                 (runs.owner = $1 and runs.epoch = other.epoch) is true order by other.place
             )
-            from unnest($17::uuid[], $18::integer[]) with ordinality as other (id, epoch, place)
+            from unnest($19::uuid[], $20::text::integer[])
+                with ordinality as other (id, epoch, place)
             left join :"schema".runs on runs.id = other.id
         ) as ours
     from fence
@@ -69,13 +78,20 @@ written as (
     )
     select
         verdict.ids[entry.place], entry.seq, verdict.epochs[entry.place], entry.kind,
-        entry.effect, entry.node, entry.digest, entry.at_ns, entry.payload
+        entry.effect, entry.node, entry.digest, entry.at_ns,
+        substr(
+            $29::bytea,
+            cuts.payloads[entry.line],
+            cuts.payloads[entry.line + 1] - cuts.payloads[entry.line]
+        )
     from
         verdict,
+        cuts,
         unnest(
-            $19::integer[], $20::integer[], $21::smallint[], $22::integer[], $23::integer[],
-            $24::integer[], $25::bigint[], $26::bytea[]
-        ) as entry (place, seq, kind, effect, node, digest, at_ns, payload)
+            $21::text::integer[], $22::text::integer[], $23::text::smallint[],
+            $24::text::integer[], $25::text::integer[], $26::text::integer[],
+            $27::text::bigint[]
+        ) with ordinality as entry (place, seq, kind, effect, node, digest, at_ns, line)
     where verdict.ours[entry.place]
     returning 1
 ),
@@ -85,24 +101,32 @@ settled as (
         owner = null,
         state = final.state,
         end_digest = final.end_digest,
-        result = final.result,
-        reason = final.reason,
+        result = case
+            when final.state >= 10 then substr(
+                $34::bytea,
+                cuts.results[final.line],
+                cuts.results[final.line + 1] - cuts.results[final.line]
+            )
+        end,
+        reason = ($35::text[])[final.line],
         finished_at = case when final.state >= 10 then now() end
     from
-        fence,
+        verdict,
+        cuts,
         unnest(
-            $27::uuid[], $28::integer[], $29::smallint[], $30::integer[], $31::bytea[], $32::text[]
-        ) as final (id, epoch, state, end_digest, result, reason)
-    where runs.id = final.id and runs.owner = $1 and runs.epoch = final.epoch
-    returning runs.id
+            $30::text::integer[], $31::text::smallint[], $32::text::integer[]
+        ) with ordinality as final (place, state, end_digest, line)
+    where
+        verdict.ours[final.place]
+        and runs.id = verdict.ids[final.place]
+        and runs.owner = $1
+        and runs.epoch = verdict.epochs[final.place]
+    returning 1
 )
 select
     (select count(*) from written) as written,
-    case when false = any (verdict.ours) then verdict.ours end as ours,
-    case
-        when (select count(*) from settled) <> cardinality($27::uuid[])
-        then array(select id from settled)
-    end as settled
+    (select count(*) from settled) as settled,
+    case when false = any (verdict.ours) then verdict.ours end as ours
 from verdict;
 
 -- name: read_journal
