@@ -71,9 +71,9 @@ def _listing(stats: Any, job: Job) -> str:
     place = ORDERS[job.order]
     rows = sorted(stats.stats.items(), key=lambda item: item[1][place], reverse=True)
     unit = job.load.unit.split("/")[0].removesuffix("s")
+    total_us = stats.total_tt / job.units * 1e6
     lines = [
-        f"{stats.total_tt / job.units * 1e6:.1f} us per {unit} under cProfile;"
-        f" each line per {unit}, ordered by {job.order}",
+        f"{total_us:.1f} us per {unit} under cProfile; the lines are per {unit}, by {job.order}",
         f"{'calls':>9} {'own us':>9} {'cum. us':>9}  function",
     ]
     for function, (_, calls, own, cumulative, _) in rows[: job.lines]:
