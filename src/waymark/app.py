@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from .authoring import hooks
 from .authoring.handle import Client
 from .compiler import compile_workflow
+from .compiler.render import render
 from .errors import AlreadyStartedError, WrongLoopError
 from .runtime.backing import Backing, open_backing
 from .runtime.clock import Clock
@@ -202,6 +203,7 @@ async def running(database_url: str | None = None, **settings: object) -> AsyncI
 def install() -> None:
     """Hand the compiler, the renderer and the client down to the decorators."""
     hooks.compiler = compile_workflow
+    hooks.render = render
     hooks.client = application.client
     os.register_at_fork(after_in_child=application.forget)
 

@@ -51,7 +51,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         ({}, {"WAYMARK_CONCURRENCY": "many"}, "environment variable WAYMARK_CONCURRENCY must be"),
         ({"lease_seconds": 0.1}, {}, "a number of seconds of at least 1, not 0.1"),
         ({"poll_seconds": float("nan")}, {}, "a number of seconds of at least 0.01, not nan"),
-        ({"queues": [1]}, {}, '() only submits, not [1]'),
+        ({"queues": [1]}, {}, "() only submits, not [1]"),
         ({"tune_gc": "perhaps"}, {}, "true or false"),
         ({}, {"WAYMARK_DATABASE_ULR": "x"}, "did you mean WAYMARK_DATABASE_URL?"),
     ],

@@ -16,7 +16,9 @@ from waymark.settings import Settings
 from waymark.store.protocol import Store
 
 
-async def begin(store: Store, clock: Clock | None = None, **settings: Any) -> tuple[Runtime, Ownership]:
+async def begin(
+    store: Store, clock: Clock | None = None, **settings: Any
+) -> tuple[Runtime, Ownership]:
     """A runtime of its own, as in a process of its own."""
     await store.open()
     chosen = Settings(**{"poll_seconds": 0.02, "drain_seconds": 5.0, **settings})
