@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from waymark.authoring import hooks
@@ -9,12 +11,12 @@ from waymark.authoring.registry import registry
 
 
 @pytest.fixture(autouse=True)
-def untouched_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers or installs is gone after it; no compiler is called
-    and no client answers unless the test installs one."""
-    for table in ("_actions", "_workflows", "_pure", "overrides"):
-        monkeypatch.setattr(registry, table, dict(getattr(registry, table)))
-    monkeypatch.setattr(registry, "_unlearned", [])
+def empty_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test sees no workflow but its own and leaves nothing behind; no
+    compiler is called and no client answers unless the test installs one."""
     monkeypatch.setattr(hooks, "compiler", None)
     monkeypatch.setattr(hooks, "client", hooks.not_started)
     monkeypatch.setattr(hooks, "render", None)
+    with registry.isolated():
+        registry._workflows.clear()
+        yield

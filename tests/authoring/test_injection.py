@@ -357,6 +357,23 @@ def test_what_nothing_provides_is_refused_at_registration() -> None:
     assert registry.action("bill") is None
 
 
+def test_a_dependency_known_only_later_is_checked_when_names_are_linked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An annotation may name a provider further down the module; what cannot be
+    provided is then refused at `start()`, not in the middle of a run."""
+
+    async def act(given: Annotated[str, Depends(further_down)] = INJECTED) -> None: ...  # noqa: F821 - the point
+
+    made = action(name="early")(act)
+    monkeypatch.setitem(globals(), "further_down", ask)
+    with pytest.raises(InjectionError, match=r"action early -> .*ask, parameter 'request_id'"):
+        registry.link()
+    monkeypatch.setitem(globals(), "further_down", get_settings)
+    registry.link()
+    assert made.injection is not None
+
+
 def test_a_dependency_that_needs_itself_is_refused() -> None:
     """A circle is named, not followed."""
 

@@ -42,6 +42,10 @@ def elsewhere(function: Any, module: str, path: str) -> Any:
 async def fetch() -> None: ...
 
 
+def double(number: int) -> int:
+    return number * 2
+
+
 def test_registering_again_from_the_same_module_replaces() -> None:
     """A reloaded module or a notebook cell run twice is no conflict."""
     first = action(name="fetch", aliases=("old",))(fetch)
@@ -146,7 +150,6 @@ def test_classes_reachable_from_registered_code_can_be_looked_up(
     """Annotated, or only named by the code; captured ones and exceptions of the
     module too. Known after `link`, or once the action's recorded form is needed."""
     monkeypatch.setattr(registry, "types", TypeRegistry())
-    monkeypatch.setattr(registry, "_workflows", {})
 
     @dataclass
     class Captured:
@@ -163,6 +166,25 @@ def test_classes_reachable_from_registered_code_can_be_looked_up(
     assert registry.types.resolve("subprocess:Popen") is None
 
 
+def test_an_isolated_part_leaves_nothing_behind() -> None:
+    """What a test registers, replaces or overrides is as before afterwards."""
+
+    @action(name="kept")
+    async def kept() -> None: ...
+
+    before = registry.revision
+    with registry.isolated():
+        action(name="kept")(kept.function)
+        action(name="gone")(fetch)
+        pure(double)
+        registry.overrides[print] = repr
+    assert registry.action("kept") is kept
+    assert registry.action("gone") is None
+    assert registry.pure(f"{__name__}:double") is None
+    assert registry.overrides == {}
+    assert registry.revision > before
+
+
 def test_link_compiles_what_was_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """After `link` each workflow has its graph; a later `link` compiles nothing."""
     calls: list[tuple[str, bool]] = []
@@ -172,7 +194,6 @@ def test_link_compiles_what_was_left_open(monkeypatch: pytest.MonkeyPatch) -> No
         graph = Graph(definition.name, ()) if final else None
         return Compiled(graph, b"0" * 16, "{}", () if final else ("later",))
 
-    monkeypatch.setattr(registry, "_workflows", {})
     monkeypatch.setattr(hooks, "compiler", compiler)
 
     @workflow(name="linked")

@@ -67,7 +67,7 @@ class Action(Generic[P, R_co]):
     @property
     def injection(self) -> InjectionPlan | None:
         """How dependencies are provided; None when there are none."""
-        resolved = self._resolve()
+        resolved = self._resolved or self._resolve()
         if resolved.injection is None or not registry.overrides:
             return resolved.injection
         return plan_injection(

@@ -6,7 +6,8 @@ looked up, and nothing is ever imported to satisfy it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,24 @@ class Registry:
         _refuse_other("pure function", ref, self._pure.get(ref), place_of(function))
         self._pure[ref] = function
         self.revision += 1
+
+    def _tables(self) -> tuple[dict[Any, Any], ...]:
+        return (self._actions, self._workflows, self._pure, self.overrides)
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Forget afterwards what is registered or overridden inside (in tests,
+        whose nested definitions must not be linked by the next test's start)."""
+        before = [dict(table) for table in self._tables()]
+        unlearned = list(self._unlearned)
+        try:
+            yield
+        finally:
+            for table, content in zip(self._tables(), before, strict=True):
+                table.clear()
+                table.update(content)
+            self._unlearned = unlearned
+            self.revision += 1
 
     def link(self) -> None:
         """Resolve what decorators had to leave open: annotations, dependencies,
