@@ -167,10 +167,14 @@ class _CallCheck:
             if isinstance(node.value, _PLAIN):
                 self.plain(node, ast.unparse(node.value))
             return
-        callee = self.callee(node.value)
-        operation = operation_at(callee.ref) if callee.kind == "other" and callee.ref else None
+        function = node.value.func
+        path = self.callee(node.value).ref
+        known = (*self.prepared.variables, *self.prepared.names)
+        if isinstance(function, ast.Name) and function.id not in known:
+            path = function.id
+        operation = operation_at(path)
         if operation is not None and operation.kind != "awaitable":
-            self.plain(node, f"{callee.ref}(...)")
+            self.plain(node, f"{ast.unparse(function)}(...)")
 
     def plain(self, node: ast.Await, what: str) -> None:
         self.report(

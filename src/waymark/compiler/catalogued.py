@@ -64,6 +64,7 @@ def library_path(value: object) -> str | None:
         return None
     # `asyncio.tasks.create_task` is known as `asyncio.create_task`.
     public = sys.modules.get(root)
-    if public is not None and getattr(public, name, None) is value:
-        return f"{root}.{name}"
+    short = name.rpartition(".")[2]
+    if public is not None and getattr(public, short, None) == value:
+        return f"{root}.{short}"
     return f"{module}.{name}"

@@ -138,7 +138,7 @@ def _storable(cls: type) -> bool:
 def _function(function: FunctionType, spelled: str) -> HelperRef | Refusal:
     library = library_path(function)
     if library is not None:
-        return Refusal(*stdlib_not_allowed(library))
+        return Refusal(*stdlib_not_allowed(_better(library, spelled)))
     if inspect.iscoroutinefunction(function):
         if "site-packages" in function.__code__.co_filename:
             return Refusal(
@@ -154,10 +154,15 @@ def _function(function: FunctionType, spelled: str) -> HelperRef | Refusal:
     )
 
 
+def _better(library: str, spelled: str) -> str:
+    """What the author wrote, where it is a path of its own (`os.path.join`)."""
+    return spelled if "." in spelled and not spelled.startswith("asyncio") else library
+
+
 def _callable(value: Any, spelled: str) -> Refusal:
     library = library_path(value)
     if library is not None:
-        return Refusal(*stdlib_not_allowed(library))
+        return Refusal(*stdlib_not_allowed(_better(library, spelled)))
     if isinstance(value, MethodType):
         return Refusal(
             "WM208",
@@ -194,7 +199,7 @@ def constant(value: Any, spelled: str, code: str = "WM402") -> Name | Refusal:
         return Refusal(
             "WM208" if code == "WM402" else code,
             f"`{spelled}` is a live object, {_kind(value)}, and belongs to this process",
-            "use it inside an @action",
+            "make it inside an @action" if code == "WM403" else "use it inside an @action",
         )
     from waymark.values import plan_for
 
@@ -203,7 +208,9 @@ def constant(value: Any, spelled: str, code: str = "WM402") -> Name | Refusal:
         data = plan_for(Any, registry.types).dumps(value, path=spelled)
     except ValueEncodeError as error:
         return Refusal(
-            code, f"{error}, so it cannot be part of the graph", "build it inside the body"
+            code,
+            f"`{error.path}` cannot be part of the graph: {error.problem.partition(';')[0]}",
+            "build it from plain data inside the body",
         )
     return Name("constant", value=data.decode())
 

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import ast
 import copy
+import inspect
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar, cast
 
+from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
 from waymark.graph.grammar import FIELDS
 from waymark.graph.model import HIDDEN, Name
 from waymark.graph.operations import BUILTINS
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
 
-from .names import MISSING, HelperRef, Namespace, Refusal, classify, stdlib_module
+from .catalogued import library_path
+from .names import MISSING, HelperRef, Namespace, Refusal, classify, constant, stdlib_module
 from .origins import outside_origin
 from .reach import PendingFunction, Reach
 from .source import Source
@@ -35,7 +39,6 @@ LOWERED = {
     "AnnAssign": frozenset({"target", "annotation", "value", "simple"}),
     "With": frozenset({"items", "body", "type_comment"}),
     "withitem": frozenset({"context_expr", "optional_vars"}),
-    "AsyncFunctionDef": FIELDS["FunctionDef"],
 }
 
 _SUPPRESS = "contextlib.suppress"
@@ -93,12 +96,12 @@ class _Preparer:
                 self.report(
                     decorator,
                     "WM114",
-                    f"`@{path}` would wrap what is compiled, and not run",
+                    f"the body is compiled, so `@{path}` would never wrap it",
                     "take it off; wrap the actions instead",
                 )
-        for name in self.prepared.variables:
-            if name.startswith((HIDDEN, "__")) or (name == "self" and self.receiver):
-                self.report(node, *advice.reserved_name(name))
+        for parameter in ast.walk(node.args):
+            if isinstance(parameter, ast.arg):
+                self.check_bound(parameter, (parameter.arg,), receiver=self.receiver)
         if getattr(node, "type_params", None):
             self.report(node, *advice.unknown_field(node, "type_params"))
 
@@ -133,6 +136,9 @@ class _Preparer:
                 node.body = self.within(parameter_names(node.args), node.body)
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 self.comprehension(node)
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+                self.check_bound(node, (name,))
+                self.fields(node)
             case _:
                 self.fields(node)
         return cast("T", result)
@@ -140,17 +146,31 @@ class _Preparer:
     def known(self, node: ast.AST) -> bool:
         """Report syntax that is decided nowhere."""
         kind = type(node).__name__
-        fields = FIELDS.get(kind) or LOWERED.get(kind)
-        if kind == "AsyncFunctionDef" or (fields is None and kind not in FIELDS):
-            self.report(node, *advice.refused_syntax(node))
+        fields = FIELDS.get(kind, LOWERED.get(kind))
+        if fields is None:
+            self.report(node, *self.refused(node))
             return False
         for name in node._fields:
-            if fields is not None and name not in fields and getattr(node, name, None):
+            if name not in fields and getattr(node, name, None):
                 self.report(node, *advice.unknown_field(node, name))
         return True
 
+    def refused(self, node: ast.AST) -> advice.Advice:
+        if isinstance(node, ast.AsyncWith) and isinstance(node.items[0].context_expr, ast.Call):
+            live = self.live(node.items[0].context_expr.func)
+            path = library_path(live)
+            if path is not None and path.startswith("asyncio."):
+                return advice.stdlib_not_allowed(path)
+        return advice.refused_syntax(node)
+
     def replacement(self, node: ast.AST) -> Any:
         """Something harmless of the same category, so that the rest is judged."""
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            body = ast.If(ast.copy_location(ast.Constant(True), node), self.body(node.body), [])
+            return ast.copy_location(body, node)
+        if isinstance(node, ast.AsyncFor):
+            loop = ast.For(node.target, node.iter, node.body, node.orelse)
+            return self.rewrite(ast.copy_location(loop, node))
         if isinstance(node, ast.stmt):
             return ast.copy_location(ast.Pass(), node)
         if isinstance(node, ast.pattern):
@@ -201,9 +221,12 @@ class _Preparer:
         else:
             node.elt = self.within(names, node.elt)
 
-    def check_bound(self, node: ast.AST, names: Any) -> None:
+    def check_bound(
+        self, node: ast.AST, names: Iterable[str], *, receiver: str | None = "self"
+    ) -> None:
+        """Report names that mean something else to the graph or to Python."""
         for name in names:
-            if name.startswith((HIDDEN, "__")) or name == "self":
+            if name.startswith((HIDDEN, "__")) or (name == "self" and receiver is not None):
                 self.report(node, *advice.reserved_name(name))
 
     def arguments(self, arguments: ast.arguments) -> ast.arguments:
@@ -255,7 +278,7 @@ class _Preparer:
             or f"{getattr(live, '__module__', '')}.{getattr(live, '__name__', '')}" != _SUPPRESS
         ):
             self.report(item.context_expr, *advice.refused_syntax(node))
-            return ast.copy_location(ast.Pass(), node)
+            return cast("ast.stmt", self.replacement(node))
         types = ast.Tuple([self.rewrite(argument) for argument in call.args], ast.Load())
         handler = ast.ExceptHandler(
             ast.copy_location(types, call), None, [ast.copy_location(ast.Pass(), call)]
@@ -291,6 +314,8 @@ class _Preparer:
         return name in self.inner or name in self.variables
 
     def name(self, node: ast.Name) -> ast.Name:
+        if not isinstance(node.ctx, ast.Load) and node.id not in self.inner:
+            self.check_bound(node, (node.id,), receiver=self.receiver)
         if node.id == self.receiver and not self.is_variable(node.id):
             node.id = "self"
             return node
@@ -375,8 +400,11 @@ class _Preparer:
         if isinstance(node.value, ast.Name) and node.value.id == self.receiver:
             return self.own_attribute(node)
         owner = self.live(node.value)
-        if isinstance(owner, ModuleType) and isinstance(node.ctx, ast.Load):
-            return self.module_member(node, owner)
+        if isinstance(node.ctx, ast.Load):
+            if isinstance(owner, ModuleType):
+                return self.module_member(node, owner)
+            if isinstance(owner, type) and issubclass(owner, Workflow):
+                return self.workflow_constant(node, owner)
         node.value = self.rewrite(node.value)
         return node
 
@@ -390,6 +418,28 @@ class _Preparer:
                 return self.replacement_value(node)
         return node
 
+    def workflow_constant(self, node: ast.Attribute, cls: type) -> ast.expr:
+        """`Report.LIMIT`: a constant of a workflow's class, by value."""
+        value = inspect.getattr_static(cls, node.attr, MISSING)
+        spelled = ast.unparse(node)
+        if value is MISSING or isinstance(value, (FunctionType, staticmethod, classmethod)):
+            node.value = self.rewrite(node.value)
+            return node
+        entry = constant(value, spelled)
+        if isinstance(entry, Refusal):
+            self.report(node, entry.code, entry.fact, entry.fix)
+            entry = PLACEHOLDER
+        key = self.free_key(spelled)
+        self.prepared.names[key] = entry
+        return ast.copy_location(ast.Name(key, ast.Load()), node)
+
+    def free_key(self, spelled: str) -> str:
+        """One name for a dotted one, that means nothing else here."""
+        key = spelled.replace(".", "_")
+        while self.is_variable(key) or self.namespace.look_up(key) is not MISSING:
+            key += "_"
+        return key
+
     def module_member(self, node: ast.Attribute, module: ModuleType) -> ast.expr:
         """`module.name`: kept for the catalogue's modules, else one name."""
         if stdlib_module(module) is not None:
@@ -400,9 +450,7 @@ class _Preparer:
         if isinstance(value, ModuleType) and stdlib_module(value) is None:
             self.report(node, *advice.module_as_value(spelled))
             return self.replacement_value(node)
-        key = spelled.replace(".", "_")
-        while self.is_variable(key) or self.namespace.look_up(key) is not MISSING:
-            key += "_"
+        key = self.free_key(spelled)
         self.enter(node, key, spelled, value)
         return ast.copy_location(ast.Name(key, ast.Load()), node)
 

@@ -54,8 +54,10 @@ class Reach:
     unresolved: dict[str, None] = field(default_factory=dict)
 
     def report(self, source: Source, node: ast.AST, code: str, fact: str, fix: str) -> None:
+        """Note a violation, unless one is known at this very place: a later pass
+        may find another way to say the same."""
         diagnostic = source.diagnostic(node, code, fact, fix)
-        if diagnostic not in self.diagnostics:
+        if all(_place(diagnostic) != _place(known) for known in self.diagnostics):
             self.diagnostics.append(diagnostic)
 
     def helper(self, function: FunctionType, name: str, *, method: bool) -> str:
@@ -132,6 +134,16 @@ class Reach:
                 "make it a constant of the class, or pass it to `run`",
             )
         return Refusal(*unknown_attribute(name))
+
+
+def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
+    return (
+        diagnostic.path,
+        diagnostic.line,
+        diagnostic.column,
+        diagnostic.end_line,
+        diagnostic.end_column,
+    )
 
 
 _MISSING = object()

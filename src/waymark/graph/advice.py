@@ -148,7 +148,50 @@ _REFUSED_BUILTINS: dict[str, tuple[str, str]] = {
 REFUSED_BUILTINS = frozenset(_REFUSED_BUILTINS)
 
 
+_GATHER = "await the calls together: `await asyncio.gather(...)`"
+_BOUND = "bound the time inside the @action"
+_THREAD = "make it an @action (a plain `def` may be one) and await it"
+_ASYNCIO_LATER = {
+    "create_task": _GATHER,
+    "ensure_future": _GATHER,
+    "TaskGroup": _GATHER,
+    "wait": _GATHER,
+    "as_completed": _GATHER,
+    "wait_for": _BOUND,
+    "timeout": _BOUND,
+    "timeout_at": _BOUND,
+    "shield": "await the call itself",
+    "Semaphore": "gather in batches, or limit the @action",
+    "BoundedSemaphore": "gather in batches, or limit the @action",
+    "Lock": "order the awaits one after the other",
+    "Event": "order the awaits one after the other",
+    "Condition": "order the awaits one after the other",
+    "Queue": "keep the items in a list",
+}
+
+# Facts and fixes for what people reach for most, by prefix.
+_KNOWN_PATHS = (
+    ("time.sleep", "blocks the whole process", "write `await asyncio.sleep(...)`"),
+    (
+        "os.environ",
+        "differs between processes",
+        "read it in an @action, or pass the value to `run`",
+    ),
+    ("os.getenv", "differs between processes", "read it in an @action, or pass the value to `run`"),
+    ("logging.", "writes a log of this process alone", "log inside an @action"),
+    ("asyncio.to_thread", "runs outside the record", _THREAD),
+    ("subprocess.", "starts a process", _ACTION),
+    ("threading.", "belongs to one process", _ACTION),
+)
+
+
 def stdlib_not_allowed(path: str) -> Advice:
+    name = path.removeprefix("asyncio.")
+    if path != name and name in _ASYNCIO_LATER:
+        return "WM303", f"`{path}` is not supported yet", _ASYNCIO_LATER[name]
+    for prefix, fact, fix in _KNOWN_PATHS:
+        if path.startswith(prefix):
+            return "WM207", f"`{path}` {fact}", fix
     return (
         "WM207",
         f"`{path}` is not in the list of pure functions",
@@ -253,6 +296,6 @@ def table_write(name: str) -> Advice:
 def constant_mutated(name: str, method: str) -> Advice:
     return (
         "WM210",
-        f"`{name}` is a constant of the module, so `.{method}` cannot change it",
-        f"copy it first: `{name.lower()} = list({name})` (or dict, set)",
+        f"`{name}` is a constant, so `.{method}` cannot change it",
+        f"copy it first: `{name.rpartition('.')[2].lower()} = list({name})` (or dict, set)",
     )

@@ -278,6 +278,8 @@ class _Checker:
         if not isinstance(function, ast.Attribute) or function.attr not in _MUTATORS:
             return
         owner = function.value
+        if isinstance(owner, ast.Attribute) and self.is_self(owner.value):
+            self.report(function, *advice.constant_mutated(f"self.{owner.attr}", function.attr))
         if isinstance(owner, ast.Name) and owner.id not in self.scope:
             entry = self.names.get(owner.id)
             if entry is not None and entry.kind == "constant":

@@ -1,0 +1,19 @@
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> object:
+        import json
+
+        value = await fetch(key)
+        from decimal import Decimal
+        return json.loads(value)

@@ -1,0 +1,18 @@
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> object:
+        async def twice(text: str) -> str:
+            return await fetch(text) + await fetch(text)
+
+        return await twice(key)

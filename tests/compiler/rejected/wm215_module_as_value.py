@@ -1,0 +1,19 @@
+import math
+
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> object:
+        tools = math
+        value = await fetch(key)
+        return tools.floor(float(value))

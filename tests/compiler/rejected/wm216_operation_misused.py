@@ -1,0 +1,21 @@
+import json
+import math
+
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> object:
+        value = await fetch(key)
+        kind = type("Row", (), {})
+        loads = json.loads
+        return json.loads(value, cls=None), kind, math.pi()

@@ -1,0 +1,19 @@
+import asyncio
+
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> object:
+        both = asyncio.gather(fetch(key), fetch("x"))
+        await store(key, "begun")
+        return await both

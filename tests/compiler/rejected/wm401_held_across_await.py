@@ -1,0 +1,18 @@
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> object:
+        longest = lambda rows: max(rows, key=len)
+        parts = (part for part in key.split())
+        value = await fetch(key)
+        return longest([value, *parts])
