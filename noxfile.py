@@ -47,7 +47,7 @@ def tests(session: nox.Session) -> None:
 
 
 for version in ("3.12", "3.13"):
-    nox.session(run_tests, python=version, name=f"tests-{version}")
+    nox.session(python=version, name=f"tests-{version}")(run_tests)
 
 
 @nox.session
@@ -64,6 +64,8 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    template = EXAMPLES / "fastapi_welcome"
+    session.run("mypy", str(template / "welcome"), str(template / "demo.py"), "noxfile.py")
     session.run("pyright")
     session.run("lint-imports", "--no-cache")
 

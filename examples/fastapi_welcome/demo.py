@@ -204,6 +204,8 @@ def count(sink: MailSink, users: list[User]) -> int:
     if strangers:
         print(f"Mail came for {len(strangers)} who should have none.")
     lost = len(active - received)
+    if duplicates and steady:
+        print("Mails under way at the kill came twice, with one Message-ID: a receiver can tell.")
     print(
         f"demo: users {len(users)}, active {len(active)}, received {len(received)}, "
         f"duplicates {duplicates}, lost {lost}",
