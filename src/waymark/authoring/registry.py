@@ -6,7 +6,7 @@ looked up, and nothing is ever imported to satisfy it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -101,7 +101,7 @@ class Registry:
         return (self._actions, self._workflows, self._pure, self.overrides)
 
     @contextmanager
-    def isolated(self) -> Iterator[None]:
+    def isolated(self) -> Generator[None, None, None]:
         """Forget afterwards what is registered or overridden inside (in tests,
         whose nested definitions must not be linked by the next test's start)."""
         before = [dict(table) for table in self._tables()]
