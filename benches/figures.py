@@ -45,6 +45,15 @@ def table(figures: Sequence[Figure]) -> str:
     return "\n".join(lines)
 
 
+def markdown(figures: Sequence[Figure]) -> str:
+    """The same table for docs/benchmarks.md."""
+    lines = ["| | measured | limit | ratio | mark | met |", "|---|---|---|---|---|---|"]
+    for figure in figures:
+        what, value, unit, *others = _row(figure)
+        lines.append(f"| {' | '.join((what, f'{value} {unit}', *others))} |")
+    return "\n".join(lines)
+
+
 def _row(figure: Figure) -> tuple[str, ...]:
     met = {None: "", True: "yes", False: "NO"}[figure.met]
     return (

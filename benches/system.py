@@ -23,7 +23,7 @@ import asyncpg
 
 import waymark
 
-from .figures import Figure, as_json, surroundings, table, write
+from .figures import Figure, as_json, markdown, surroundings, table, write
 from .limit import Limit, open_limit
 from .server import bench_server
 from .ticker import percentile, ticking
@@ -243,7 +243,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benches.system")
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHES))
     parser.add_argument("--repeat", type=int, default=REPEAT, help="medians of so many")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    form.add_argument("--markdown", action="store_true", help="print the table of the docs")
     parser.add_argument("--uvloop", action="store_true", help="on uvloop")
     parser.add_argument("--tune-gc", action="store_true", help="with tune_gc in every bench")
     options = parser.parse_args(arguments)
@@ -269,7 +271,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures, about = runner.run(measure(dsn, names, options.repeat, options.tune_gc))
     text = as_json(figures, {**about, "tune_gc": str(options.tune_gc)})
     path = write("system", text)
-    print(text if options.json else f"{table(figures)}\n\n{about}\n{path}")
+    if options.json:
+        print(text)
+    else:
+        print((markdown if options.markdown else table)(figures))
+        print(f"\n{', '.join(f'{name} {value}' for name, value in about.items())}\n{path}")
 
 
 if __name__ == "__main__":
