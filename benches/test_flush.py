@@ -45,7 +45,6 @@ class Batches:
 
     def next(self) -> Flush:
         ending, self._begun = self._begun, [self._new_id() for _ in range(self._size)]
-        owned = (self._worker, 1, RunState.RUNNING, 1, PAYLOAD)
         return Flush(
             self._worker,
             [
