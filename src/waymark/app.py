@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from .authoring import hooks
@@ -191,7 +191,9 @@ async def stop() -> None:
 
 
 @asynccontextmanager
-async def running(database_url: str | None = None, **settings: object) -> AsyncIterator[Runtime]:
+async def running(
+    database_url: str | None = None, **settings: object
+) -> AsyncGenerator[Runtime, None]:
     """`start` and `stop` around a block."""
     runtime = await start(database_url, **settings)
     try:

@@ -229,8 +229,8 @@ async def test_a_forked_child_is_not_started() -> None:
             verdict = b"not started" if app.application._started is None else b"started"
             os.write(writing, verdict)
             os._exit(0)
-        os.waitpid(child, 0)
-        assert os.read(reading, 20) == b"not started"
+        assert await asyncio.to_thread(os.read, reading, 20) == b"not started"
+        await asyncio.to_thread(os.waitpid, child, 0)
 
 
 async def test_in_a_web_application() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -53,3 +54,9 @@ async def result(
 ) -> Any:
     definition = None if workflow is None else definition_of(workflow)
     return await runtime.client.result(run_id, definition, timeout)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Returns once `true()` is; a hang is ended by the suite's timeout."""
+    while not true():  # noqa: ASYNC110  # what is looked at tells nobody when it changes
+        await asyncio.sleep(0.001)

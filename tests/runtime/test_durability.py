@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.runtime.serving import begin, result, run, serving, submit
+from tests.runtime.serving import begin, result, run, serving, submit, until
 from tests.runtime.stores import FlakyStore, HeldStore
 from tests.runtime.workflows import Chain, Crowd, Double, Hold, HoldTwo, Nap, Stage
 from waymark.authoring.registry import registry
@@ -134,8 +134,7 @@ async def test_stop_waits_for_running_attempts(new_store: NewStore, stage: Stage
     run_id = await submit(runtime, HoldTwo)
     await stage.begun.wait()
     ending = asyncio.create_task(ownership.end())
-    while not runtime._scheduler.draining:
-        await asyncio.sleep(0)
+    await until(lambda: runtime._scheduler.draining)
     stage.go.set()
     await ending
     assert "double 2" not in stage.calls
@@ -175,8 +174,7 @@ async def test_a_run_nobody_can_serve_is_blocked_by_name(stage: Stage) -> None:
     stage.go.set()
     try:
         async with serving(MemoryStore(database)) as other:
-            while database.runs[run_id].state != RunState.BLOCKED:
-                await asyncio.sleep(0.005)
+            await until(lambda: database.runs[run_id].state == RunState.BLOCKED)
             status = await other.client.status(run_id)
             assert status.state == "blocked"
             assert "tests.runtime.workflows:held" in (status.reason or "")
@@ -198,8 +196,7 @@ async def test_a_damaged_journal_quarantines_its_run_alone(stage: Stage) -> None
     journal = database.journal[run_id]
     journal[1] = journal[1]._replace(digest=journal[1].digest + 1)
     async with serving(MemoryStore(database)) as other:
-        while database.runs[run_id].state != RunState.QUARANTINED:
-            await asyncio.sleep(0.005)
+        await until(lambda: database.runs[run_id].state == RunState.QUARANTINED)
         assert "RecoveryMismatch" in (database.runs[run_id].reason or "")
         assert await run(other, Double, 1) == 2
 

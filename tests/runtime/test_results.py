@@ -87,7 +87,7 @@ async def test_a_timeout_leaves_the_run_going(new_store: NewStore, stage: Stage)
     async with serving(new_store()) as runtime:
         run_id = await submit(runtime, Hold, "slow")
         await stage.begun.wait()
-        with pytest.raises(TimeoutError, match="has not ended after 0.01 seconds; it goes on"):
+        with pytest.raises(TimeoutError, match=r"has not ended after 0\.01 seconds; it goes on"):
             await result(runtime, run_id, Hold, timeout=0.01)
         waiting = asyncio.create_task(result(runtime, run_id, Hold))
         await asyncio.sleep(0)

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from tests.runtime.serving import until
 from waymark.runtime.threads import ActionThreads
 
 pytestmark = pytest.mark.anyio
@@ -49,8 +50,7 @@ async def test_an_abandoned_call_keeps_its_slot() -> None:
     release.set()
     other = threads.call(threading.get_ident, (), {})
     await other
-    while threads.abandoned:
-        await asyncio.sleep(0)
+    await until(lambda: threads.abandoned == 0)
     threads.close()
 
 

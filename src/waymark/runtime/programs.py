@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import cast
 from uuid import UUID
 
 from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
-from ..engine.links import Links
+from ..engine.links import LinkedAction, LinkedWorkflow, Links
 from ..engine.program import Program, load_program
 from ..engine.session import Session
 from ..errors import GraphError, UnresolvedActionError, ValueDecodeError
@@ -33,7 +34,10 @@ def allowed_modules() -> Mapping[str, ModuleType]:
 
 
 def _links(modules: Mapping[str, ModuleType]) -> Links:
-    return Links(registry.action, registry.workflow, registry.types, modules, registry.pure)
+    # pyright takes no cached_property for the property of a protocol; mypy does.
+    actions = cast("Callable[[str], LinkedAction | None]", registry.action)
+    workflows = cast("Callable[[str], LinkedWorkflow | None]", registry.workflow)
+    return Links(actions, workflows, registry.types, modules, registry.pure)
 
 
 class Programs:

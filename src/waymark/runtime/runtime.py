@@ -17,8 +17,8 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Sequence
 from contextlib import suppress
+from typing import cast
 from uuid import UUID, uuid4
 
 import anyio
@@ -283,6 +283,7 @@ class Runtime:
         self._stopping = True
         scheduler, executor = self._scheduler, self._executor
         scheduler.draining = True
+        self._sweep.close()
         deadline = self.loop.time() + self.settings.drain_seconds
         while executor.running and (left := deadline - self.loop.time()) > 0:
             await asyncio.wait(set(executor.running), timeout=left)
@@ -296,6 +297,11 @@ class Runtime:
                 await scheduler.quiet.wait(DRAIN_LOOK_SECONDS)
         if executor.running:
             await asyncio.wait(set(executor.running), timeout=CANCEL_SECONDS)
+        # A query is rather awaited than cancelled: its connection stays whole.
+        self._waiters.close()
+        with anyio.move_on_after(CANCEL_SECONDS):
+            await self._sweep.ended.wait()
+            await self._waiters.ended.wait()
 
     async def _leave(self) -> None:
         """Tell those who wait, take our name off the list, close the store."""
@@ -354,11 +360,9 @@ class Runtime:
 
 def unwrap(error: BaseException) -> BaseException:
     """The error inside groups that hold only one."""
-    while isinstance(error, BaseExceptionGroup):
-        inside: Sequence[BaseException] = error.exceptions  # pyright: ignore[reportUnknownMemberType]  # generic in what is inside
-        if len(inside) != 1:
-            break
-        error = inside[0]
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return unwrap(group.exceptions[0]) if len(group.exceptions) == 1 else group
     return error
 
 

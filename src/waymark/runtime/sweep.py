@@ -51,14 +51,29 @@ class Sweep:
         self._worker = worker
         self._proven_dead = proven_dead
         self._fenced = fenced
+        self._closed = False
+        #: Set while nothing is under way.
+        self.ended = asyncio.Event()
         self._resting: dict[bytes, tuple[float, float]] = {}
         self.nudge = Nudge()
         #: Whether more could be claimed than there was room for.
         self.more = False
 
     async def serve(self) -> None:
-        """Look until cancelled."""
-        while True:
+        """Look until `close`."""
+        self.ended.clear()
+        try:
+            await self._serve()
+        finally:
+            self.ended.set()
+
+    def close(self) -> None:
+        """Look no more; what is under way may end (`ended`)."""
+        self._closed = True
+        self.nudge.set()
+
+    async def _serve(self) -> None:
+        while not self._closed:
             worker = self._worker()
             try:
                 claimed = await self.look()

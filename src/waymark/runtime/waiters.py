@@ -44,6 +44,9 @@ class Waiters:
         self._fresh: set[UUID] = set()
         self._hinted = False
         self._nudge = Nudge()
+        self._closed = False
+        #: Set while nothing is under way.
+        self.ended = asyncio.Event()
         #: When it was last said why a run stands still.
         self._said: dict[UUID, float] = {}
 
@@ -81,9 +84,21 @@ class Waiters:
                 fail(future, error)
 
     async def serve(self) -> None:
-        """Answer until cancelled."""
+        """Answer until `close`."""
+        self.ended.clear()
+        try:
+            await self._serve()
+        finally:
+            self.ended.set()
+
+    def close(self) -> None:
+        """Answer no more; what is under way may end (`ended`)."""
+        self._closed = True
+        self._nudge.set()
+
+    async def _serve(self) -> None:
         backoff = Backoff(0.05, 2.0)
-        while True:
+        while not self._closed:
             await self._nudge.wait(self._poll_seconds if self._waiting else None)
             asked = list(self._waiting)
             if self._fresh and not self._hinted:
@@ -132,7 +147,6 @@ class Waiters:
                 fail(future, RunNotFound(run_id))
             elif not future.done():
                 future.set_result(to_ending(row))
-
 
     def _say_why(self, row: RunRow, state: RunState) -> None:
         """Who waits for a run that stands still learns the reason from the log."""
