@@ -11,21 +11,22 @@ from .codec import (
     PLAIN,
     SCALARS,
     TAG,
-    Codec,
     Decoding,
     Encoding,
     Failure,
     Form,
     Lookup,
-    Refusal,
     Tree,
     failed,
     is_tracked,
 )
 from .containers import DictForm, ListForm
+from .frozen import FrozenDict, FrozenList
 from .text import careful_scalar, special_float
 
 _NO_SHAPES: frozenset[type] = frozenset()
+_LISTS: frozenset[type] = frozenset({list, FrozenList})
+_DICTS: frozenset[type] = frozenset({dict, FrozenDict})
 
 
 class Anything:
@@ -39,25 +40,28 @@ class Anything:
         self._sequence = ListForm(self)
         self._mapping = DictForm(self, self)
 
-    def encode(self, value: Any, out: Encoding) -> Tree:
-        return self.foreign(value, out, _NO_SHAPES)
-
-    def foreign(self, value: Any, out: Encoding, claimed: frozenset[type]) -> Tree:
-        """The tree of a value where an untagged tree of a `claimed` shape would
-        mean another class."""
+    def encode(self, value: Any, out: Encoding, claimed: frozenset[type] = _NO_SHAPES) -> Tree:
+        """The tree of a value; where an untagged tree of a `claimed` shape means
+        another class, it carries its tag."""
         kind = type(value)
         if kind in PLAIN:
             tree = careful_scalar(value) if out.careful else value
             return {TAG: "str", "v": tree} if kind is str and str in claimed else tree
         if kind is float:
             return value if isfinite(value) else special_float(value)
-        if kind is list and list not in claimed:
-            return _tracked(value, out, self._sequence.write)
-        if kind is dict and dict not in claimed:
-            return _tracked(value, out, self._untagged_dict)
-        form = self._lookup.form_of(kind)
-        write = _Tagged(form).write
-        return _tracked(value, out, write) if is_tracked(form, value) else write(value, out)
+        if kind in _LISTS and list not in claimed:
+            write, tracked = self._sequence.write, True
+        elif kind in _DICTS and dict not in claimed:
+            write, tracked = self._untagged_dict, True
+        else:
+            form = self._lookup.form_of(kind)
+            write, tracked = _Tagged(form).write, is_tracked(form, value)
+        if tracked:
+            key = id(value)
+            if key in out.seen:
+                return out.again(value, write)
+            out.seen.add(key)
+        return write(value, out)
 
     def _untagged_dict(self, value: dict[Any, Any], out: Encoding) -> Tree:
         tree = self._mapping.write(value, out)
@@ -147,7 +151,7 @@ class Hinted:
     def encode(self, value: Any, out: Encoding) -> Tree:
         form = self._writes.get(type(value))
         if form is None:
-            return self._anything.foreign(value, out, self._claimed)
+            return self._anything.encode(value, out, self._claimed)
         if not form.tracked and not is_tracked(form, value):
             return form.write(value, out)
         key = id(value)
@@ -164,14 +168,6 @@ class Hinted:
         if form is None:
             return self._anything.decode(tree, source)
         return form.read(tree, source, None)
-
-
-def _tracked(value: Any, out: Encoding, write: Any) -> Tree:
-    key = id(value)
-    if key in out.seen:
-        return out.again(value, write)
-    out.seen.add(key)
-    return write(value, out)
 
 
 def _index(number: object) -> int:

@@ -124,7 +124,7 @@ class Arguments:
         bound = dict(zip(self._positional, args, strict=False))
         if len(args) > len(self._positional):
             bound[f"*{self._rest}"] = args[len(self._positional) :]
-        extra = {}
+        extra: dict[str, Any] = {}
         for key, value in kwargs.items():
             (bound if key in self._named else extra)[key] = value
         if extra:
@@ -132,10 +132,11 @@ class Arguments:
         return bound
 
     def unpack(
-        self, data: bytes, path: str = "arguments"
+        self, data: bytes, path: str = "arguments", *, run: bool = False
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The positional and named arguments again, with which the function can
-        be called. Raises ValueDecodeError when they no longer fit it."""
+        be called. With `run`, sets are `OrderedSet`s. Raises ValueDecodeError
+        when they no longer fit."""
         try:
             if self._simple and _TAGGED not in data:
                 bound = orjson.loads(data)
@@ -146,15 +147,15 @@ class Arguments:
                             break
                     else:
                         return (), bound
-            return self._unpack_any(parse(data))
+            return self._unpack_any(parse(data), run=run)
         except Failure as failure:
             raise ValueDecodeError(failure.path(path), failure.problem) from failure
         except orjson.JSONDecodeError as error:
             raise ValueDecodeError(path, f"not JSON text ({error})") from None
 
-    def _unpack_any(self, tree: Tree) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _unpack_any(self, tree: Tree, *, run: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
         try:
-            bound = _Call(self).decode(tree, Decoding())
+            bound = _Call(self).decode(tree, Decoding(run=run))
         except Exception as error:
             raise failed(error, "") from error
         args: list[Any] = []

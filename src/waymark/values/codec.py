@@ -38,8 +38,12 @@ PLAIN: Final[frozenset[type]] = frozenset({type(None), bool, int, str})
 SCALARS: Final[frozenset[type]] = PLAIN | {float}
 
 
-class Refusal(Exception):
-    """A value that cannot be stored. `parts` leads to it, innermost first."""
+#: How many steps of a path are shown from each end.
+_STEPS_MAX: Final = 10
+
+
+class _Located(Exception):
+    """A problem at a place. `parts` leads to it, innermost first."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -47,19 +51,18 @@ class Refusal(Exception):
         self.parts: list[str] = []
 
     def path(self, root: str) -> str:
-        return root + "".join(reversed(self.parts))
+        steps = [root, *reversed(self.parts)]
+        if len(steps) > 2 * _STEPS_MAX:
+            steps[_STEPS_MAX:-_STEPS_MAX] = [" … "]
+        return "".join(steps)
 
 
-class Failure(Exception):
-    """A tree that cannot be read. `parts` leads to it, innermost first."""
+class Refusal(_Located):
+    """A value that cannot be stored."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.parts: list[str] = []
 
-    def path(self, root: str) -> str:
-        return root + "".join(reversed(self.parts))
+class Failure(_Located):
+    """A tree that cannot be read."""
 
 
 def failed(error: Exception, part: str) -> Failure:
@@ -77,10 +80,22 @@ class Encoding:
 
     The first pass finds composites that occur again (`repeated`). If there are
     any, a second pass writes each of them once, as a definition. `careful` is
-    set when the C encoder refused the tree.
+    set when the C encoder refused the tree. `probing` are the ids of values that
+    an outer pass is looking into; `links` counts how deep causes go.
     """
 
-    __slots__ = ("busy", "careful", "kept", "outer", "probing", "repeated", "seen", "shared")
+    __slots__ = (
+        "busy",
+        "careful",
+        "kept",
+        "links",
+        "numbers",
+        "outer",
+        "probing",
+        "repeated",
+        "seen",
+        "shared",
+    )
 
     def __init__(
         self,
@@ -97,6 +112,8 @@ class Encoding:
         self.seen: set[int] = {*self.outer, *(shared or ())}
         self.repeated: set[int] = set()
         self.busy: set[int] = set()
+        self.links = 0
+        self.numbers = 0
         # Keeps temporaries alive, so that no id is used twice within a pass.
         self.kept: list[object] = []
 
@@ -113,7 +130,8 @@ class Encoding:
             return write(value, self)
         if number:
             return self._refer(key, number, value)
-        number = self.shared[key] = 1 + max(self.shared.values())
+        self.numbers += 1
+        number = self.shared[key] = self.numbers
         self.busy.add(key)
         tree = write(value, self)
         self.busy.discard(key)

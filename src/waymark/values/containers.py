@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from math import isfinite
 from typing import Any, Final
 
-from .items import checked, decode_items, encode_items
 from .codec import PLAIN, TAG, Codec, Decoding, Encoding, Failure, Refusal, Tree, failed
+from .items import checked, decode_items, encode_items
 from .ordered import OrderedFrozenSet, OrderedSet
 from .passes import encode, to_bytes
 from .text import encodable
@@ -30,7 +30,16 @@ class ListForm:
             kinds = set(map(type, value))
             if kinds <= self._item.direct or (kinds == _FLOAT_ONLY and all(map(isfinite, value))):
                 return value if type(value) is list else list(value)
-        return encode_items(self._item, value, out)
+        # Here rather than in `encode_items`, for the sake of the stack's depth.
+        trees: list[Tree] = []
+        encode = self._item.encode
+        try:
+            for item in value:
+                trees.append(encode(item, out))  # noqa: PERF401 - its length says where it failed
+        except Refusal as refusal:
+            refusal.parts.append(f"[{len(trees)}]")
+            raise
+        return trees
 
     def read(self, tree: Tree, source: Decoding, number: int | None) -> list[Any]:
         kinds = set(map(type, checked(tree, list)))
@@ -195,13 +204,12 @@ def write_pairs(
 def read_pairs(key: Codec, value: Codec, tree: Tree, source: Decoding, into: Any) -> Any:
     """Reads an array of pairs into the mapping `into`, never by a method of a
     subclass."""
-    index = 0
+    name: Any = None
     try:
-        for index, pair in enumerate(checked(tree, list)):
-            name, item = checked(pair, list)
+        for name, item in checked(tree, list):
             dict.__setitem__(into, key.decode(name, source), value.decode(item, source))
     except Exception as error:
-        raise failed(error, f"[{index}]") from error
+        raise failed(error, f"[{name!r}]") from error
     return into
 
 

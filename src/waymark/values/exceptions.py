@@ -36,6 +36,9 @@ TRACEBACK: Final = "_waymark_traceback"
 _FRAMES_MAX: Final = 40
 _TRACEBACK_MAX: Final = 16_000
 
+#: How far causes and contexts are followed; what lies beyond is left out.
+_LINKS_MAX: Final = 30
+
 #: Fields in C that are not recorded: those of a group are its arguments, and
 #: `obj` is whatever an attribute was looked for on, which may be large or secret.
 _UNRECORDED: Final = frozenset({"message", "exceptions", "obj"})
@@ -79,9 +82,12 @@ class ErrorForm:
         notes = value.__dict__.get("__notes__")
         if notes:
             tree["notes"] = self._kept(list(notes), out, value)
+        out.links += 1
         for name, linked in (("cause", value.__cause__), ("context", value.__context__)):
-            if linked is not None and not _is_open_group(linked, out):
+            too_far = linked is None or out.links > _LINKS_MAX
+            if not too_far and not _is_open_group(linked, out):
                 tree[name] = self._lookup.anything.encode(linked, out)
+        out.links -= 1
         if value.__suppress_context__:
             tree["suppress"] = True
         text = traceback_text(value)
@@ -223,7 +229,7 @@ def _exception(value: Any) -> Any:
     return value
 
 
-def _is_open_group(value: BaseException, out: Encoding) -> bool:
+def _is_open_group(value: BaseException | None, out: Encoding) -> bool:
     """Whether this is a group that is being written: it cannot be rebuilt before
     its members, so a member's link back to it is left out."""
     return isinstance(value, BaseExceptionGroup) and id(value) in out.busy

@@ -11,7 +11,6 @@ from .exceptions import TRACEBACK
 from .passes import decode, encode
 from .registry import TypeRegistry
 
-
 #: How far causes are followed when their classes are learnt.
 _CHAIN_MAX = 50
 
@@ -53,12 +52,14 @@ def _anonymous() -> TypeRegistry:
     return _AnyClass()
 
 
-def load_exception(data: bytes, types: TypeRegistry, path: str = "error") -> BaseException:
+def load_exception(
+    data: bytes, types: TypeRegistry, path: str = "error", *, run: bool = False
+) -> BaseException:
     """The exception again. A class that `types` does not resolve is replaced by
     a stand-in of the same name below the nearest base that it does resolve.
     Raises ValueDecodeError."""
     try:
-        error = decode(types.forms.anything, data)
+        error = decode(types.forms.anything, data, run=run)
     except Failure as failure:
         raise ValueDecodeError(failure.path(path), failure.problem) from failure
     if not isinstance(error, BaseException):

@@ -12,9 +12,9 @@ from uuid import UUID
 from .anything import Anything, Hinted
 from .codec import Codec, Failure, Form, Refusal
 from .exceptions import ErrorForm
-from .lost import LostAttribute, LostForm
 from .generics import untyped_forms
 from .hints import expectation
+from .lost import LostAttribute, LostForm
 from .models import is_model, model_form, pydantic_forms
 from .objects import EnumForm, NamedTupleForm, ReferenceForm, object_form, ref_of
 from .standard import ABSTRACT_PATHS, TextForm, standard_forms
@@ -24,6 +24,8 @@ from .text import EscapedForm, FloatForm, IntForm, StrForm
 
 class Known(Protocol):
     """What forms ask the registry."""
+
+    def add(self, annotation: object) -> None: ...
 
     def resolve(self, ref: str) -> type | None: ...
 
@@ -98,6 +100,8 @@ class Forms:
         return codec
 
     def _codec(self, annotation: object) -> Codec:
+        # What a class refers to may have been defined after the class was added.
+        self._known.add(annotation)
         writes, reads = expectation(annotation, self)
         return Hinted(self.anything, writes, reads) if reads else self.anything
 

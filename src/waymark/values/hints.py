@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from .codec import Form, Lookup, Refusal
 from .generics import container_form
+from .standard import ABSTRACT_PATHS
 
 _WRAPPERS: Final = (typing.ClassVar, typing.Final, typing.Required, typing.NotRequired)
 
@@ -120,7 +121,7 @@ def _form(annotation: Any, lookup: Lookup) -> tuple[tuple[type, ...], Form] | No
     except Refusal:
         # What stands there must say for itself why it cannot be stored.
         return None
-    return (origin,), form
+    return (ABSTRACT_PATHS.get(origin, origin),), form
 
 
 def _hashable(value: object) -> bool:

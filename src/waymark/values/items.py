@@ -14,7 +14,7 @@ def encode_items(codec: Codec, values: Iterable[Any], out: Encoding) -> list[Tre
     encode = codec.encode
     try:
         for value in values:
-            trees.append(encode(value, out))
+            trees.append(encode(value, out))  # noqa: PERF401 - its length says where it failed
     except Refusal as refusal:
         refusal.parts.append(f"[{len(trees)}]")
         raise
@@ -26,7 +26,7 @@ def decode_items(codec: Codec, trees: Any, source: Decoding, into: list[Any]) ->
     decode = codec.decode
     try:
         for tree in checked(trees, list):
-            into.append(decode(tree, source))
+            into.append(decode(tree, source))  # noqa: PERF401 - its length says where it failed
     except Exception as error:
         raise failed(error, f"[{len(into)}]") from error
     return into

@@ -37,11 +37,14 @@ class ModelForm:
         self.tag = tag
         self._cls = cls
         self._lookup = lookup
+        if not cls.__pydantic_complete__:
+            # Names it refers to may have been defined since.
+            cls.model_rebuild(raise_errors=False)
         declared: dict[str, Any] = dict(cls.__pydantic_fields__)
         self._names = frozenset(declared)
         self._order = {name: index for index, name in enumerate(declared)}
         self._has_extra = cls.model_config.get("extra") == "allow"
-        hints = {name: _hint(field) for name, field in declared.items()}
+        hints = {name: field.annotation for name, field in declared.items()}
         self._fields = Fields(cls, hints, lookup, lambda name: _default(declared[name]))
 
     def write(self, value: Any, out: Encoding) -> Tree:
@@ -92,10 +95,6 @@ class ModelForm:
     def _read_attributes(self, tree: Tree, source: Decoding) -> dict[str, Any]:
         anything = self._lookup.anything
         return {name: anything.decode(item, source) for name, item in checked(tree, list)}
-
-
-def _hint(field: Any) -> object:
-    return field.annotation
 
 
 def _default(field: Any) -> Any:

@@ -11,13 +11,13 @@ import dataclasses
 import sys
 from collections.abc import Callable, Mapping
 from enum import Enum, Flag
-from functools import cached_property
+from functools import cached_property, reduce
 from types import BuiltinFunctionType, MemberDescriptorType
 from typing import Any, Final
 
-from .items import checked
 from .codec import Codec, Decoding, Encoding, Failure, Lookup, Refusal, Tree, failed
 from .hints import hints_of
+from .items import checked
 from .text import text_of
 
 #: Marks a field with no default that a record may leave out.
@@ -97,8 +97,9 @@ class Fields:
                 codec = codecs.get(name)
                 if codec is not None:
                     tree[name] = codec.encode(value, out)
-                elif name not in _IGNORED:
-                    self._write_other(tree if self._open_ended else rest, name, value, out)
+                elif name not in _IGNORED and not self._is_cache(name):
+                    into = tree if self._open_ended else rest
+                    into[name] = self._other(name).encode(value, out)
         except Refusal as refusal:
             refusal.parts.append(f".{name}")
             raise
@@ -109,13 +110,16 @@ class Fields:
             tree["$rest"] = rest
         return tree
 
-    def _write_other(self, into: dict[str, Tree], name: str, value: Any, out: Encoding) -> None:
-        """An attribute that is no field. One that is only a cache may be lost."""
-        try:
-            into[name] = self._lookup.anything.encode(value, out)
-        except Refusal:
-            if not isinstance(getattr(self._cls, name, None), cached_property):
-                raise
+    def _is_cache(self, name: str) -> bool:
+        """Whether an attribute is computed from others, so that it is no state."""
+        return isinstance(getattr(self._cls, name, None), cached_property)
+
+    def _other(self, name: str) -> Codec:
+        """The codec of an attribute that is no field. It must not take a
+        method's place: data would decide what is called."""
+        if callable(getattr(self._cls, name, None)):
+            raise Refusal(f"it hides the method {self._cls.__qualname__}.{name}; rename it")
+        return self._lookup.anything
 
     def read(self, tree: Tree, source: Decoding) -> dict[str, Any]:
         codecs = self._codecs or self._prepare()
@@ -139,9 +143,9 @@ class Fields:
                 if codec is not None:
                     state[name] = codec.decode(value, source)
                 elif self._open_ended and not name.startswith("$"):
-                    state[name] = self._lookup.anything.decode(value, source)
+                    state[name] = self._other(name).decode(value, source)
             for name, value in checked(tree.get("$rest", {}), dict).items():
-                state[name] = self._lookup.anything.decode(value, source)
+                state[name] = self._other(name).decode(value, source)
         except Exception as error:
             raise failed(error, f".{name}") from error
         self._add_defaults(codecs, tree, state)
@@ -290,7 +294,7 @@ class NamedTupleForm:
         trees: list[Tree] = []
         try:
             for codec, item in zip(codecs, value, strict=True):
-                trees.append(codec.encode(item, out))
+                trees.append(codec.encode(item, out))  # noqa: PERF401 - its length says where
         except Refusal as refusal:
             refusal.parts.append(f".{self._cls._fields[len(trees)]}")
             raise
@@ -325,7 +329,7 @@ class EnumForm:
 
     def write(self, value: Any, out: Encoding) -> Tree:
         name: str | None = value._name_
-        if name is not None and name in self._members:
+        if name is not None and all(part in self._members for part in name.split("|")):
             return name
         if not isinstance(value, Flag):
             raise Refusal(f"{value!r} is no member of {self._cls.__qualname__}")
@@ -336,8 +340,11 @@ class EnumForm:
         member = self._members.get(text)
         if member is not None:
             return member
-        if text.startswith("=") and issubclass(self._cls, Flag):
-            return self._cls(int(text[1:]))
+        if issubclass(self._cls, Flag):
+            if text.startswith("="):
+                return self._cls(int(text[1:]))
+            if all(part in self._members for part in text.split("|")):
+                return reduce(Flag.__or__, map(self._members.__getitem__, text.split("|")))
         raise Failure(f"{self._cls.__qualname__} has no member {text!r}")
 
 

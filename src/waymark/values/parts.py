@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from datetime import date, time, timedelta, tzinfo
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
+from uuid import UUID
 
 from .codec import SCALARS
 from .objects import State
 from .ordered import OrderedFrozenSet, OrderedSet
 
+#: What cannot change, or has no parts that data could name. Caches that such
+#: values keep inside must not count, since they differ from process to process.
 _LEAVES: Final = (
-    str,
-    int,
-    float,
-    complex,
-    bytes,
-    type,
-    Enum,
-    FunctionType,
-    BuiltinFunctionType,
-    ModuleType,
+    *(str, int, float, complex, bytes, range, type, Enum, re.Pattern),
+    *(date, time, timedelta, tzinfo, Decimal, Fraction, UUID, PurePath),
+    *(FunctionType, BuiltinFunctionType, ModuleType),
 )
+
+#: What pydantic keeps beside a model's fields for itself.
+_BOOKKEEPING: Final = frozenset({"__pydantic_fields_set__", "__weakref__"})
 
 
 def mutable_parts(value: object) -> list[object]:
@@ -67,12 +72,20 @@ def _children(part: Any) -> Iterable[Any]:
 
 
 def _attributes(part: Any) -> list[Any]:
-    """What an object stores: slots (pydantic's among them) and its dict."""
-    if type(part).__module__ == "builtins" and not isinstance(part, BaseException):
+    """What an object stores, without what it only caches."""
+    kind = type(part)
+    if kind.__module__ == "builtins" and not isinstance(part, BaseException):
         return []
-    state = State(type(part)).get(part)
-    attributes = [item for name, item in state.items() if name != "__weakref__"]
-    attributes.extend(getattr(part, "__dict__", {}).values() if "__dict__" in state else [])
+    attributes = [
+        item
+        for name, item in _state(kind).get(part).items()
+        if name not in _BOOKKEEPING and not isinstance(getattr(kind, name, None), cached_property)
+    ]
     if isinstance(part, BaseException):
-        attributes = [*part.args, *attributes, part.__cause__, part.__context__]
+        return [*part.args, *attributes, part.__cause__, part.__context__]
     return attributes
+
+
+@lru_cache(maxsize=1000)
+def _state(kind: type) -> State:
+    return State(kind)

@@ -39,6 +39,21 @@ _VALUE_MODULES: Final = frozenset(
 )
 
 
+#: Built-in classes that data may name: exceptions and kinds of data.
+_BUILTINS: Final[dict[str, type]] = {
+    cls.__name__: cls
+    for cls in (
+        *(bool, int, float, complex, str, bytes, bytearray, object, range, slice),
+        *(list, tuple, dict, set, frozenset, type(None)),
+        *(
+            found
+            for found in vars(builtins).values()
+            if isinstance(found, type) and issubclass(found, BaseException)
+        ),
+    )
+}
+
+
 class TypeRegistry:
     """Classes and functions by `module:qualname`. Added to, never taken from; a
     class defined again under the same name takes the older one's place."""
@@ -168,8 +183,7 @@ def _ready_made(ref: str) -> type | None:
     """Built-in classes, value types and exceptions of the standard library."""
     module, _, name = ref.partition(":")
     if module == "builtins":
-        found = vars(builtins).get(name)
-        return found if isinstance(found, type) else None
+        return _BUILTINS.get(name)
     if module == errors.__name__:
         found = vars(errors).get(name)
         return found if isinstance(found, type) else None

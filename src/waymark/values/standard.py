@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from ipaddress import (
@@ -108,7 +108,7 @@ def _is_plain_offset(zone: tzinfo) -> bool:
 
 def _unnamed(zone: timezone) -> timezone:
     offset = zone.utcoffset(None)
-    return timezone(offset) if offset else timezone.utc
+    return timezone(offset) if offset else UTC
 
 
 def _zone_key(zone: ZoneInfo) -> str:
@@ -138,7 +138,7 @@ def _write_timezone(zone: timezone) -> list[Any]:
 
 def _read_timezone(days: int, seconds: int, microseconds: int, *name: str) -> timezone:
     offset = timedelta(days, seconds, microseconds)
-    return timezone(offset, *name) if name else timezone(offset) if offset else timezone.utc
+    return timezone(offset, *name) if name else timezone(offset) if offset else UTC
 
 
 def _path_form(tag: str, kind: type[PurePath]) -> TextForm:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from .codec import Decoding, Encoding, Failure, Lookup, Tree
 from .items import checked
-from .objects import State
+from .objects import MISSING, Fields, State
 
 
 class Base(NamedTuple):
@@ -125,14 +125,14 @@ class SubclassForm:
         self._base = base
         self._lookup = lookup
         self._state = State(cls)
+        self._fields = Fields(cls, {}, lookup, lambda _: MISSING, open_ended=True)
 
     def write(self, value: Any, out: Encoding) -> Tree:
         plain = self._base.plain(value)
         out.kept.append(plain)
         tree: dict[str, Tree] = {"v": self._lookup.anything.encode(plain, out)}
-        state = self._state.get(value)
-        if state:
-            tree["state"] = self._lookup.anything.encode(dict(state), out)
+        if state := self._state.get(value):
+            tree["state"] = self._fields.write(state, out)
         return tree
 
     def read(self, tree: Tree, source: Decoding, number: int | None) -> Any:
@@ -145,8 +145,7 @@ class SubclassForm:
                 source.shared[number] = value
             self._base.fill(value, self._plain(body, source))
         if "state" in body:
-            state = self._lookup.anything.decode(body["state"], source)
-            self._state.set(value, checked(state, dict))
+            self._state.set(value, self._fields.read(body["state"], source))
         return value
 
     def _plain(self, body: dict[str, Tree], source: Decoding) -> Any:
