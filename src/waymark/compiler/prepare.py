@@ -33,8 +33,10 @@ from .source import Source
 
 T = TypeVar("T", bound=ast.AST)
 
-#: Node classes beyond pure code's that this package lowers, with their fields.
+#: Node classes and fields beyond pure code's that this package lowers or takes off.
 LOWERED = {
+    "FunctionDef": FIELDS["FunctionDef"] | {"returns"},
+    "arg": FIELDS["arg"] | {"annotation"},
     "Await": frozenset({"value"}),
     "AnnAssign": frozenset({"target", "annotation", "value", "simple"}),
     "With": frozenset({"items", "body", "type_comment"}),
@@ -85,6 +87,7 @@ class _Preparer:
         self.namespace = Namespace(prepared.pending.function)
         self.variables = frozenset(prepared.variables)
         self.inner: frozenset[str] = frozenset()
+        self.keys: dict[str, str] = {}
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         self.reach.report(self.source, node, code, fact, fix)
@@ -146,7 +149,7 @@ class _Preparer:
     def known(self, node: ast.AST) -> bool:
         """Report syntax that is decided nowhere."""
         kind = type(node).__name__
-        fields = FIELDS.get(kind, LOWERED.get(kind))
+        fields = LOWERED.get(kind) or FIELDS.get(kind)
         if fields is None:
             self.report(node, *self.refused(node))
             return False
@@ -435,10 +438,16 @@ class _Preparer:
 
     def free_key(self, spelled: str) -> str:
         """One name for a dotted one, that means nothing else here."""
-        key = spelled.replace(".", "_")
-        while self.is_variable(key) or self.namespace.look_up(key) is not MISSING:
-            key += "_"
-        return key
+        if spelled not in self.keys:
+            key = spelled.replace(".", "_")
+            while (
+                self.is_variable(key)
+                or key in self.keys.values()
+                or self.namespace.look_up(key) is not MISSING
+            ):
+                key += "_"
+            self.keys[spelled] = key
+        return self.keys[spelled]
 
     def module_member(self, node: ast.Attribute, module: ModuleType) -> ast.expr:
         """`module.name`: kept for the catalogue's modules, else one name."""

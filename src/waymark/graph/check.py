@@ -92,19 +92,24 @@ class _Checker:
     # Walking
 
     def visit(self, node: ast.AST) -> None:
-        kind = type(node).__name__
-        fields = FIELDS.get(kind)
-        if fields is None:
-            self.report(node, *advice.refused_syntax(node))
+        if not self.known(node):
             return
-        for name in node._fields:
-            if name not in fields and getattr(node, name, None):
-                self.report(node, *advice.unknown_field(node, name))
         special = _SPECIAL.get(type(node))
         if special is not None:
             special(self, node)
         else:
             self.visit_all(ast.iter_child_nodes(node))
+
+    def known(self, node: ast.AST) -> bool:
+        """Report a class or a filled field that is decided nowhere."""
+        fields = FIELDS.get(type(node).__name__)
+        if fields is None:
+            self.report(node, *advice.refused_syntax(node))
+            return False
+        for name in node._fields:
+            if name not in fields and getattr(node, name, None):
+                self.report(node, *advice.unknown_field(node, name))
+        return True
 
     def visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
         for node in nodes:
@@ -322,6 +327,7 @@ class _Checker:
         outer = self.scope
         self.scope = outer | comprehension_names(node)
         for position, part in enumerate(node.generators):
+            self.known(part)
             if part.is_async:
                 self.report(part.target, *advice.ASYNC_COMPREHENSION)
             self.visit(part.target)
@@ -358,7 +364,7 @@ class _Checker:
         for name in parameter_names(arguments):
             if name.startswith((HIDDEN, "__")) or name == "self":
                 self.report(arguments, *advice.reserved_name(name))
-        self.visit_all((*arguments.defaults, *arguments.kw_defaults))
+        self.visit(arguments)
 
     # Names bound by something else than a `Name`
 

@@ -38,7 +38,7 @@ _EXPRESSIONS = {
 }
 
 _STATEMENTS = {
-    "FunctionDef": "name args body decorator_list returns type_comment",
+    "FunctionDef": "name args body decorator_list type_comment",
     "Return": "value",
     "Delete": "targets",
     "Assign": "targets value type_comment",
@@ -63,7 +63,7 @@ _PARTS = {
     "comprehension": "target iter ifs is_async",
     "ExceptHandler": "type name body",
     "arguments": "posonlyargs args vararg kwonlyargs kw_defaults kwarg defaults",
-    "arg": "arg annotation type_comment",
+    "arg": "arg type_comment",
     "keyword": "arg value",
     "match_case": "pattern guard body",
     "MatchValue": "value",
@@ -101,6 +101,4 @@ SILENT: Mapping[str, str] = {
     "kind": "the `u` of `u''`, which means nothing since Python 3",
     "type_comment": "a comment",
     "type_ignores": "comments",
-    "annotation": "annotations of local functions are taken off by the compiler",
-    "returns": "annotations of local functions are taken off by the compiler",
 }
