@@ -77,8 +77,8 @@ class Application:
                 self._started = None
 
     def forget(self) -> None:
-        """In a forked child: the parent's runtime is not ours."""
-        self._started = None
+        """In a forked child: the parent's runtime is not ours, nor is its pytest."""
+        self._started = self.fallback = None
 
 
 class Ownership:

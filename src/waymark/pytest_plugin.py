@@ -9,26 +9,18 @@ pytest-asyncio and `asyncio.run` in a sync test.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from .testing import LoopRuntimes
+from .app import application
+from .testing import LoopRuntimes
 
-_STASH: pytest.StashKey[LoopRuntimes] = pytest.StashKey()
+_RUNTIMES: pytest.StashKey[LoopRuntimes] = pytest.StashKey()
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let this process run workflows with nothing started."""
-    if _STASH in item.config.stash:
-        return
-    # Not at the plugin's import: test suites that never touch Waymark pay nothing
-    # then, and coverage sees the package being imported.
-    from .app import application
-    from .testing import LoopRuntimes
-
-    runtimes = item.config.stash[_STASH] = LoopRuntimes()
+    runtimes = config.stash[_RUNTIMES] = LoopRuntimes()
     application.fallback = runtimes.client
 
 
@@ -38,15 +30,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        runtimes = item.config.stash.get(_STASH, None)
-        if runtimes is not None:
-            runtimes.end_all()
+        item.config.stash[_RUNTIMES].end_all()
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+def pytest_unconfigure() -> None:
     """Leave the process as it was found."""
-    if _STASH in config.stash:
-        from .app import application
-
-        application.fallback = None
-        del config.stash[_STASH]
+    application.fallback = None
