@@ -20,6 +20,7 @@ from .codec import Codec, Decoding, Encoding, Failure, Refusal, Tree, failed
 from .items import checked, decode_items, encode_items
 from .passes import encode, parse
 from .registry import TypeRegistry
+from .text import read_text, write_text
 
 _TAGGED: Final = b'"$t"'
 _KINDS = inspect.Parameter
@@ -207,8 +208,8 @@ class Arguments:
                 continue
             try:
                 if key.startswith("**"):
-                    items = checked(item, list)
-                    bound[key] = {name: codec.decode(value, source) for name, value in items}
+                    pairs = checked(item, list)
+                    bound[key] = {read_text(name): codec.decode(v, source) for name, v in pairs}
                 elif key.startswith("*"):
                     bound[key] = decode_items(codec, item, source, [])
                 else:
@@ -239,7 +240,7 @@ def _encode_named(codec: Codec, values: dict[str, Any], out: Encoding) -> Tree:
     pairs: list[Tree] = []
     try:
         for name, value in values.items():
-            pairs.append([name, codec.encode(value, out)])
+            pairs.append([write_text(name, out), codec.encode(value, out)])
     except Refusal as refusal:
         refusal.parts.append(f"[{list(values)[len(pairs)]!r}]")
         raise

@@ -26,7 +26,7 @@ from .lost import LostAttribute
 from .objects import ref_of
 from .passes import encode
 from .standin import RECORDED
-from .text import careful_scalar, text_of
+from .text import read_text, text_of, write_text
 from .validation import ValidationBody, validation_error_class
 
 #: The attribute that holds the text of the traceback of a rebuilt exception.
@@ -55,7 +55,7 @@ class ErrorForm:
 
     def __init__(self, lookup: _Lookup) -> None:
         self._lookup = lookup
-        self._validation = ValidationBody(lookup)
+        self._validation = ValidationBody()
 
     def write(self, value: BaseException, out: Encoding) -> Tree:
         if id(value) in out.probing:
@@ -71,7 +71,8 @@ class ErrorForm:
         else:
             tree["args"] = [self._kept(argument, out, value) for argument in value.args]
         attributes = [
-            [name, self._kept(item, out, value)] for name, item in _attributes(value).items()
+            [write_text(name, out), self._kept(item, out, value)]
+            for name, item in _attributes(value).items()
         ]
         if attributes:
             tree["attributes"] = attributes
@@ -92,7 +93,7 @@ class ErrorForm:
             tree["suppress"] = True
         text = traceback_text(value)
         if text:
-            tree["traceback"] = careful_scalar(text) if out.careful else text
+            tree["traceback"] = write_text(text, out)
 
     def _kept(self, item: Any, out: Encoding, owner: BaseException) -> Tree:
         """The tree of something that the exception holds, or that it was lost.
@@ -124,7 +125,7 @@ class ErrorForm:
         """The instance with its arguments. Only a group and pydantic's error
         need theirs before they exist."""
         if "validation" in tree:
-            return self._validation.read(tree["validation"], source)
+            return self._validation.read(tree["validation"], source, self._kept_or_lost)
         if issubclass(cls, BaseExceptionGroup):
             message = self._arguments(tree, source)[0]
             members = [_exception(self._decode(e, source)) for e in checked(tree["members"], list)]
@@ -154,11 +155,11 @@ class ErrorForm:
         decode = self._decode
         stored = _stored(type(value))
         for name, item in checked(tree.get("attributes", []), list):
-            _set(value, stored, text_of(name), self._kept_or_lost(item, source))
+            _set(value, stored, read_text(name), self._kept_or_lost(item, source))
         if "notes" in tree:
             value.__dict__["__notes__"] = decode(tree["notes"], source)
         if "traceback" in tree:
-            value.__dict__[TRACEBACK] = decode(tree["traceback"], source)
+            value.__dict__[TRACEBACK] = read_text(tree["traceback"])
         value.__cause__ = _exception(decode(tree.get("cause"), source))
         value.__context__ = _exception(decode(tree.get("context"), source))
         value.__suppress_context__ = tree.get("suppress") is True
@@ -180,8 +181,9 @@ def _names(value: BaseException) -> tuple[str, tuple[str, ...]]:
     if recorded is not None:
         ref, mro = recorded
         return ref, mro
-    ref, *bases = [ref_of(cls) for cls in type(value).__mro__]
-    return ref, tuple(bases[: bases.index("builtins:BaseException")])
+    mro = type(value).__mro__
+    below = mro[1 : max(mro.index(BaseException), 1)]
+    return ref_of(mro[0]), tuple(map(ref_of, below))
 
 
 def _stored(cls: type) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import cast
 from ..errors import ValueDecodeError, ValueEncodeError
 from .codec import Failure, Refusal
 from .exceptions import TRACEBACK
+from .forms import is_data
 from .passes import decode, encode
 from .registry import TypeRegistry
 
@@ -37,11 +38,13 @@ def dump_exception(
         raise ValueEncodeError(refusal.path(path), refusal.problem) from refusal
 
 
-class _AnyClass(TypeRegistry):
-    """Knows every class; only for writing."""
+class _AnyData(TypeRegistry):
+    """Knows every class that is plainly meant to be data; only for writing. What
+    else hangs on an exception (a connection, a response) is no record's business.
+    """
 
     def knows(self, cls: type) -> bool:
-        return True
+        return is_data(cls)
 
     def add(self, annotation: object) -> None:
         """Nothing is looked up here, so nothing is kept."""
@@ -49,7 +52,7 @@ class _AnyClass(TypeRegistry):
 
 @cache
 def _anonymous() -> TypeRegistry:
-    return _AnyClass()
+    return _AnyData()
 
 
 def load_exception(

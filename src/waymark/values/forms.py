@@ -4,6 +4,7 @@ by tag when one is read."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from enum import Enum
 from types import BuiltinFunctionType, EllipsisType, FunctionType
 from typing import Any, Protocol
@@ -134,6 +135,17 @@ class Forms:
         if base is not None:
             return SubclassForm(tag, kind, base, self)
         return object_form(tag, kind, self)
+
+
+def is_data(kind: type) -> bool:
+    """Whether a class is plainly meant to be data, whoever knows it."""
+    return (
+        is_dataclass(kind)
+        or is_model(kind)
+        or issubclass(kind, Enum)
+        or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+        or hasattr(kind, "__attrs_attrs__")
+    )
 
 
 def _named(kind: type) -> str:

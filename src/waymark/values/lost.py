@@ -6,7 +6,7 @@ from typing import Any, NoReturn, cast
 
 from ..errors import LostAttributeError
 from .codec import Decoding, Encoding, Tree
-from .text import text_of
+from .text import read_text, write_text
 
 
 class LostAttribute:
@@ -80,7 +80,7 @@ class LostForm:
     tag, shapes, tracked = "lost", (str,), False
 
     def write(self, value: LostAttribute, out: Encoding) -> Tree:
-        return problem_of(value)
+        return write_text(problem_of(value), out)
 
     def read(self, tree: Tree, source: Decoding, number: int | None) -> LostAttribute:
-        return LostAttribute(text_of(tree))
+        return LostAttribute(read_text(tree))

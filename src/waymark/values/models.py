@@ -15,6 +15,7 @@ from .codec import Decoding, Encoding, Form, Lookup, Refusal, Tree
 from .items import checked
 from .objects import MISSING, Fields, plain_default
 from .standard import ArrayForm, TextForm
+from .text import read_text, write_text
 
 
 def is_model(cls: type) -> bool:
@@ -68,7 +69,7 @@ class ModelForm:
         pairs: list[Tree] = []
         for name, value in values.items():
             try:
-                pairs.append([name, self._lookup.anything.encode(value, out)])
+                pairs.append([write_text(name, out), self._lookup.anything.encode(value, out)])
             except Refusal as refusal:
                 refusal.parts.append(f".{name}")
                 raise
@@ -94,7 +95,9 @@ class ModelForm:
 
     def _read_attributes(self, tree: Tree, source: Decoding) -> dict[str, Any]:
         anything = self._lookup.anything
-        return {name: anything.decode(item, source) for name, item in checked(tree, list)}
+        return {
+            read_text(name): anything.decode(item, source) for name, item in checked(tree, list)
+        }
 
 
 def _default(field: Any) -> Any:

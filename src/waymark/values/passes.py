@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from .codec import Codec, Decoding, Encoding, Failure, Refusal, Tree, failed
+from .text import encodable
 
 #: Without these orjson would write subclasses, dataclasses and dates in its own
 #: way; forms write them, so one that slips through must fail.
@@ -65,7 +66,10 @@ def to_bytes(tree: Tree, *, deep: bool = False) -> bytes:
     except TypeError:
         if not deep:
             raise
-        return json.dumps(tree, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
+        if not encodable(text):
+            raise Refusal("a name in it holds a lone surrogate") from None
+        return text.encode()
 
 
 def parse(data: bytes) -> Tree:

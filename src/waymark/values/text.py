@@ -65,6 +65,17 @@ def read_integer(tree: Tree) -> int:
     return int(text_of(tree), 16 if "x" in tree else 10)
 
 
+def write_text(text: str, out: Encoding) -> Tree:
+    """The tree of a text that is no value of its own (a name, a message)."""
+    return careful_scalar(text) if out.careful else text
+
+
+def read_text(tree: Tree) -> str:
+    if type(tree) is dict and tree.get(TAG) == "text":
+        return unescape(text_of(tree.get("v")))
+    return text_of(tree)
+
+
 def text_of(tree: Tree) -> str:
     if type(tree) is not str:
         raise Failure(f"{type(tree).__name__} in place of str")
@@ -104,12 +115,10 @@ class StrForm:
     tag, shapes, tracked = "str", (str,), False
 
     def write(self, value: str, out: Encoding) -> Tree:
-        return careful_scalar(value) if out.careful else value
+        return write_text(value, out)
 
     def read(self, tree: Tree, source: Decoding, number: int | None) -> str:
-        if type(tree) is dict and tree.get(TAG) == "text":
-            return unescape(text_of(tree["v"]))
-        return text_of(tree)
+        return read_text(tree)
 
 
 class EscapedForm:

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .codec import Decoding, Encoding, Lookup, Tree
+from .codec import Decoding, Encoding, Tree
 from .items import checked
-from .text import text_of
+from .text import read_text, text_of, write_text
 
 
 def validation_error_class() -> type[BaseException] | None:
@@ -21,19 +21,16 @@ class ValidationBody:
     """Title and errors; each error as a list of type, location, message, input
     and context (null without)."""
 
-    def __init__(self, lookup: Lookup) -> None:
-        self._lookup = lookup
-
     def write(self, value: Any, out: Encoding, kept: Callable[..., Tree]) -> Tree:
         errors = value.errors(include_url=False)
         out.kept.append(errors)
         return [
-            value.title,
+            write_text(value.title, out),
             *(
                 [
                     error["type"],
-                    list(error["loc"]),
-                    error["msg"],
+                    [write_text(p, out) if type(p) is str else p for p in error["loc"]],
+                    write_text(error["msg"], out),
                     kept(error["input"], out, value),
                     kept(error.get("ctx"), out, value),
                 ]
@@ -41,31 +38,42 @@ class ValidationBody:
             ),
         ]
 
-    def read(self, tree: Tree, source: Decoding) -> BaseException:
+    def read(
+        self, tree: Tree, source: Decoding, kept_or_lost: Callable[[Tree, Decoding], Any]
+    ) -> BaseException:
+        def decode(part: Tree) -> Any:
+            return kept_or_lost(part, source)
+
         title, *lines = checked(tree, list)
-        errors = [self._line(*checked(line, list), source=source) for line in lines]
+        errors = [_line(decode, *checked(line, list)) for line in lines]
         core: Any = sys.modules["pydantic_core"]
-        made: BaseException = core.ValidationError.from_exception_data(text_of(title), errors)
+        made: BaseException = core.ValidationError.from_exception_data(read_text(title), errors)
         return made
 
-    def _line(
-        self, kind: Any, location: Any, message: Any, given: Any, context: Any, source: Decoding
-    ) -> dict[str, Any]:
-        core: Any = sys.modules["pydantic_core"]
-        decode = self._lookup.anything.decode
-        line: dict[str, Any] = {
-            "type": text_of(kind),
-            "loc": tuple(checked(location, list)),
-            "input": decode(given, source),
-        }
-        found = decode(context, source)
-        if found is not None:
-            line["ctx"] = found
-        if not _gives(core, line, text_of(message)):
-            # A user's own kind of error; its text is already filled in.
-            text = message.replace("{", "{{").replace("}", "}}")
-            line["type"] = core.PydanticCustomError(kind, text, found or None)
-        return line
+
+def _line(
+    decode: Callable[[Tree], Any],
+    kind: Any,
+    location: Any,
+    message: Any,
+    given: Any,
+    context: Any,
+) -> dict[str, Any]:
+    core: Any = sys.modules["pydantic_core"]
+    line: dict[str, Any] = {
+        "type": text_of(kind),
+        "loc": tuple(decode(part) for part in checked(location, list)),
+        "input": decode(given),
+    }
+    found = decode(context)
+    if found is not None:
+        line["ctx"] = found
+    text = read_text(message)
+    if not _gives(core, line, text):
+        # A user's own kind of error. Its text is already filled in; only a text
+        # that itself holds the name of a value in braces could be filled again.
+        line["type"] = core.PydanticCustomError(kind, text, found or None)
+    return line
 
 
 def _gives(core: Any, line: dict[str, Any], message: str) -> bool:
