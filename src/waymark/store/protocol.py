@@ -70,12 +70,17 @@ class Store(Protocol):
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
         """Write a batch; returns the runs that were refused because their epoch
         or owner is no longer the batch's. Raises `Fenced`, `StoreUnavailable`,
-        `RefusedData` (the server rejected a value: the writer bisects)."""
+        `RefusedData` (the server rejected a value: the writer bisects).
+
+        Nothing is ever written twice: a new run whose id is taken and a journal
+        entry that is there already are `RefusedData`. So after `StoreUnavailable`
+        ask `arrived` first, and send only what is missing."""
         ...
 
     async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
         """For each run that exists: its highest journal seq (0 when none), its
-        state, epoch and owner. Read after a lost connection."""
+        state, epoch and owner. Read after a lost connection: once it returns,
+        nothing that was under way can still arrive."""
         ...
 
     async def submit(self, run: NewRun) -> bool:

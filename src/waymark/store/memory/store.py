@@ -86,21 +86,24 @@ class MemoryStore:
             raise Fenced(
                 f"worker {batch.worker} was declared dead; nothing of this batch is stored"
             )
+        self._check_new(batch)
         refused = self._refused(batch)
         self._check_journal(batch, refused)
         self._write(batch, refused)
         return frozenset(refused)
 
+    def _check_new(self, batch: Flush) -> None:
+        taken = self.database.runs
+        if len({new.id for new in batch.runs}) < len(batch.runs):
+            raise RefusedData("a batch creates a run twice")
+        for new in batch.runs:
+            if new.id in taken:
+                raise RefusedData(f"there is a run {new.id} already")
+
     def _refused(self, batch: Flush) -> set[UUID]:
         """Runs of the batch that the worker does not own at the epoch it names."""
         runs, worker, refused = self.database.runs, batch.worker, set[UUID]()
-        fresh: dict[UUID, NewRun] = {}
-        for new in batch.runs:
-            taken = runs.get(new.id)
-            if taken is None:
-                fresh[new.id] = new
-            elif new.owner is not None and (taken.owner != worker or taken.epoch != new.epoch):
-                refused.add(new.id)
+        fresh = {new.id: new for new in batch.runs}
         for run_id, epoch in _epochs(batch):
             run = fresh.get(run_id) or runs.get(run_id)
             if run is None or run.owner != worker or run.epoch != epoch:
@@ -121,8 +124,7 @@ class MemoryStore:
     def _write(self, batch: Flush, refused: set[UUID]) -> None:
         database = self.database
         for new in batch.runs:
-            if new.id not in database.runs:
-                database.insert(new)
+            database.insert(new)
         for row in batch.entries:
             if row.run_id not in refused:
                 database.journal.setdefault(row.run_id, {})[row.seq] = row

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from waymark.errors import WaymarkBug
 from waymark.store.reasons import readable_reason
-from waymark.store.records import Flush, JournalRow, NewRun, RunState
+from waymark.store.records import Flush, NewRun, RunState
 
 _FINAL = int(RunState.SUCCEEDED)
 
@@ -35,88 +35,83 @@ _Columns: TypeAlias = Sequence[Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """`arguments` are `$4` to `$35` of `flush`; the rest is what it takes to read
-    the answer. `named` are the runs that entries and settlements may belong to, new
-    runs first; `entries` and `settlements` are the places in it, from 1, that each
-    of these rows points to. Settlements of new runs are not among them."""
+    """`arguments` are `$4` to `$36` of `flush`; the rest is what it takes to read
+    the answer. `named` are the runs of the batch: new ones, settled ones, then
+    others that have entries. `places` tells for each entry the place of its run
+    in there, from 1."""
 
     arguments: list[Any]
     named: list[UUID]
-    entries: list[int]
-    settlements: list[int]
+    places: list[int]
 
-    def refused(self, written: int, settled: int, ours: Sequence[bool] | None) -> frozenset[UUID]:
-        """The runs that the server left out, from its answer: the numbers of entries
-        written and of runs settled, and for each of `named` whether it was ours,
-        None for "all"."""
+    def refused(self, written: int, ours: Sequence[bool] | None) -> frozenset[UUID]:
+        """The runs that the server left out, from its answer: the number of entries
+        written, and for each of `named` whether it was ours, None for "all"."""
         if ours is None:
-            expected = len(self.entries), len(self.settlements)
+            expected = len(self.places)
         else:
-            expected = (
-                sum(ours[place - 1] for place in self.entries),
-                sum(ours[place - 1] for place in self.settlements),
-            )
-        if (written, settled) != expected:
-            raise WaymarkBug(f"a flush wrote {written} and {settled} rows, not {expected}")
+            expected = sum(ours[place - 1] for place in self.places)
+        if written != expected:
+            raise WaymarkBug(f"a flush wrote {written} journal entries instead of {expected}")
         if ours is None:
             return frozenset()
         return frozenset(run for run, mine in zip(self.named, ours, strict=True) if not mine)
 
 
-class _Places:
-    """Gives each claim of a batch its place: `fresh` ones first, others as they come."""
-
-    __slots__ = ("_known", "_offset", "epochs", "others")
-
-    def __init__(self, fresh: dict[_Claim, int], offset: int) -> None:
-        self._known = fresh.copy()
-        self._offset = offset
-        self.others: list[UUID] = []
-        self.epochs: list[int] = []
-
-    def find(self, runs: Sequence[UUID], epochs: Sequence[int]) -> list[int]:
-        known, places = self._known, list[int]()
-        last_run, last_epoch, place = None, -1, 0
-        for run, epoch in zip(runs, epochs, strict=True):
-            # A fan-out writes many entries of one run in a row.
-            if run is not last_run or epoch != last_epoch:
-                last_run, last_epoch = run, epoch
-                claim = (run.int, epoch)
-                place = known.get(claim, 0)
-                if not place:
-                    self.others.append(run)
-                    self.epochs.append(epoch)
-                    place = known[claim] = self._offset + len(self.others)
-            places.append(place)
-        return places
-
-
 def to_columns(batch: Flush) -> Columns:
     """Lay out a batch."""
     settlements = _settlements(batch)
-    fresh: dict[_Claim, int] = {}
+    known: dict[_Claim, int] = {}
     if batch.runs and (batch.entries or settlements[0]):
-        fresh = {
+        known = {
             (run.id.int, run.epoch): place
             for place, run in enumerate(batch.runs, 1)
             if run.owner is not None
         }
-    born, settlements = _born_settled(fresh, len(batch.runs), settlements)
-    ids, *runs = _run_arguments(batch.runs)
-    places = _Places(fresh, len(batch.runs))
-    entry_places, *entries = _entry_arguments(batch.entries, places)
-    settled_places, *settled = _settlement_arguments(settlements, places)
+    born, settlements = _born_settled(known, len(batch.runs), settlements)
+    new_ids, *runs = _run_arguments(batch.runs)
+    ids, epochs, *settled = _settlement_arguments(settlements)
+    place = len(batch.runs)
+    if batch.entries:
+        for run, epoch in zip(ids, epochs, strict=True):
+            place += 1
+            known[run.int, epoch] = place
+    run_ids, seqs, entry_epochs, *entries = _columns(batch.entries, 9)
+    places, others, other_epochs = _place(run_ids, entry_epochs, known, place)
     return Columns(
         [
-            *(ids, *runs, *born),
-            *(places.others, _numbers(places.epochs)),
-            *(_numbers(entry_places), *entries),
-            *(_numbers(settled_places), *settled),
+            *(new_ids, *runs, *born),
+            *(ids, _numbers(epochs), *settled),
+            *(others, _numbers(other_epochs)),
+            *(_numbers(places), _numbers(seqs), *map(_numbers, entries[:-1])),
+            *_pieces(entries[-1]),
         ],
-        [*ids, *places.others],
-        entry_places,
-        settled_places,
+        [*new_ids, *ids, *others],
+        places,
     )
+
+
+def _place(
+    runs: Sequence[UUID], epochs: Sequence[int], known: dict[_Claim, int], count: int
+) -> tuple[list[int], list[UUID], list[int]]:
+    """The place of each entry's run, and the runs, with their epochs, that come
+    behind the `count` known ones."""
+    places: list[int] = []
+    others: list[UUID] = []
+    other_epochs: list[int] = []
+    last_run, last_epoch, place = None, -1, 0
+    for run, epoch in zip(runs, epochs, strict=True):
+        # A fan-out writes many entries of one run in a row.
+        if run is not last_run or epoch != last_epoch:
+            last_run, last_epoch = run, epoch
+            claim = (run.int, epoch)
+            place = known.get(claim, 0)
+            if not place:
+                others.append(run)
+                other_epochs.append(epoch)
+                place = known[claim] = count + len(others)
+        places.append(place)
+    return places, others, other_epochs
 
 
 def _columns(rows: Sequence[Sequence[Any]], width: int) -> _Columns:
@@ -154,15 +149,6 @@ def _run_arguments(runs: Sequence[NewRun]) -> list[Any]:
         *_columns(shapes, 6),
         _numbers(began),
         *_pieces(inputs),
-    ]
-
-
-def _entry_arguments(entries: Sequence[JournalRow], places: _Places) -> list[Any]:
-    runs, seqs, epochs, kinds, effects, nodes, digests, times, payloads = _columns(entries, 9)
-    return [
-        places.find(runs, epochs),
-        *map(_numbers, (seqs, kinds, effects, nodes, digests, times)),
-        *_pieces(payloads),
     ]
 
 
@@ -208,13 +194,8 @@ def _born_settled(
     return born, rest
 
 
-def _settlement_arguments(settlements: _Columns, places: _Places) -> list[Any]:
+def _settlement_arguments(settlements: _Columns) -> list[Any]:
     ids, epochs, states, digests, results, reasons = settlements
     if reasons:
         results = [result or b"" for result in results]
-    return [
-        places.find(ids, epochs),
-        *map(_numbers, (states, digests)),
-        *_pieces(results),
-        reasons,
-    ]
+    return [ids, epochs, _numbers(states), _numbers(digests), *_pieces(results), reasons]

@@ -63,8 +63,8 @@ class Lane:
                 raise
         if not answer:
             raise _fenced(batch.worker)
-        written, settled, ours = answer[0]
-        return columns.refused(written, settled, ours)
+        written, ours = answer[0]
+        return columns.refused(written, ours)
 
     async def settle_loss(self) -> None:
         """After a lost connection: return once nothing that was sent over it can

@@ -106,10 +106,6 @@ class PostgresStore:
     # Writing runs
 
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
-        """See `Store.flush`. Repeating a batch is safe for its new runs: one that
-        is there already, under the same owner and epoch (or was submitted without
-        an owner), is neither written again nor refused. A journal entry that is
-        there already is `RefusedData`: it would be a second outcome."""
         return await self._lanes[lane].flush(batch)
 
     async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:

@@ -5,9 +5,9 @@
 -- taken before the fence's lock. That is sound: while the row exists nobody takes a run of this
 -- worker, and when it was deleted in between the lock finds nothing.
 --
--- Entries and settlements name their run by its place in `$4 || $19` (new runs, then others), so
--- that a run is judged once however many entries it has. A new run is ours, since its insertion
--- succeeds or fails the statement; the others are ours if owner and epoch are the batch's.
+-- Runs are judged once, however many entries they have: entries name theirs by its place in
+-- `$4 || $19 || $26`, which are the new runs (ours, since inserting them succeeds or fails the
+-- statement), those that the batch settles (ours if the update met them), and others (looked up).
 --
 -- How columns travel is chosen for the sender, whose event loop it holds up: integers as the text
 -- of an array, payloads as one value with places to cut it, and what few runs differ in (`$6` to
@@ -21,8 +21,8 @@ with fence as materialized (
 cuts as materialized (
     select
         $13::text::integer[] as inputs,
-        $28::text::integer[] as payloads,
-        $33::text::integer[] as results
+        $23::text::integer[] as results,
+        $35::text::integer[] as payloads
 ),
 born as (
     insert into :"schema".runs (
@@ -54,21 +54,53 @@ born as (
             $4::uuid[], $5::text::integer[], $12::text::bigint[]
         ) with ordinality as new (id, shape, began_ns, place)
 ),
+settled as (
+    update :"schema".runs
+    set
+        owner = null,
+        state = final.state,
+        end_digest = final.end_digest,
+        result = case
+            when final.state >= 10 then substr(
+                $24::bytea,
+                cuts.results[final.line],
+                cuts.results[final.line + 1] - cuts.results[final.line]
+            )
+        end,
+        reason = ($25::text[])[final.line],
+        finished_at = case when final.state >= 10 then now() end
+    from
+        fence,
+        cuts,
+        unnest(
+            $19::uuid[], $20::text::integer[], $21::text::smallint[], $22::text::integer[]
+        ) with ordinality as final (id, epoch, state, end_digest, line)
+    where runs.id = final.id and runs.owner = $1 and runs.epoch = final.epoch
+    returning final.line
+),
 verdict as materialized (
     select
-        $4::uuid[] || $19::uuid[] as ids,
+        $4::uuid[] || $19::uuid[] || $26::uuid[] as ids,
         array(
             select ($10::integer[])[shape] from unnest($5::text::integer[]) as new (shape)
         )
-        || $20::text::integer[] as epochs,
+        || $20::text::integer[] || $27::text::integer[] as epochs,
         array_fill(true, array[cardinality($4::uuid[])])
-        || (
-            select array_agg(
-                (runs.owner = $1 and runs.epoch = other.epoch) is true order by other.place
+        || case
+            when (select count(*) from settled) = cardinality($19::uuid[])
+            then array_fill(true, array[cardinality($19::uuid[])])
+            else array(
+                select line = any (array(select settled.line from settled))
+                from generate_series(1, cardinality($19::uuid[])) as line
+                order by line
             )
-            from unnest($19::uuid[], $20::text::integer[])
+        end
+        || array(
+            select (runs.owner = $1 and runs.epoch = other.epoch) is true
+            from unnest($26::uuid[], $27::text::integer[])
                 with ordinality as other (id, epoch, place)
             left join :"schema".runs on runs.id = other.id
+            order by other.place
         ) as ours
     from fence
 ),
@@ -80,7 +112,7 @@ written as (
         verdict.ids[entry.place], entry.seq, verdict.epochs[entry.place], entry.kind,
         entry.effect, entry.node, entry.digest, entry.at_ns,
         substr(
-            $29::bytea,
+            $36::bytea,
             cuts.payloads[entry.line],
             cuts.payloads[entry.line + 1] - cuts.payloads[entry.line]
         )
@@ -88,44 +120,15 @@ written as (
         verdict,
         cuts,
         unnest(
-            $21::text::integer[], $22::text::integer[], $23::text::smallint[],
-            $24::text::integer[], $25::text::integer[], $26::text::integer[],
-            $27::text::bigint[]
+            $28::text::integer[], $29::text::integer[], $30::text::smallint[],
+            $31::text::integer[], $32::text::integer[], $33::text::integer[],
+            $34::text::bigint[]
         ) with ordinality as entry (place, seq, kind, effect, node, digest, at_ns, line)
     where verdict.ours[entry.place]
-    returning 1
-),
-settled as (
-    update :"schema".runs
-    set
-        owner = null,
-        state = final.state,
-        end_digest = final.end_digest,
-        result = case
-            when final.state >= 10 then substr(
-                $34::bytea,
-                cuts.results[final.line],
-                cuts.results[final.line + 1] - cuts.results[final.line]
-            )
-        end,
-        reason = ($35::text[])[final.line],
-        finished_at = case when final.state >= 10 then now() end
-    from
-        verdict,
-        cuts,
-        unnest(
-            $30::text::integer[], $31::text::smallint[], $32::text::integer[]
-        ) with ordinality as final (place, state, end_digest, line)
-    where
-        verdict.ours[final.place]
-        and runs.id = verdict.ids[final.place]
-        and runs.owner = $1
-        and runs.epoch = verdict.epochs[final.place]
     returning 1
 )
 select
     (select count(*) from written) as written,
-    (select count(*) from settled) as settled,
     case when false = any (verdict.ours) then verdict.ours end as ours
 from verdict;
 
