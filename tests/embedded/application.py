@@ -114,8 +114,8 @@ def server_pid(directory: Path) -> int:
 
 
 def supervisor_pid(directory: Path) -> int:
-    status = Path(f"/proc/{server_pid(directory)}/stat")
-    return int(status.read_text().rpartition(")")[2].split()[1])
+    command = ["ps", "-o", "ppid=", "-p", str(server_pid(directory))]
+    return int(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
 def log(directory: Path) -> str:

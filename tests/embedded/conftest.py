@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from waymark.store.embedded.supervisor.flock import is_held
 
 ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not ROOT, reason="only root can act as another user")
+needs_linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="asks the kernel in Linux's way"
+)
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +32,19 @@ def stage() -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(params=["self", "ordinary"] if ROOT else ["self"])
-def person(request: pytest.FixtureRequest, stage: Path) -> Person:
-    return oneself() if request.param == "self" else ordinary(stage)
+#: For what must hold for root and for an ordinary user alike. Other tests run as the
+#: one who runs the tests; when that is root, more can go wrong.
+for_everybody = pytest.mark.parametrize(
+    "person", ["self", "ordinary"] if ROOT else ["self"], indirect=True
+)
+
+
+@pytest.fixture
+def person(request: pytest.FixtureRequest) -> Person:
+    if getattr(request, "param", "self") == "self":
+        return oneself()
+    stage: Path = request.getfixturevalue("stage")
+    return ordinary(stage)
 
 
 @pytest.fixture

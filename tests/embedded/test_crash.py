@@ -20,6 +20,7 @@ from tests.embedded.application import (
     supervisor_pid,
     until,
 )
+from tests.embedded.conftest import for_everybody, needs_linux
 from tests.embedded.person import Person
 
 Make = Callable[..., Application]
@@ -50,6 +51,7 @@ def answers(application: Application) -> bool:
         return False
 
 
+@for_everybody
 def test_a_killed_server_comes_back_with_every_acknowledged_row(
     application: Application, place: Path
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_killed_server_is_back_when_asked_for(application: Application, place:
     assert answers(application)
 
 
+@needs_linux
 def test_a_killed_supervisor_takes_the_server_along_and_both_can_be_had_again(
     application: Application, place: Path
 ) -> None:
@@ -124,6 +127,7 @@ def test_a_stale_note_that_names_another_process_is_cleared(
     assert is_alive(bystander)
 
 
+@for_everybody
 def test_everything_killed_at_once_keeps_every_acknowledged_row(
     application: Application, place: Path, applications: Make, person: Person
 ) -> None:
@@ -135,3 +139,31 @@ def test_everything_killed_at_once_keeps_every_acknowledged_row(
     second = applications(person)
     second.start(place / "data")
     assert answers(second)
+
+
+@needs_linux
+def test_two_servers_never_work_on_one_cluster(
+    application: Application, place: Path, applications: Make, person: Person
+) -> None:
+    """A process of the killed server that is still busy keeps the next one waiting."""
+    server, supervisor = server_pid(place / "data"), supervisor_pid(place / "data")
+    application.send("query", name="a", sql="select pg_sleep(600)")
+    until(lambda: backends(server, "SELECT"), "the query to run")
+    (busy,) = backends(server, "SELECT")
+    os.kill(busy, signal.SIGSTOP)
+    for pid in (supervisor, server):
+        os.kill(pid, signal.SIGKILL)
+    second = applications(person)
+    second.send("start", name="a", directory=str(place / "data"))
+    until(lambda: "still in use" in log(place / "data"), "the next server to find it")
+    os.kill(busy, signal.SIGCONT)
+    second.receive()
+    assert answers(second)
+    assert not is_alive(busy)
+
+
+def backends(server: int, activity: str) -> list[int]:
+    """Child processes of the server whose title shows this activity."""
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    return [int(pid) for pid, title in titles.items() if activity.encode() in title]

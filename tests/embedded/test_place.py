@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.embedded.application import Application, Refused, instance, log, server_pid
-from tests.embedded.conftest import needs_root
+from tests.embedded.conftest import for_everybody, needs_root
 from tests.embedded.person import Person, oneself
 from waymark.store.embedded import default_data_directory
+from waymark.store.embedded.supervisor.flock import try_exclusive
 
 Make = Callable[..., Application]
 
@@ -42,6 +43,7 @@ def test_any_path_works(name: str, person: Person, place: Path, applications: Ma
         assert not sockets.exists()
 
 
+@for_everybody
 def test_the_default_is_in_the_current_project(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -114,6 +116,7 @@ def test_the_root_of_the_file_system_is_no_project(
     assert default_data_directory().parent.name == "waymark"
 
 
+@for_everybody
 def test_a_file_in_the_way_is_an_error_that_names_it(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -138,6 +141,8 @@ def test_a_server_that_cannot_run_is_an_error_with_the_end_of_its_log(
         application.start(place / "data")
     for way_out in ("WAYMARK_DATA_DIRECTORY", "WAYMARK_DATABASE_URL"):
         assert way_out in str(refused.value)
+    with (instance(place / "data") / "share.lock").open() as share:
+        assert try_exclusive(share.fileno())
     settings.write_text(good)
     application.start(place / "data")
     assert application.query("select 1") == [[1]]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.embedded.application import Application, Refused, instance, server_pid
-from tests.embedded.conftest import needs_root
+from tests.embedded.application import Application, Refused, instance
+from tests.embedded.conftest import for_everybody, needs_linux, needs_root
 from tests.embedded.person import Person, oneself, ordinary, unknown
 from waymark.store.embedded.supervisor.cluster import read_socket_directory
 from waymark.store.embedded.supervisor.layout import Layout
@@ -39,6 +39,7 @@ def without_capability(number: int) -> Callable[[], None]:
     return drop
 
 
+@for_everybody
 def test_only_its_user_can_reach_the_server(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -76,6 +77,7 @@ def test_what_was_acknowledged_is_on_disk(person: Person, place: Path, applicati
     assert [application.query(f"show {name}") for name in names] == [[["on"]], [["on"]], [["on"]]]
 
 
+@for_everybody
 def test_existing_directories_keep_their_permissions(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -124,7 +126,8 @@ def test_root_serves_as_the_owner_of_the_place(
     first = applications(oneself())
     first.start(home / "data")
     first.query("create table kept as select 7 as number")
-    assert Path(f"/proc/{server_pid(home / 'data')}").stat().st_uid == owner.identity["user"]
+    note = instance(home / "data") / "data" / "postmaster.pid"
+    assert note.stat().st_uid == owner.identity["user"]
     first.ask("close", name="a", wait_seconds=30)
 
     second = applications(owner)
@@ -144,6 +147,7 @@ def test_another_user_s_database_is_refused(
         applications(stranger).start(open_place / "data")
 
 
+@needs_linux
 @needs_root
 @pytest.mark.parametrize("capability", [CAP_SETUID, CAP_SETGID, CAP_CHOWN])
 def test_root_that_may_not_change_its_uid_is_told_so(

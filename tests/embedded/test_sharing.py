@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from collections.abc import Callable
@@ -16,11 +17,14 @@ from tests.embedded.application import (
     supervisor_pid,
     until,
 )
+from tests.embedded.conftest import for_everybody, needs_linux
 from tests.embedded.person import Person
+from waymark.store.embedded.supervisor.flock import try_shared
 
 Make = Callable[..., Application]
 
 
+@for_everybody
 def test_rows_outlive_the_server_between_two_applications(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -38,6 +42,7 @@ def test_rows_outlive_the_server_between_two_applications(
     assert second.query("select number from kept") == [[7]]
 
 
+@for_everybody
 def test_a_second_process_shares_the_server_and_the_last_one_stops_it(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -56,6 +61,7 @@ def test_a_second_process_shares_the_server_and_the_last_one_stops_it(
     assert not is_alive(server)
 
 
+@for_everybody
 def test_a_killed_application_gives_its_share_up(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -73,6 +79,7 @@ def test_a_killed_application_gives_its_share_up(
     assert log(place / "data").rstrip().endswith("database system is shut down")
 
 
+@for_everybody
 def test_five_processes_that_start_at_once_get_one_server(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -84,6 +91,7 @@ def test_five_processes_that_start_at_once_get_one_server(
     assert len(answers) == 1
     assert [application.query("select 1") for application in five] == 5 * [[[1]]]
     assert log(place / "data").count("ready to accept connections") == 1
+    assert "another supervisor" not in log(place / "data")
 
 
 def test_handles_of_one_process_are_independent(
@@ -102,6 +110,7 @@ def test_handles_of_one_process_are_independent(
     assert not is_alive(server)
 
 
+@for_everybody
 def test_a_forked_child_neither_keeps_nor_gives_up_the_share(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -160,6 +169,7 @@ def test_signals_to_the_supervisor_do_not_take_the_server_from_its_applications(
     assert supervisor_pid(place / "data") == supervisor
 
 
+@needs_linux
 def test_the_supervisor_knows_nothing_of_the_application(
     person: Person, place: Path, applications: Make
 ) -> None:
@@ -174,6 +184,27 @@ def test_the_supervisor_knows_nothing_of_the_application(
     application = applications(person, environment={"PYTHONPATH": path, "SECRET": "hush"})
     application.start(place / "data")
     supervisor = supervisor_pid(place / "data")
+    arguments = Path(f"/proc/{supervisor}/cmdline").read_bytes().split(b"\0")
+    assert {b"-I", b"-S"} <= set(arguments)  # no user's directory, no site-packages
     assert b"hush" not in Path(f"/proc/{supervisor}/environ").read_bytes()
     assert str(supervisor) not in (trap / "seen").read_text().split()
-    assert instance(place / "data").exists()
+
+
+def test_a_supervisor_that_finds_itself_unneeded_lets_a_new_application_in(
+    person: Person, place: Path, applications: Make
+) -> None:
+    """While it waits for its turn to decide it keeps no lock, else it and a starting
+    application would wait for each other; and then it sees the newcomer."""
+    application = applications(person)
+    application.start(place / "data")
+    server = server_pid(place / "data")
+    with (instance(place / "data") / "start.lock").open() as start:
+        fcntl.flock(start, fcntl.LOCK_EX)
+        application.kill()
+        with (instance(place / "data") / "share.lock").open() as share:
+            until(lambda: try_shared(share.fileno()), "the supervisor to let go")
+            fcntl.flock(start, fcntl.LOCK_UN)
+            second = applications(person)
+            second.start(place / "data")
+    assert server_pid(place / "data") == server
+    assert second.query("select 1") == [[1]]

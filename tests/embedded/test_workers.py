@@ -18,11 +18,13 @@ from tests.embedded.application import (
     supervisor_pid,
     until,
 )
+from tests.embedded.conftest import for_everybody
 from tests.embedded.person import Person
 
 Make = Callable[..., Application]
 
 
+@for_everybody
 def test_a_killed_process_s_workers_are_proven_dead_at_once(
     person: Person, place: Path, applications: Make
 ) -> None:

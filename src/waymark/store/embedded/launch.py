@@ -43,12 +43,10 @@ ENVIRONMENT = ("PATH", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 #: With -I and -S nothing but the standard library can be imported, and then the
 #: supervisor's own package by its name.
-BOOTSTRAP = """
-import sys
-sys.path.append(sys.argv[1])
-from supervisor.program import main
-main(sys.argv[2:])
-"""
+BOOTSTRAP = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from supervisor.program import main; main(sys.argv[2:])"
+)
 
 
 def take_start_lock(layout: Layout, account: Account) -> HeldLock:

@@ -34,7 +34,7 @@ from .process import become, detach, spawn
 #: How long a supervisor that is just ending may keep the instance's lock.
 HANDOVER_SECONDS_MAX = 5.0
 #: How long the processes of a killed server may keep its shared memory.
-LEFTOVER_SECONDS_MAX = 10.0
+LEFTOVER_SECONDS_MAX = 60.0
 #: After this the server is told to drop everything; its next start recovers.
 FAST_STOP_SECONDS_MAX = 60.0
 #: Pause before a server that ended by itself is started again; it doubles.
@@ -121,9 +121,12 @@ def main(arguments: list[str]) -> None:
     except (SetupFailed, OSError) as error:
         _log(f"giving up: {error!r}")
         server, answer = None, "failed " + " ".join(str(error).split())
+    # Watched before anybody is told, so that these are the very files that the
+    # applications lock, whatever happens to the directory later.
+    watcher = None if server is None else _watcher(server)
     _tell(int(status), answer)
-    if server is not None:
-        threading.Thread(target=_stop_when_unused, args=(server,), daemon=True).start()
+    if server is not None and watcher is not None:
+        watcher.start()
         _keep(server)
 
 
@@ -134,6 +137,7 @@ def _open(layout: Layout, binaries: str, uid: int, gid: int) -> Server | None:
         raise SetupFailed(f"root may not become user {uid} here ({error})") from error
     # The descriptor is left open on purpose: it is this process's claim.
     if not _try_for(HANDOVER_SECONDS_MAX, open_lock_file(layout.supervisor_lock, uid, gid)):
+        _log("another supervisor has this instance")
         return None
     os.chdir(layout.instance)
     _stop_orphan(layout)
@@ -177,11 +181,15 @@ def _start_again(server: Server) -> bool:
         return False
 
 
-def _stop_when_unused(server: Server) -> None:
+def _watcher(server: Server) -> threading.Thread:
     layout = server.layout
     uid, gid = os.geteuid(), os.getegid()
     share = open_lock_file(layout.share_lock, uid, gid)
     start = open_lock_file(layout.start_lock, uid, gid)
+    return threading.Thread(target=_stop_when_unused, args=(server, share, start), daemon=True)
+
+
+def _stop_when_unused(server: Server, share: int, start: int) -> None:
     while True:
         wait_exclusive(share)
         unlock(share)
