@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Iterator
@@ -84,11 +85,8 @@ PLACES = [path for path in places(json.loads(to_document(every_node()))) if path
 @settings(max_examples=400, deadline=None)
 def test_an_edited_document_is_refused_or_harmless(path: tuple[Any, ...], value: Any) -> None:
     """Editing a row gives a GraphError or a graph that follows all rules."""
-    try:
-        graph = from_document(changed(path, value))
-        validate(graph)
-    except GraphError as error:
-        assert str(error)
+    with contextlib.suppress(GraphError):
+        validate(from_document(changed(path, value)))
 
 
 @pytest.mark.parametrize(

@@ -118,22 +118,8 @@ def concrete_classes() -> list[type[ast.AST]]:
 
 #: Kept by the standard library for old programs; no parser makes them.
 DEPRECATED = frozenset(
-    [
-        "Num",
-        "Str",
-        "Bytes",
-        "NameConstant",
-        "Ellipsis",
-        "Index",
-        "ExtSlice",
-        "Suite",
-        "AugLoad",
-        "AugStore",
-        "Param",
-        "TypeIgnore",
-        "FunctionType",
-        "Interactive",
-    ]
+    {"Num", "Str", "Bytes", "NameConstant", "Ellipsis", "Index", "ExtSlice", "Suite", "AugLoad"}
+    | {"AugStore", "Param", "TypeIgnore", "FunctionType", "Interactive"}
 )
 
 

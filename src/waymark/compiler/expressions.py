@@ -10,7 +10,7 @@ branch.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from waymark.graph.model import Await, AwaitKind, Branch, Node
 
@@ -123,13 +123,19 @@ def _collects(call: ast.expr) -> bool:
 # Operands that are always evaluated, left to right
 
 
-def lower_sequence(to: Lowering, operands: Sequence[ast.expr]) -> list[ast.expr]:
-    """Lower operands that Python evaluates one after the other."""
+def lower_sequence(
+    to: Lowering, operands: Sequence[ast.expr], spreads: Collection[int] = ()
+) -> list[ast.expr]:
+    """Lower operands that Python evaluates one after the other. `spreads` are
+    positions of mappings that are spread with `**`: read where they stand, so a
+    copy is what is kept."""
     last = max((i for i, operand in enumerate(operands) if has_await(operand)), default=-1)
     lowered: list[ast.expr] = []
     for position, operand in enumerate(operands):
         value = lower_expression(to, operand)
-        if position < last and not to.is_stable(value):
+        if position < last and position in spreads:
+            value = to.hide(ast.copy_location(ast.Dict([None], [value]), value))
+        elif position < last and not to.is_stable(value):
             value = _spilled(to, value)
         lowered.append(value)
     return lowered
@@ -187,14 +193,14 @@ def _operands(to: Lowering, node: ast.expr) -> ast.expr:
 
 def _dict(to: Lowering, node: ast.Dict) -> None:
     pairs: list[ast.expr] = []
+    spreads: set[int] = set()
     for key, value in zip(node.keys, node.values, strict=True):
         if key is None:
-            # `**value` is read where it stands, so a copy is what is kept.
-            spread = ast.copy_location(ast.Dict([None], [value]), value)
-            pairs.append(spread if has_await(node) else value)
+            spreads.add(len(pairs))
+            pairs.append(value)
         else:
             pairs += (key, value)
-    lowered = iter(lower_sequence(to, pairs))
+    lowered = iter(lower_sequence(to, pairs, spreads))
     for position, key in enumerate(node.keys):
         if key is not None:
             node.keys[position] = next(lowered)
@@ -213,11 +219,9 @@ def _call(to: Lowering, node: ast.Call) -> ast.expr:
         function = lower_expression(to, function)
         if later and not to.is_stable(function):
             function = to.hide(function)
-    for keyword in node.keywords:
-        if keyword.arg is None and later:
-            keyword.value = ast.copy_location(ast.Dict([None], [keyword.value]), keyword.value)
-    operands = [*node.args, *(keyword.value for keyword in node.keywords)]
-    lowered = lower_sequence(to, operands)
+    first = len(node.args)
+    spreads = {first + i for i, keyword in enumerate(node.keywords) if keyword.arg is None}
+    lowered = lower_sequence(to, operands, spreads)
     node.func, node.args = function, lowered[: len(node.args)]
     for keyword, value in zip(node.keywords, lowered[len(node.args) :], strict=True):
         keyword.value = value

@@ -99,25 +99,38 @@ def _assign(to: Lowering, node: ast.Assign) -> None:
     if not to.is_stable(value):
         value = to.hide(value)
     for target in node.targets:
-        lowered = _target(to, target)
-        to.pure(ast.copy_location(ast.Assign([lowered], value), node))
+        _assign_to(to, target, value)
 
 
-def _target(to: Lowering, target: ast.expr) -> ast.expr:
-    """A target whose own expressions await (`xs[await i()] = v`)."""
+def _assign_to(to: Lowering, target: ast.expr, value: ast.expr) -> None:
+    """Assign a value that stays the same to a target whose own expressions may
+    await (`xs[await i()] = v`). Python unpacks first, then assigns in order."""
+    if isinstance(target, (ast.Tuple, ast.List)) and has_await(target):
+        held = [to.fresh() for _ in target.elts]
+        parts: list[ast.expr] = []
+        for part, name in zip(target.elts, held, strict=True):
+            stored = ast.copy_location(ast.Name(name, ast.Store()), part)
+            if isinstance(part, ast.Starred):
+                parts.append(ast.copy_location(ast.Starred(stored, ast.Store()), part))
+            else:
+                parts.append(stored)
+        unpacked = ast.copy_location(ast.Tuple(parts, ast.Store()), target)
+        to.pure(ast.copy_location(ast.Assign([unpacked], value), target))
+        for part, name in zip(target.elts, held, strict=True):
+            inner = part.value if isinstance(part, ast.Starred) else part
+            _assign_to(to, inner, load(name, part))
+        return
+    lowered = _place(to, target)
+    to.pure(ast.copy_location(ast.Assign([lowered], value), target))
+
+
+def _place(to: Lowering, target: ast.expr) -> ast.expr:
+    """A single target with its own awaits done."""
     match target:
         case ast.Subscript():
             target.value, target.slice = lower_sequence(to, (target.value, target.slice))
         case ast.Attribute():
             target.value = lower_expression(to, target.value)
-        case _ if has_await(target):
-            to.report(
-                target,
-                "WM307",
-                "`await` inside an unpacking target is not supported yet",
-                "unpack into plain names first, then assign",
-            )
-            return ast.copy_location(ast.Name("_", ast.Store()), target)
         case _:
             pass
     return target
@@ -153,7 +166,10 @@ def _reading(target: ast.Subscript | ast.Attribute) -> ast.expr:
 
 def _delete(to: Lowering, node: ast.Delete) -> None:
     for target in node.targets:
-        to.pure(ast.copy_location(ast.Delete([_target(to, target)]), node))
+        if isinstance(target, (ast.Tuple, ast.List)):
+            _delete(to, ast.copy_location(ast.Delete(list(target.elts)), node))
+        else:
+            to.pure(ast.copy_location(ast.Delete([_place(to, target)]), node))
 
 
 # Leaving
@@ -245,9 +261,7 @@ def _for(to: Lowering, node: ast.For) -> None:
             target = node.target.id
         else:
             target = to.fresh()
-            lowered = _target(to, node.target)
-            value = load(target, node.target)
-            to.pure(ast.copy_location(ast.Assign([lowered], value), node.target))
+            _assign_to(to, node.target, load(target, node.target))
         to.bind((target,))
         to.lower(node.body)
     orelse = to.block(node.orelse)
