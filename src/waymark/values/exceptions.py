@@ -45,6 +45,8 @@ _UNRECORDED: Final = frozenset({"message", "exceptions", "obj"})
 
 
 class _Lookup(Lookup, Protocol):
+    def learn(self, cls: type) -> None: ...
+
     def stand_in(self, ref: str, mro: list[str]) -> type[BaseException]: ...
 
 
@@ -60,6 +62,8 @@ class ErrorForm:
     def write(self, value: BaseException, out: Encoding) -> Tree:
         if id(value) in out.probing:
             return None
+        # What was raised in this process can be resolved in it.
+        self._lookup.learn(type(value))
         ref, mro = _names(value)
         tree: dict[str, Tree] = {"class": ref, "mro": list(mro)}
         if isinstance(value, BaseExceptionGroup):

@@ -12,9 +12,6 @@ from .forms import is_data
 from .passes import decode, encode
 from .registry import TypeRegistry
 
-#: How far causes are followed when their classes are learnt.
-_CHAIN_MAX = 50
-
 
 def dump_exception(
     error: BaseException, path: str = "error", types: TypeRegistry | None = None
@@ -23,15 +20,9 @@ def dump_exception(
     cause, context, traceback. What cannot be stored of it is marked as lost.
 
     `types` decides which classes its arguments and attributes may have, and
-    learns the exception's own class, which code of this process raised. Without
+    learns the exception's own class, since code of this process raised it. Without
     it they may have any class; what the reader does not know is lost there."""
     registry = types if types is not None else _anonymous()
-    linked: BaseException | None = error
-    for _ in range(_CHAIN_MAX):
-        if linked is None:
-            break
-        registry.add(type(linked))
-        linked = linked.__cause__ or linked.__context__
     try:
         return encode(registry.forms.anything, error)
     except Refusal as refusal:

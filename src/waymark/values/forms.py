@@ -19,6 +19,7 @@ from .lost import LostAttribute, LostForm
 from .models import is_model, model_form, pydantic_forms
 from .objects import EnumForm, NamedTupleForm, ReferenceForm, object_form, ref_of
 from .standard import ABSTRACT_PATHS, TextForm, standard_forms
+from .standin import RECORDED
 from .subclasses import SubclassForm, base_of
 from .text import EscapedForm, FloatForm, IntForm, StrForm
 
@@ -65,6 +66,10 @@ class Forms:
 
     def function(self, ref: str) -> Callable[..., Any] | None:
         return self._known.function(ref)
+
+    def learn(self, cls: type) -> None:
+        if RECORDED not in vars(cls):
+            self._known.add(cls)
 
     def stand_in(self, ref: str, mro: list[str]) -> type[BaseException]:
         return self._known.stand_in(ref, mro)
