@@ -37,7 +37,7 @@ class Application:
     def client(self) -> Client:
         """The client of what is started; NotStartedError."""
         started = self._started
-        if started is not None and started.runtime is not None and not started.over:
+        if started is not None and started.runtime is not None and not started.loop.is_closed():
             return started.runtime.client
         if self.fallback is not None:
             return self.fallback()

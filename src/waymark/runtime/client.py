@@ -10,6 +10,7 @@ from uuid import UUID
 from ..authoring.handle import RunStatus
 from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
+from ..engine.program import Program
 from ..errors import RunCancelled, RunFailed, RunNotFound, RunQuarantined
 from ..settings import Settings
 from ..store.protocol import Store
@@ -21,6 +22,8 @@ from .programs import Programs
 from .run_ids import RunIds
 from .scheduler import Scheduler
 from .waiters import Waiters
+
+READY, RUNNING = RunState.READY, RunState.RUNNING
 
 #: The only queue so far; options of a submission will name others.
 DEFAULT_QUEUE = "default"
@@ -52,17 +55,19 @@ class RuntimeClient:
 
     async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
         self._check()
-        run, new = await self._prepare(definition, arguments)
+        program = self._programs.find(definition) or await self._ensure(definition)
+        run, new = self._prepare(definition, program, arguments)
         accepted = run.accepted = asyncio.get_running_loop().create_future()
-        self._launch(run, new)
+        self._scheduler.submit(run, new)
         await accepted
         return run.id
 
     async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
         self._check()
-        run, new = await self._prepare(definition, arguments)
+        program = self._programs.find(definition) or await self._ensure(definition)
+        run, new = self._prepare(definition, program, arguments)
         ended = run.wait()
-        self._launch(run, new)
+        self._scheduler.submit(run, new)
         return decode(await ended, run.id, definition)
 
     async def result(
@@ -90,53 +95,43 @@ class RuntimeClient:
         state = RunState(row.state).name.lower()
         return RunStatus(row.id, row.workflow, state, row.submitted_at, row.finished_at, row.reason)
 
-    async def _prepare(
-        self, definition: WorkflowDefinition, arguments: bytes
+    async def _ensure(self, definition: WorkflowDefinition) -> Program:
+        program = await self._programs.ensure(definition)
+        self._check()
+        return program
+
+    def _prepare(
+        self, definition: WorkflowDefinition, program: Program, arguments: bytes
     ) -> tuple[LiveRun, NewRun]:
-        """A run and its row. Nothing is stored yet, and whatever is wrong with the
-        submission is raised from here."""
-        if len(arguments) > self._settings.payload_bytes_max:
-            raise too_large("arguments", len(arguments), self._settings.payload_bytes_max)
-        program = self._programs.find(definition)
-        if program is None:
-            program = await self._programs.ensure(definition)
-            self._check()
-        scheduler = self._scheduler
+        """A run and its row. Nothing is stored yet."""
+        settings, scheduler = self._settings, self._scheduler
+        if len(arguments) > settings.payload_bytes_max:
+            raise too_large("arguments", len(arguments), settings.payload_bytes_max)
         run_id = self._new_id()
         name, graph = definition.name, definition.hash
-        if not self._executes or len(scheduler.runs) >= self._settings.resident_runs_max:
+        if not self._executes or len(scheduler.runs) >= settings.resident_runs_max:
             run = LiveRun(run_id, name, 0, scheduler.lane(), None)
-            return run, NewRun(
-                run_id, name, graph, DEFAULT_QUEUE, None, 0, RunState.READY, 0, arguments
-            )
-        session = self._programs.session(program, run_id)
-        run = LiveRun(run_id, name, 1, scheduler.lane(), session)
+            return run, NewRun(run_id, name, graph, DEFAULT_QUEUE, None, 0, READY, 0, arguments)
+        run = LiveRun(run_id, name, 1, scheduler.lane(), self._programs.session(program, run_id))
         now_ns = scheduler.clock.now_ns()
         worker = self._worker()
         return run, NewRun(
-            run_id, name, graph, DEFAULT_QUEUE, worker, 1, RunState.RUNNING, now_ns, arguments
+            run_id, name, graph, DEFAULT_QUEUE, worker, 1, RUNNING, now_ns, arguments
         )
-
-    def _launch(self, run: LiveRun, new: NewRun) -> None:
-        if run.session is None:
-            self._scheduler.pass_on(run, new)
-        else:
-            advance = run.session.begin(new.input, new.began_ns)
-            self._scheduler.admit(run, new, advance)
 
 
 def decode(ending: Ending, run_id: UUID, definition: WorkflowDefinition | None) -> Any:
     """The result of a run, or its failure raised."""
     workflow, state, payload = ending
-    if state is RunState.SUCCEEDED:
+    if state == RunState.SUCCEEDED:
         definition = definition or registry.workflow(workflow)
         plan = plan_for(Any, registry.types) if definition is None else definition.result_plan
         return plan.loads(payload)
-    if state is RunState.FAILED:
+    if state == RunState.FAILED:
         error = load_exception(payload, registry.types)
         failed = RunFailed(run_id, workflow)
         failed.__cause__ = error.__cause__
         raise error from failed
-    if state is RunState.QUARANTINED:
+    if state == RunState.QUARANTINED:
         raise RunQuarantined(run_id, workflow, payload.decode(errors="replace"))
     raise RunCancelled(run_id, workflow)

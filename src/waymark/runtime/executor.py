@@ -15,7 +15,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 from ..authoring.action import Action
 from ..authoring.context import ActionContext, attempt_context
@@ -29,13 +29,9 @@ from .threads import ActionThreads
 log = logging.getLogger("waymark.executor")
 
 
-class Outcome(NamedTuple):
-    """What an attempt came to. `payload`: encoded result or exception."""
-
-    run: LiveRun
-    effect: int
-    ok: bool
-    payload: bytes
+#: What an attempt came to: run, effect, whether it returned, and its encoded
+#: result or exception. A plain tuple, as one is made for each attempt.
+Outcome: TypeAlias = tuple[LiveRun, int, bool, bytes]
 
 
 class Executor:
@@ -138,7 +134,7 @@ class Executor:
             ok, payload = False, self._encode_error(name, error)
         finally:
             self.running.discard(task)
-        self.deliver(Outcome(run, effect, ok, payload))
+        self.deliver((run, effect, ok, payload))
 
     def _action(self, name: str) -> Action[..., Any]:
         if self._revision != registry.revision:

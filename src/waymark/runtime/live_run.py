@@ -40,7 +40,7 @@ class Ending(NamedTuple):
     exception, or the reason in UTF-8 when quarantined."""
 
     workflow: str
-    state: RunState
+    state: int  # RunState, final or QUARANTINED
     payload: bytes
 
 
@@ -104,8 +104,10 @@ class LiveRun:
 
     def tell(self, ending: Ending) -> None:
         """Give the run's end to everybody who waits for it."""
-        for waiter in self.take_waiters():
-            waiter.set_result(ending)
+        waiters, self.waiters = self.waiters, None
+        for waiter in waiters or ():
+            if not waiter.done():
+                waiter.set_result(ending)
 
     def fail(self, error: BaseException) -> None:
         """Tell everybody who waits, for the run or its acceptance, of an error."""

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import random
 import time
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
 _RANDOM_LOW = (1 << 62) - 1
+
+_new = object.__new__
+_store = object.__setattr__
 
 
 class RunIds:
@@ -28,10 +31,13 @@ class RunIds:
     def __call__(self) -> UUID:
         noise = self._bits(74)
         milliseconds = time.time_ns() // 1_000_000
-        return UUID(
-            int=milliseconds << 80
-            | _VERSION_7
-            | (noise >> 62) << 64
-            | _VARIANT
-            | noise & _RANDOM_LOW
+        # What UUID's own __init__ would store, without its checks: an id is made
+        # for each run, and this takes a third of the time.
+        run_id = _new(UUID)
+        _store(
+            run_id,
+            "int",
+            milliseconds << 80 | _VERSION_7 | (noise >> 62) << 64 | _VARIANT | noise & _RANDOM_LOW,
         )
+        _store(run_id, "is_safe", SafeUUID.unknown)
+        return run_id

@@ -68,6 +68,10 @@ class Scheduler:
         self._outcomes: deque[Outcome] = deque()
         self._committed: deque[Change] = deque()
         self._fired: deque[tuple[LiveRun, int]] = deque()
+        self._submitted: deque[tuple[LiveRun, NewRun]] = deque()
+        #: Runs begun in this turn of the loop.
+        self._begun = 0
+        self._hints: set[str] = set()
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
         self._next_lane = 0
@@ -79,14 +83,35 @@ class Scheduler:
         self._next_lane = (self._next_lane + 1) % len(self.writer.lanes)
         return self._next_lane
 
-    def admit(self, run: LiveRun, new: NewRun | None, advance: Advance) -> None:
-        """A run that has just begun (`new`) or was recovered."""
+    def submit(self, run: LiveRun, new: NewRun) -> None:
+        """A new run: its first step is taken now, or in a later turn of the loop
+        when this turn has begun enough. Errors go to who waits for the run."""
+        if run.session is None:  # Any worker may claim it.
+            self.writer.put(Change(run, new, [], None, None, [], len(new.input)))
+            return
         self.runs[run.id] = run
-        self._record(run, advance, new)
+        if self._begun < ITEMS_PER_TICK:
+            self._begun += 1
+            self._begin(run, new)
+        else:
+            self._submitted.append((run, new))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._tick)
 
-    def pass_on(self, run: LiveRun, new: NewRun) -> None:
-        """A submission that any worker may claim."""
-        self.writer.put(Change(run, new, [], None, None, [], len(new.input)))
+    def admit(self, run: LiveRun, advance: Advance) -> None:
+        """A run that was recovered."""
+        self.runs[run.id] = run
+        self._record(run, advance, None)
+
+    def _begin(self, run: LiveRun, new: NewRun) -> None:
+        assert run.session is not None
+        try:
+            advance = run.session.begin(new.input, new.began_ns)
+        except Exception as error:  # noqa: BLE001  # nothing is stored: the caller's
+            self.unstorable(run, error)
+        else:
+            self._record(run, advance, new)
 
     def forget(self, run: LiveRun) -> None:
         """Drop a run's memory: it is not ours any more. Waiters go on waiting, by
@@ -115,9 +140,11 @@ class Scheduler:
         self.writer.put(quarantine(run, reason))
 
     def _leave(self, run: LiveRun) -> None:
-        if self.runs.get(run.id) is run:
-            del self.runs[run.id]
+        held = self.runs.pop(run.id, None)
+        if held is run:
             self.room()
+        elif held is not None:
+            self.runs[run.id] = held
 
     # What the writer says (see writer.WriterHost)
 
@@ -172,7 +199,9 @@ class Scheduler:
     @property
     def has_inputs(self) -> bool:
         """Whether outcomes, commits or timers wait to be handled."""
-        return bool(self._scheduled or self._outcomes or self._committed or self._fired)
+        return bool(
+            self._scheduled or self._outcomes or self._committed or self._fired or self._submitted
+        )
 
     def at_work(self) -> bool:
         """Whether anything of this process's own is under way."""
@@ -182,37 +211,50 @@ class Scheduler:
 
     def _tick(self) -> None:
         self._scheduled = False
-        outcomes, committed = self._outcomes, self._committed
+        self._begun = 0
+        outcomes, committed, fired = self._outcomes, self._committed, self._fired
         now_ns = self.clock.now_ns()
         for _ in range(ITEMS_PER_TICK):
             if outcomes:
-                self._settle(outcomes.popleft(), now_ns)
+                self._settle(*outcomes.popleft(), now_ns)
             if committed:
                 self._carry_out(committed.popleft())
             elif not outcomes:
                 break
-        fired = self._fired
         for _ in range(min(len(fired), ITEMS_PER_TICK)):
             self._fire(*fired.popleft(), now_ns)
+        submitted = self._submitted
+        while submitted and self._begun < ITEMS_PER_TICK:
+            self._begun += 1
+            self._begin(*submitted.popleft())
+        self._start_attempts()
+        self._give_hints()
+        if outcomes or committed or fired or submitted:
+            self.wake()
+        elif not self._scheduled:
+            self.quiet.set()
+            if self.at_rest is not None:
+                self.at_rest()
+
+    def _start_attempts(self) -> None:
         executor = self.executor
         if executor.ready and self._may_start():
             executor.start(ITEMS_PER_TICK)
             if executor.startable:
                 self.wake()
-        if outcomes or committed or fired:
-            self.wake()
-            return
-        self.quiet.set()
-        if self.at_rest is not None:
-            self.at_rest()
+
+    def _give_hints(self) -> None:
+        if self._hints:
+            for topic in self._hints:
+                self.hint(topic)
+            self._hints.clear()
 
     def _may_start(self) -> bool:
         """Bounds on what may be lost in a crash, and proof that we still own our
         runs. A commit or a beat wakes us again."""
         return not self.draining and not self.writer.congested and self.lease_holds()
 
-    def _settle(self, outcome: Outcome, now_ns: int) -> None:
-        run, effect, ok, payload = outcome
+    def _settle(self, run: LiveRun, effect: int, ok: bool, payload: bytes, now_ns: int) -> None:
         if run.closed or effect not in run.attempts:
             return
         del run.attempts[effect]
@@ -269,7 +311,7 @@ class Scheduler:
                 run.accepted.set_result(None)
             if run.session is None:
                 self.waiters.adopt(run)
-                self.hint("runs")
+                self._hints.add("runs")
         for command in change.commands:
             match command:
                 case StartAction():
@@ -289,15 +331,17 @@ class Scheduler:
         elif change.release is not None:
             self._leave(run)
             self.waiters.adopt(run)
-            self.hint("runs")
+            self._hints.add("runs")
 
     def _ended(self, run: LiveRun, end: RunEnd) -> None:
         self._leave(run)
-        self.executor.cancel_all(run)
-        self.timers.drop_all(run)
+        if run.attempts:
+            self.executor.cancel_all(run)
+        if run.timers:
+            self.timers.drop_all(run)
         if run.waiters is not None:
-            run.tell(Ending(run.workflow, RunState(end.state), end.result))
-        self.hint("done")
+            run.tell(Ending(run.workflow, end.state, end.result))
+        self._hints.add("done")
 
 
 def _end(run: LiveRun, commands: list[Command]) -> RunEnd:

@@ -162,7 +162,7 @@ class Sweep:
             scheduler.quarantine(run, f"{type(error).__name__}: {error}")
         else:
             self._resting.pop(claimed.graph, None)
-            scheduler.admit(run, None, advance)
+            scheduler.admit(run, advance)
 
     def _rest(self, graph: bytes) -> None:
         """Runs of this graph do not decode here: others may claim them meanwhile."""
