@@ -103,12 +103,12 @@ class SetForm:
     def write(self, value: Any, out: Encoding) -> Tree:
         if id(value) in out.probing:
             return None
-        if not isinstance(value, (OrderedSet, OrderedFrozenSet)):
-            value = canonical(value, self._item, out)
         try:
+            if not isinstance(value, (OrderedSet, OrderedFrozenSet)):
+                value = canonical(value, self._item, out)
             return encode_items(self._item, value, out)
         except Refusal as refusal:
-            refusal.parts[-1] = " (a member of the set)"
+            refusal.parts[-1:] = [" (a member of the set)"]
             raise
 
     def read(self, tree: Tree, source: Decoding, number: int | None) -> Any:

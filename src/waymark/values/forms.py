@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from enum import Enum
+from inspect import isabstract
 from types import BuiltinFunctionType, EllipsisType, FunctionType
 from typing import Any, Protocol
 from uuid import UUID
@@ -136,6 +137,8 @@ class Forms:
             return model_form(tag, kind, self)
         if issubclass(kind, tuple) and hasattr(kind, "_fields"):
             return NamedTupleForm(tag, kind, self)
+        if isabstract(kind) or kind.__module__ == "pydantic.main":
+            raise Refusal(f"{_named(kind)} has no instances of its own")
         base = base_of(kind)
         if base is not None:
             return SubclassForm(tag, kind, base, self)

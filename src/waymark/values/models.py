@@ -21,7 +21,9 @@ from .text import read_text, write_text
 def is_model(cls: type) -> bool:
     """Whether a class is a pydantic model."""
     pydantic: Any = sys.modules.get("pydantic")
-    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
+    if pydantic is None or cls is pydantic.BaseModel:
+        return False
+    return issubclass(cls, pydantic.BaseModel)
 
 
 def model_form(tag: str, cls: Any, lookup: Lookup) -> ModelForm:

@@ -27,8 +27,9 @@ _LEAVES: Final = (
     *(FunctionType, BuiltinFunctionType, ModuleType),
 )
 
-#: What pydantic keeps beside a model's fields for itself.
-_BOOKKEEPING: Final = frozenset({"__pydantic_fields_set__", "__weakref__"})
+#: What pydantic keeps beside a model's fields for itself, and ordered sets beside
+#: their members.
+_BOOKKEEPING: Final = frozenset({"__pydantic_fields_set__", "__weakref__", "_order"})
 
 
 def mutable_parts(value: object) -> list[object]:
