@@ -29,7 +29,7 @@ def unrolled(node: Awaiting, fresh: Callable[[], str]) -> tuple[str, list[ast.st
     first = node.generators[0]
     statements: list[ast.stmt] = [_assign(items, first.iter), _assign(result, _empty(node))]
     first.iter = _load(items, first.iter)
-    body = _collecting(node, renamed, result, fresh)
+    body: list[ast.stmt] = _collecting(node, renamed, result, fresh)
     for part in reversed(node.generators):
         for test in reversed(part.ifs):
             body = [ast.copy_location(ast.If(test, body, []), test)]

@@ -21,7 +21,7 @@ from .prepare import Prepared
 from .reach import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 #: Nodes are numbered when the whole graph is known.
 UNNUMBERED = -1
@@ -142,7 +142,7 @@ class Lowering:
         return tuple(nodes)
 
     @contextmanager
-    def new_block(self) -> Iterator[list[Node]]:
+    def new_block(self) -> Generator[list[Node], None, None]:
         """Fill another block; the one around must have been flushed."""
         outer, bound = self.nodes, set(self.bound)
         inner: list[Node] = []

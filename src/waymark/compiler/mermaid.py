@@ -41,8 +41,8 @@ class _LoopEnds:
     """Where the jumps of the innermost loop go."""
 
     head: str
-    breaks: list[_Edge] = field(default_factory=list)
-    else_breaks: list[_Edge] = field(default_factory=list)
+    breaks: list[_Edge] = field(default_factory=list[_Edge])
+    else_breaks: list[_Edge] = field(default_factory=list[_Edge])
 
 
 def _escaped(text: str) -> str:

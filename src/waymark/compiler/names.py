@@ -14,7 +14,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from types import FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 from waymark.authoring.action import Action
 from waymark.authoring.naming import registered_name
@@ -39,9 +39,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class HelperRef:
-    """A module-level `async def` that is compiled with the graph."""
+    """A module-level `async def` that is compiled with the graph. `function` is a
+    FunctionType (which type checkers would take for a method of this class)."""
 
-    function: FunctionType
+    function: Any
 
 
 MISSING = object()
@@ -123,15 +124,21 @@ def _class(cls: type, spelled: str) -> Name | Refusal:
     )
 
 
-def _storable(cls: type) -> bool:
+#: Whose subclasses are stored as what they hold.
+_DATA_CLASSES: frozenset[type] = frozenset(
+    {BaseException, enum.Enum, str, int, float, bytes, list, dict, set, frozenset}
+)
+
+
+def _storable(cls: type[Any]) -> bool:
     """Whether instances are exceptions or plain data by their definition."""
+    bases = frozenset(cls.__mro__)
     return (
-        issubclass(cls, (BaseException, enum.Enum))
+        bool(bases & _DATA_CLASSES)
+        or (tuple in bases and hasattr(cls, "_fields"))
         or is_dataclass(cls)
         or hasattr(cls, "__pydantic_fields__")
-        or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
         or typing.is_typeddict(cls)
-        or issubclass(cls, (str, int, float, bytes, list, dict, set, frozenset))
     )
 
 
@@ -222,16 +229,33 @@ _PLAIN_MODULES = frozenset(
 )
 
 
+def _contents(value: Any) -> list[Any] | None:
+    """What a container holds, None for anything else."""
+    if _is_mapping(value):
+        return [*value.keys(), *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(cast("Iterable[Any]", value))
+    return None
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _class_of(value: Any) -> type[Any]:
+    """The class itself where `value` is one."""
+    return cast("type[Any]", value if isinstance(value, type) else type(value))
+
+
 def _only_data(value: Any, depth: int) -> bool:
     if depth > _DEPTH_MAX:
         return True
-    if isinstance(value, Mapping):
-        return all(_only_data(item, depth + 1) for pair in value.items() for item in pair)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return all(_only_data(item, depth + 1) for item in value)
-    if isinstance(value, type):
-        return _storable(value) or catalogue_path(value) is not None
-    cls = type(value)
+    items = _contents(value)
+    if items is not None:
+        return all(_only_data(item, depth + 1) for item in items)
+    cls = _class_of(value)
+    if cls is value:
+        return _storable(cls) or catalogue_path(cls) is not None
     return (
         _storable(cls)
         or value is None
@@ -242,13 +266,8 @@ def _only_data(value: Any, depth: int) -> bool:
 def _teach(value: Any, depth: int) -> None:
     if depth > _DEPTH_MAX:
         return
-    if isinstance(value, Mapping):
-        for pair in value.items():
-            _teach(pair[0], depth + 1)
-            _teach(pair[1], depth + 1)
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
-            _teach(item, depth + 1)
-    cls = value if isinstance(value, type) else type(value)
+    for item in _contents(value) or ():
+        _teach(item, depth + 1)
+    cls = _class_of(value)
     if cls.__module__ != "builtins" and _storable(cls):
         registry.types.add(cls)

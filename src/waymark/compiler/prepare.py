@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
@@ -54,9 +54,9 @@ class Prepared:
     source: Source
     pending: PendingFunction
     arguments: ast.arguments
-    body: list[ast.stmt] = field(default_factory=list)
-    names: dict[str, Name] = field(default_factory=dict)
-    variables: list[str] = field(default_factory=list)
+    body: list[ast.stmt] = field(default_factory=list[ast.stmt])
+    names: dict[str, Name] = field(default_factory=dict[str, Name])
+    variables: list[str] = field(default_factory=list[str])
 
 
 def prepare(source: Source, pending: PendingFunction, reach: Reach) -> Prepared:
@@ -188,14 +188,13 @@ class _Preparer:
         for name, value in ast.iter_fields(node):
             if isinstance(value, ast.AST):
                 setattr(node, name, self.rewrite(value))
-            elif isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-                setattr(node, name, self.body(value))
-            elif isinstance(value, list):
-                setattr(
-                    node,
-                    name,
-                    [self.rewrite(item) if isinstance(item, ast.AST) else item for item in value],
-                )
+            elif _is_list(value):
+                setattr(node, name, self.items(value))
+
+    def items(self, items: list[Any]) -> list[Any]:
+        if items and isinstance(items[0], ast.stmt):
+            return self.body(items)
+        return [self.rewrite(item) if isinstance(item, ast.AST) else item for item in items]
 
     def within(self, names: Any, node: T) -> T:
         outer = self.inner
@@ -353,15 +352,14 @@ class _Preparer:
         self.prepared.names[key] = entry
 
     def constant(self, entry: Name, spelled: str) -> Name | Refusal:
-        root, _, rest = spelled.partition(".")
-        if root in self.namespace.cells:
+        if spelled.partition(".")[0] in self.namespace.cells:
             return entry
-        scope: Any = self.namespace.function.__globals__
-        if rest:
-            *modules, spelled = spelled.split(".")
-            for part in modules:
-                scope = vars(scope[part])
-        origin = outside_origin(scope, spelled)
+        scope: dict[str, Any] = self.namespace.function.__globals__
+        *modules, name = spelled.split(".")
+        for part in modules:
+            module: ModuleType = scope[part]
+            scope = vars(module)
+        origin = outside_origin(scope, name)
         if origin is None:
             return entry
         return Refusal(
@@ -467,6 +465,10 @@ class _Preparer:
 #: Stands in the table where a name was refused or has no meaning yet, so that the
 #: rest of the function is still judged. Never reaches a graph.
 PLACEHOLDER = Name("class", ref="")
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def _means_nothing(statement: ast.stmt) -> bool:

@@ -32,11 +32,12 @@ _LATER = {
 
 @dataclass(frozen=True, slots=True)
 class PendingFunction:
-    """A function that is to be compiled. `method` says that its first parameter
-    is `self`."""
+    """A function that is to be compiled. `function` is a FunctionType (which type
+    checkers would take for a method of this class); `method` says that its first
+    parameter is `self`."""
 
     name: str
-    function: FunctionType
+    function: Any
     method: bool
 
 
@@ -46,12 +47,12 @@ class Reach:
 
     definition: WorkflowDefinition
     final: bool
-    queue: list[PendingFunction] = field(default_factory=list)
-    names: dict[FunctionType, str] = field(default_factory=dict)
-    signatures: dict[str, inspect.Signature] = field(default_factory=dict)
-    attributes: dict[str, Name] = field(default_factory=dict)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    unresolved: dict[str, None] = field(default_factory=dict)
+    queue: list[PendingFunction] = field(default_factory=list[PendingFunction])
+    names: dict[FunctionType, str] = field(default_factory=dict[FunctionType, str])
+    signatures: dict[str, inspect.Signature] = field(default_factory=dict[str, inspect.Signature])
+    attributes: dict[str, Name] = field(default_factory=dict[str, Name])
+    diagnostics: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    unresolved: dict[str, None] = field(default_factory=dict[str, None])
 
     def report(self, source: Source, node: ast.AST, code: str, fact: str, fix: str) -> None:
         """Note a violation, unless one is known at this very place: a later pass
@@ -104,10 +105,10 @@ class Reach:
 
     def _class_attribute(self, cls: type, name: str, value: Any) -> Name | Refusal:
         static = isinstance(value, staticmethod)
-        function = value.__func__ if static else value
+        function: Any = value.__func__ if static else value
         function = getattr(function, AUTHORED, function)
-        if isinstance(value, (classmethod, property)):
-            kind = type(value).__name__
+        kind = type(value).__name__
+        if kind in ("classmethod", "property", "cached_property"):
             return Refusal(
                 "WM204",
                 f"`self.{name}` is a {kind}, which is not supported yet",

@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeGuard, Union, cast
 
 from waymark.errors import GraphError
 
@@ -31,7 +31,7 @@ _NODES: Mapping[str, type] = {
     "return": model.Return,
     "raise": model.Raise,
 }
-_NODE_NAMES = {cls: name for name, cls in _NODES.items()}
+_NODE_NAMES: Mapping[type, str] = {cls: name for name, cls in _NODES.items()}
 
 #: Fields that say where something stands in the author's file.
 LOCATIONS = frozenset({"span", "lines", "source", "path", "first_line"})
@@ -49,7 +49,7 @@ def from_document(document: str) -> Graph:
         data = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise GraphError(f"the graph's document is no JSON: {error}") from None
-    version = data.get("format") if isinstance(data, dict) else None
+    version = _object(data, "its top").get("format")
     if version != FORMAT:
         raise GraphError(f"the graph has format {version!r}; this version reads {FORMAT}")
     try:
@@ -66,10 +66,10 @@ _LINE_CHARACTERS = 100
 def _written(data: Any, depth: int) -> str:
     """JSON with what fits on a line on one line, so that people can read it."""
     flat = json.dumps(data, ensure_ascii=False)
-    if not isinstance(data, (dict, list)) or len(flat) + depth <= _LINE_CHARACTERS:
+    if not (_is_object(data) or _is_list(data)) or len(flat) + depth <= _LINE_CHARACTERS:
         return flat
     inner, pad = " " * (depth + 1), " " * depth
-    if isinstance(data, dict):
+    if _is_object(data):
         items = [
             f"{inner}{json.dumps(key, ensure_ascii=False)}: {_written(value, depth + 1)}"
             for key, value in data.items()
@@ -91,9 +91,9 @@ def plain(value: Any, *, locations: bool = True) -> Any:
             if locations or field.name not in LOCATIONS:
                 data[field.name] = plain(getattr(value, field.name), locations=locations)
         return data
-    if isinstance(value, tuple):
+    if _is_tuple(value):
         return [plain(item, locations=locations) for item in value]
-    if isinstance(value, dict):
+    if _is_object(value):
         return {key: plain(item, locations=locations) for key, item in value.items()}
     if isinstance(value, str) and "\n" in value:
         return {"lines": value.split("\n")}
@@ -102,7 +102,7 @@ def plain(value: Any, *, locations: bool = True) -> Any:
 
 @cache
 def _hints(cls: type) -> Mapping[str, Any]:
-    return typing.get_type_hints(cls, vars(model))
+    return typing.get_type_hints(cls, dict(vars(model)))
 
 
 def _odd(where: str, problem: str) -> GraphError:
@@ -116,9 +116,8 @@ def _read(data: Any, hint: Any, where: str) -> Any:
     if origin is tuple:
         return _read_tuple(data, arguments, where)
     if origin is dict:
-        if not isinstance(data, dict):
-            raise _odd(where, "not an object")
-        return {key: _read(item, arguments[1], f"{where}.{key}") for key, item in data.items()}
+        found = _object(data, where)
+        return {key: _read(item, arguments[1], f"{where}.{key}") for key, item in found.items()}
     if origin in (Union, types.UnionType):
         return _read_union(data, arguments, where)
     if origin is Literal:
@@ -126,20 +125,24 @@ def _read(data: Any, hint: Any, where: str) -> Any:
             raise _odd(where, f"{data!r} is none of {', '.join(map(str, arguments))}")
         return data
     if dataclasses.is_dataclass(hint):
-        return _read_object(data, typing.cast("type", hint), where)
+        return _read_object(data, cast("type", hint), where)
     return _read_scalar(data, hint, where)
 
 
-def _read_scalar(data: Any, hint: Any, where: str) -> Any:
-    if hint is str and isinstance(data, dict) and set(data) == {"lines"}:
+def _read_scalar(data: object, hint: Any, where: str) -> Any:
+    if hint is str and _is_object(data) and set(data) == {"lines"}:
         return "\n".join(_read(data["lines"], tuple[str, ...], where))
     if type(data) is not hint:
-        raise _odd(where, f"expected {hint.__name__}, found {type(data).__name__}")
+        raise _odd(where, f"expected {hint.__name__}, found {_type_name(data)}")
     return data
 
 
+def _type_name(value: object) -> str:
+    return type(value).__name__
+
+
 def _read_tuple(data: Any, arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    if not isinstance(data, list):
+    if not _is_list(data):
         raise _odd(where, "not a list")
     if len(arguments) == 2 and arguments[1] is Ellipsis:
         return tuple(
@@ -157,18 +160,36 @@ def _read_union(data: Any, arguments: tuple[Any, ...], where: str) -> Any:
     if type(None) in arguments:
         inner = next(hint for hint in arguments if hint is not type(None))
         return None if data is None else _read(data, inner, where)
-    name = data.get("node") if isinstance(data, dict) else None
+    found = _object(data, where)
+    name = found.get("node")
     cls = _NODES.get(name) if isinstance(name, str) else None
     if cls is None:
         raise _odd(where, f"{name!r} is no kind of node")
-    return _read_object({key: data[key] for key in data if key != "node"}, cls, where)
+    return _read_object({key: found[key] for key in found if key != "node"}, cls, where)
 
 
 def _read_object(data: Any, cls: type, where: str) -> Any:
-    if not isinstance(data, dict):
-        raise _odd(where, "not an object")
+    found = _object(data, where)
     hints = _hints(cls)
-    if set(data) != set(hints):
-        odd = ", ".join(sorted(set(data) ^ set(hints)))
+    if set(found) != set(hints):
+        odd = ", ".join(sorted(set(found) ^ set(hints)))
         raise _odd(where, f"missing or unknown: {odd}")
-    return cls(**{name: _read(data[name], hints[name], f"{where}.{name}") for name in hints})
+    return cls(**{name: _read(found[name], hints[name], f"{where}.{name}") for name in hints})
+
+
+def _object(data: Any, where: str) -> dict[str, Any]:
+    if not _is_object(data):
+        raise _odd(where, "not an object")
+    return data
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _is_tuple(value: object) -> TypeGuard[tuple[Any, ...]]:
+    return isinstance(value, tuple)

@@ -244,7 +244,7 @@ class Graph:
 
     workflow: str
     functions: tuple[Function, ...]
-    attributes: dict[str, Name] = field(default_factory=dict)
+    attributes: dict[str, Name] = field(default_factory=dict[str, Name])
     compiled_by: tuple[int, int] = (3, 11)
     lowest: tuple[int, int] = (3, 11)
     format: int = FORMAT
