@@ -13,7 +13,7 @@ from tests.runtime.stores import FlakyStore, HeldStore
 from tests.runtime.workflows import Chain, Crowd, Double, Hold, HoldTwo, Nap, Stage
 from waymark.authoring.registry import registry
 from waymark.authoring.workflow import definition_of
-from waymark.errors import RefusedData, StoreUnavailable
+from waymark.errors import RefusedData, StoppingError, StoreUnavailable
 from waymark.runtime.clock import VirtualClock
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.protocol import Store
@@ -259,6 +259,26 @@ async def test_stop_ends_although_the_database_is_gone(stage: Stage) -> None:
         await ownership.end()
     with pytest.raises(StoreUnavailable, match="whether it was is not known"):
         await submitting
+
+
+async def test_stop_tells_who_submitted_for_others(stage: Stage) -> None:
+    """Also a process that only submits leaves nobody waiting when it stops."""
+    store = FlakyStore()
+    runtime, ownership = await begin(store, drain_seconds=0.0, queues=())
+    await submit(runtime, Double, 1)
+    store.losses = ["before"] * 1000
+    store.arrived_fails = 1000
+    first = asyncio.create_task(submit(runtime, Double, 2))
+    await until(lambda: bool(runtime._writer.in_doubt()))
+    second = asyncio.create_task(run(runtime, Double, 3))
+    await asyncio.sleep(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("waymark.runtime.runtime.LAST_FLUSH_SECONDS", 0.05)
+        await ownership.end()
+    with pytest.raises(StoreUnavailable, match="whether it was is not known"):
+        await first
+    with pytest.raises(StoppingError, match="nothing of this submission was stored"):
+        await second
 
 
 async def test_sleeping_runs_survive_a_change_of_owner(stage: Stage) -> None:

@@ -99,6 +99,7 @@ class Runtime:
         scheduler.lease_holds = self._lease_holds
         scheduler.hint = store.hint
         scheduler.room = self._room
+        scheduler.passed_on = self._passed_on
         if clock.virtual:
             scheduler.at_rest = lambda: jump_when_at_rest(scheduler, self._waiters)
         self._programs = Programs(store)
@@ -326,6 +327,8 @@ class Runtime:
                 change.run.fail(
                     StoppingError("Waymark was stopped; nothing of this submission was stored")
                 )
+        for run in {change.run for change in self._writer.in_doubt()}:
+            run.fail(_stopped(run))
         for run in list(self._scheduler.runs.values()):
             run.fail(_stopped(run))
         self._waiters.fail_all(
@@ -351,6 +354,12 @@ class Runtime:
             self._sweep.nudge.set()
         else:
             self._waiters.look()
+
+    def _passed_on(self) -> None:
+        """A submission of ours is free for any worker; that may be us."""
+        self._sweep.more = True
+        if len(self._scheduler.runs) < self.settings.resident_runs_max:
+            self._sweep.nudge.set()
 
     def _room(self) -> None:
         if self._sweep.more:

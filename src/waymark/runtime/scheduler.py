@@ -29,9 +29,10 @@ from ..engine.outcomes import (
 )
 from ..errors import ValueDecodeError, WaymarkBug
 from ..store.records import NewRun, Release, RunEnd, RunState
+from ..values import dump_exception
 from .clock import Clock
 from .executor import Executor, Outcome
-from .live_run import Change, Ending, LiveRun, quarantine
+from .live_run import Change, Ending, LiveRun, RunSession, quarantine
 from .nudge import Nudge
 from .timers import Timers
 from .waiters import Waiters
@@ -61,6 +62,8 @@ class Scheduler:
         self.at_rest: Callable[[], None] | None = None
         #: Called when a run has left memory, so that others may be claimed.
         self.room: Callable[[], None] = lambda: None
+        #: Called when a submission that any worker may claim is committed.
+        self.passed_on: Callable[[], None] = lambda: None
         #: Called after a commit that ended or released runs, with a hint's topic.
         self.hint: Callable[[str], None] = lambda topic: None
         #: Set whenever nothing is left to handle.
@@ -260,11 +263,24 @@ class Scheduler:
         del run.attempts[effect]
         assert run.session is not None
         try:
-            advance = run.session.settle(effect, ok, payload, now_ns)
+            advance = self._settled(run.session, effect, ok, payload, now_ns)
         except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             self._broken(run, error)
         else:
             self._record(run, advance, None)
+
+    @staticmethod
+    def _settled(
+        session: RunSession, effect: int, ok: bool, payload: bytes, now_ns: int
+    ) -> Advance:
+        try:
+            return session.settle(effect, ok, payload, now_ns)
+        except ValueDecodeError as error:
+            if not ok:
+                raise
+            # What was encoded a moment ago cannot be read: a result of no use,
+            # and thus the action's failure. The session has not changed.
+            return session.settle(effect, False, dump_exception(error), now_ns)
 
     def _fire(self, run: LiveRun, timer: int, now_ns: int) -> None:
         if run.closed or run.session is None:
@@ -312,6 +328,7 @@ class Scheduler:
             if run.session is None:
                 self.waiters.adopt(run)
                 self._hints.add("runs")
+                self.passed_on()
         for command in change.commands:
             match command:
                 case StartAction():
@@ -341,6 +358,8 @@ class Scheduler:
             self.timers.drop_all(run)
         if run.waiters is not None:
             run.tell(Ending(run.workflow, end.state, end.result))
+        elif end.state == RunState.FAILED:
+            log.info("run %s of %s failed; its handle's result() tells how", run.id, run.workflow)
         self._hints.add("done")
 
 

@@ -141,6 +141,10 @@ class Writer:
         self._count_out(withdrawn)
         return withdrawn
 
+    def in_doubt(self) -> list[Change]:
+        """What was sent, or was about to be, and has not met its end."""
+        return [change for lane in self.lanes for batch in lane.sending for change in batch]
+
     async def serve(self, lane: Lane) -> None:
         """Flush one lane until cancelled."""
         loop = asyncio.get_running_loop()
