@@ -15,14 +15,15 @@ from .links import LinkedAction
 
 class ActionCall:
     """A call of an action. `arguments` is its recorded form, a copy taken when
-    the call expression was evaluated."""
+    the call expression was evaluated; `node` is where it is awaited."""
 
-    __slots__ = ("action", "arguments", "awaited")
+    __slots__ = ("action", "arguments", "awaited", "node")
 
     def __init__(self, action: LinkedAction, arguments: bytes) -> None:
         self.action = action
         self.arguments = arguments
         self.awaited = False
+        self.node = -1
 
     def __repr__(self) -> str:
         return f"<call of {self.action.name}>"

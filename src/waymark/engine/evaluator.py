@@ -3,11 +3,11 @@
 It answers the machine's requests (see the table in `machine`) and knows nothing
 of order or time. A frame is a list of cells, one for each variable of its
 function; code reaches them as closures do. Outcomes of futures wait in
-`outcomes` by the machine's numbers until somebody receives them.
+`outcomes` by the machine's keys until somebody receives them.
 
 What code raises is a value like any other here: it waits in `exception` until
 the machine has found who catches it. Only the errors that concern the run and
-not the program (a journal that does not fit) leave through `serve`.
+not the program (a journal that does not fit) leave as exceptions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _AWAIT, _EVALUATE, _RETURN, _TEST = int(Op.AWAIT), int(Op.EVALUATE), int(Op.RETU
 _ITERATE, _NEXT, _MATCH = int(Op.ITERATE), int(Op.NEXT), int(Op.MATCH)
 _UNBIND, _POP, _RERAISE = int(Op.UNBIND), int(Op.POP_EXCEPTION), int(Op.RERAISE)
 
-_STOP = object()
+_END_OF_ITERATION = object()
+_EFFECT_CHILD = (m.CHILD_EFFECT, -1)
 
 
 class Frame:
@@ -43,16 +44,16 @@ class Frame:
         self.cells = cells
         self.function = function
         self.handling: list[BaseException] = []
-        self.iterators: dict[int, Any] = {}
+        self.iterators: dict[int, Any] | None = None
         self.result: Any = None
 
 
 class Evaluator:
-    """Values of one run. Drive it with `serve` until it returns."""
+    """Values of one run. `evaluate`, `receive` and `serve` answer the machine's
+    EVALUATE, RECEIVE and all other requests."""
 
     __slots__ = (
         "_cancelled_error",
-        "_next_slot",
         "calls",
         "exception",
         "frames",
@@ -65,11 +66,12 @@ class Evaluator:
         self.program = program
         self.machine = machine
         self.frames: dict[int, Frame] = {}
+        #: What futures and direct waits came to, by key.
         self.outcomes: dict[int, Any] = {}
-        self.calls: dict[int, Awaitable] = {}  # begun by the machine, by slot
+        #: Actions that the machine has or has not begun, by the key that waits.
+        self.calls: dict[int, ActionCall] = {}
         self.exception: BaseException | None = None
-        self._next_slot = 0
-        self._cancelled_error: type[BaseException] = program.links.modules["asyncio"].CancelledError
+        self._cancelled_error = program.cancelled_error
 
     def begin(self, values: tuple[Any, ...]) -> None:
         """Make frame 0, of `run`, from its bound parameters."""
@@ -80,49 +82,38 @@ class Evaluator:
     def serve(self, request: int) -> None:
         """Do what the machine asks, and answer where it waits for an answer."""
         machine = self.machine
-        if request == m.EVALUATE:
-            self._evaluate(self.frames[machine.frame])
-        elif request == m.RECEIVE:
-            self._receive(self.frames[machine.frame])
-        elif request == m.FORGET:
-            self.outcomes.pop(machine.future, None)
+        if request == m.RESULT:
+            self._return_to_caller()
         elif request == m.DONE:
-            self.outcomes[machine.future] = self.frames.pop(machine.callee).result
-        elif request == m.RESULT:
-            result = self.frames.pop(machine.callee).result
-            self._bind(self.frames[machine.frame], result)
-            machine.proceed()
+            self._end_task()
         elif request == m.COLLECT:
             self._collect()
-        elif request == m.SLEPT:
-            call = self.calls.pop(machine.child)
-            self.outcomes[machine.future] = call.result if isinstance(call, SleepCall) else None
-        else:
-            self._serve_rare(request)
-
-    def _serve_rare(self, request: int) -> None:
-        machine = self.machine
-        if request == m.CATCH:
+        elif request == m.FORGET:
+            self.outcomes.pop(machine.future, None)
+        elif request == m.CATCH:
             frame = self.frames[machine.frame]
             frame.handling[machine.child :] = [self._take_exception()]
-        elif request == m.ENTER:
-            call = self.calls.pop(machine.child)
-            if not isinstance(call, HelperCall):
-                raise WaymarkBug(f"{call!r} has no frame")
-            function = self.program.functions[call.function]
-            self.frames[machine.frame] = Frame(function, call.values)
-        elif request == m.THROW:
-            self._raise(self.frames[machine.frame], self._cancelled_error())
         elif request == m.DROP:
             del self.frames[machine.frame]
         elif request == m.FAILED:
             self.outcomes[machine.future] = self._take_exception()
+        elif request == m.THROW:
+            self.outcomes.pop(machine.future, None)
+            self._raise(self.frames[machine.frame], self._cancelled_error())
         elif request == m.FIRST:
             error = self.outcomes.get(machine.child)
             cancelled = machine.frame == m.CANCELLED
             self.outcomes[machine.future] = self._cancelled_error() if cancelled else error
         else:
             raise WaymarkBug(f"unknown request {request}")
+
+    def _return_to_caller(self) -> None:
+        result = self.frames.pop(self.machine.callee).result
+        self._bind(self.frames[self.machine.frame], result)
+        self.machine.proceed()
+
+    def _end_task(self) -> None:
+        self.outcomes[self.machine.future] = self.frames.pop(self.machine.callee).result
 
     def _take_exception(self) -> BaseException:
         error, self.exception = self.exception, None
@@ -132,23 +123,28 @@ class Evaluator:
 
     # Evaluating
 
-    def _evaluate(self, frame: Frame) -> None:
+    def evaluate(self, frame: Frame, site: LinkedSite) -> None:
+        """Answer EVALUATE for the site at the machine's pc."""
         machine = self.machine
-        site = frame.function.sites[machine.pc]
-        if site is None:
-            raise WaymarkBug(f"nothing to evaluate at {machine.pc}")
         op = site.op
         try:
             if op == _AWAIT:
-                self._await(run_code(site, frame.cells, frame.function.namespace), site.node)
-            elif op == _EVALUATE:
-                run_code(site, frame.cells, frame.function.namespace)
-                machine.proceed()
+                self._await(run_code(site, frame), site.node)
             elif op == _RETURN:
-                frame.result = run_code(site, frame.cells, frame.function.namespace)
+                frame.result = run_code(site, frame)
+                if not site.leaves:
+                    machine.proceed()
+                elif machine.leave() == m.DONE:
+                    self._end_task()
+                else:
+                    self._return_to_caller()
+            elif op == _EVALUATE:
+                run_code(site, frame)
                 machine.proceed()
             elif op == _TEST:
-                machine.test(bool(run_code(site, frame.cells, frame.function.namespace)))
+                machine.test(bool(run_code(site, frame)))
+            elif op == _NEXT:
+                machine.test(self._next(frame, site))
             else:
                 self._evaluate_rare(frame, site)
         except (RecoveryMismatch, WaymarkBug, MachineError):
@@ -156,16 +152,18 @@ class Evaluator:
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
             self._raise(frame, _trimmed(error, frame.function.variables))
 
+    def _next(self, frame: Frame, site: LinkedSite) -> bool:
+        """Bind a loop's next item; False when there is none."""
+        assert frame.iterators is not None
+        item = next(frame.iterators[site.node], _END_OF_ITERATION)
+        if item is _END_OF_ITERATION:
+            del frame.iterators[site.node]
+            return False
+        frame.cells[site.target].cell_contents = item
+        return True
+
     def _evaluate_rare(self, frame: Frame, site: LinkedSite) -> None:
         machine, op = self.machine, site.op
-        if op == _NEXT:
-            item = next(frame.iterators[site.node], _STOP)
-            if item is _STOP:
-                del frame.iterators[site.node]
-            else:
-                frame.cells[site.target].cell_contents = item
-            machine.test(item is not _STOP)
-            return
         if op == _MATCH:
             matches = self._matches(frame, site)
             if matches and site.target >= 0:
@@ -173,7 +171,9 @@ class Evaluator:
             machine.test(matches)
             return
         if op == _ITERATE:
-            frame.iterators[site.node] = iter(run_code(site, frame.cells, frame.function.namespace))
+            if frame.iterators is None:
+                frame.iterators = {}
+            frame.iterators[site.node] = iter(run_code(site, frame))
         elif op == _UNBIND:
             _unbind(frame.cells[site.target])
         elif op == _POP:
@@ -187,7 +187,7 @@ class Evaluator:
         """Whether `except <types>` takes the exception being handled."""
         if site.code is None:
             return True
-        types = run_code(site, frame.cells, frame.function.namespace)
+        types = run_code(site, frame)
         for cls in types if isinstance(types, tuple) else (types,):
             if not (isinstance(cls, type) and issubclass(cls, BaseException)):
                 raise TypeError(
@@ -199,62 +199,62 @@ class Evaluator:
 
     def _await(self, value: Any, node: int) -> None:
         machine = self.machine
-        if type(value) is ActionCall:
-            machine.wait_effect(self._begin(value), node)
-        elif type(value) is HelperCall:
-            machine.wait_helper(value.function, self._begin(value))
-        elif type(value) is SleepCall:
-            machine.wait_sleep(self._begin(value), value.delay_ns, node)
-        elif type(value) is GatherCall:
+        kind = type(value)
+        if kind is ActionCall:
+            _take(value)
+            value.node = node
+            self.calls[~machine.current().number] = value
+            machine.wait_effect()
+        elif kind is HelperCall:
+            _take(value)
+            function = self.program.functions[value.function]
+            self.frames[machine.wait_helper(value.function)] = Frame(function, value.values)
+        elif kind is SleepCall:
+            _take(value)
+            self.outcomes[~machine.current().number] = value.result
+            machine.wait_sleep(value.delay_ns)
+        elif kind is GatherCall:
             machine.wait_future(self._gather(value, node))
         else:
-            raise TypeError(f"object {type(value).__name__} can't be used in 'await' expression")
-
-    def _begin(self, call: Awaitable) -> int:
-        """Take an awaitable, which can be done once, and give it a slot."""
-        if call.awaited:
-            raise RuntimeError("cannot reuse already awaited coroutine")
-        call.awaited = True
-        slot = self._next_slot
-        self._next_slot = slot + 1
-        self.calls[slot] = call
-        return slot
+            raise TypeError(f"object {kind.__name__} can't be used in 'await' expression")
 
     def _gather(self, gather: GatherCall, node: int) -> int:
-        """Nested gathers begin first: Python has called them by then."""
+        """Begin a gather. Nested ones begin first: Python has called them by then."""
         known: dict[int, int] = {}
         for child in gather.children:
-            if isinstance(child, GatherCall) and id(child) not in known:
+            if type(child) is GatherCall and id(child) not in known:
                 known[id(child)] = self._gather(child, node)
+        number, frame = self.machine.next_future, self.machine.frames
         children = []
-        next_future = self.machine.next_future()
         for child in gather.children:
             if id(child) in known:
-                children.append((m.CHILD_FUTURE, known[id(child)], -1))
+                children.append((m.CHILD_FUTURE, known[id(child)]))
                 continue
-            known[id(child)] = next_future
-            next_future += 1
-            children.append(self._child(child))
-        return self.machine.gather(gather.collects, children, node)
-
-    def _child(self, child: Awaitable) -> tuple[int, int, int]:
-        slot = self._begin(child)
-        if type(child) is ActionCall:
-            return (m.CHILD_EFFECT, -1, slot)
-        if type(child) is HelperCall:
-            return (m.CHILD_HELPER, child.function, slot)
-        assert isinstance(child, SleepCall)
-        return (m.CHILD_SLEEP, child.delay_ns, slot)
+            _take(child)
+            if type(child) is ActionCall:
+                child.node = node
+                self.calls[number] = child
+                children.append(_EFFECT_CHILD)
+            elif type(child) is HelperCall:
+                function = self.program.functions[child.function]
+                self.frames[frame] = Frame(function, child.values)
+                frame += 1
+                children.append((m.CHILD_HELPER, child.function))
+            elif type(child) is SleepCall:
+                self.outcomes[number] = child.result
+                children.append((m.CHILD_SLEEP, child.delay_ns))
+            known[id(child)] = number
+            number += 1
+        return self.machine.gather(gather.collects, children)
 
     # Outcomes
 
-    def _receive(self, frame: Frame) -> None:
-        """Bind the outcome of what the frame waited for, or raise it."""
+    def receive(self, frame: Frame) -> None:
+        """Answer RECEIVE: bind the outcome of what the frame waited for, or raise it."""
         machine = self.machine
-        number = machine.future
-        state = machine.futures[number].state
-        value = self.outcomes.pop(number, None)
-        machine.received(number)
+        key = machine.future
+        value = self.outcomes.pop(key, None)
+        state = machine.received(key)
         if state == m.RESOLVED:
             self._bind(frame, value)
             machine.proceed()
@@ -269,11 +269,15 @@ class Evaluator:
             frame.cells[site.target].cell_contents = value
 
     def _collect(self) -> None:
+        number = self.machine.future
         outcomes, cancelled = self.outcomes, self._cancelled_error
-        outcomes[self.machine.future] = [
-            cancelled() if state == m.CANCELLED else outcomes.get(child)
-            for child, state in self.machine.members(self.machine.future)
+        members = self.machine.collected(number)
+        results = [
+            cancelled() if state == m.CANCELLED else outcomes.get(child) for child, state in members
         ]
+        for child, _ in members:
+            outcomes.pop(child, None)
+        outcomes[number] = results
 
     # Raising
 
@@ -299,10 +303,17 @@ class Evaluator:
         task = self.machine.task
         if task is None:
             return None
-        for caller, _, _ in reversed(task.callers):
+        for caller, _, _ in reversed(task.callers or ()):
             if self.frames[caller].handling:
                 return self.frames[caller].handling[-1]
         return None
+
+
+def _take(call: Awaitable) -> None:
+    """An awaitable can be awaited once, as a coroutine."""
+    if call.awaited:
+        raise RuntimeError("cannot reuse already awaited coroutine")
+    call.awaited = True
 
 
 def _in_chain(error: BaseException, handled: BaseException) -> bool:

@@ -57,11 +57,13 @@ class Op(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What the evaluator needs at one pc."""
+    """What the evaluator needs at one pc. `leaves` marks a RETURN that leaves the
+    frame at once, with nothing to unwind."""
 
     node: int
     code: Code | None = None
     target: str | None = None
+    leaves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class _Flattener:
             case Try():
                 self.try_(node)
             case Return():
-                self.emit(Op.RETURN, Site(node.id, node.value))
+                self.emit(Op.RETURN, Site(node.id, node.value, leaves=not self.blocks))
                 self.unwind(0)
                 self.emit(Op.LEAVE)
             case Raise(code=None):
@@ -282,7 +284,7 @@ def flatten(function: Function) -> FlatFunction:
     """The flat form of one function. Falling off its end returns None."""
     flattener = _Flattener()
     flattener.body(function.body)
-    flattener.emit(Op.RETURN, Site(-1))
+    flattener.emit(Op.RETURN, Site(-1, leaves=True))
     flattener.emit(Op.LEAVE)
     return FlatFunction(
         tuple(flattener.ops),

@@ -2,19 +2,25 @@
 
 Everything here is a small integer or holds only such. The numbers are part of
 the interface that a twin of the machine in another language keeps.
+
+A future is PENDING, then RESOLVED, ERROR or CANCELLED once, and never goes back.
+There are three kinds: `Task` (a stack of frames), `Call` (a task that is just an
+action or a sleep) and `Gather`. What a frame awaits directly, an action or a
+sleep, has no future of its own: the outcome goes to the task, by the key `~task`
+(`-1 - task`), so that the commonest await of all costs no object.
 """
 
 from __future__ import annotations
 
 # Requests
-IDLE, EVALUATE, RECEIVE, THROW, RESULT, CATCH, ENTER = range(7)
-DROP, DONE, FAILED, SLEPT, COLLECT, FIRST, FORGET = range(7, 14)
+IDLE, EVALUATE, RECEIVE, THROW, RESULT, CATCH = range(6)
+DROP, DONE, FAILED, COLLECT, FIRST, FORGET = range(6, 12)
 
 # States of a future
 PENDING, RESOLVED, ERROR, CANCELLED = range(4)
 
-# Kinds of a future
-TASK, CALL, WAIT, GATHER = range(4)
+# What a task waits for, besides a future's number
+NOTHING, DIRECT = -1, -2
 
 # Kinds of a child of a gather; the argument of each
 CHILD_EFFECT = 0  # none
@@ -23,74 +29,90 @@ CHILD_HELPER = 2  # the function
 CHILD_FUTURE = 3  # a future that exists
 
 # Commands, each with a number and a detail
-START_EFFECT = 0  # effect, its future
+START_EFFECT = 0  # effect, the key of whoever waits for it
 START_TIMER = 1  # timer, deadline in ns
-CANCEL_EFFECT = 2  # effect, node
+CANCEL_EFFECT = 2  # effect
 DROP_TIMER = 3  # timer
 END = 4  # state of the main task
 
 
 class Future:
-    """One future. `waiters` are items for the ready queue when it ends.
+    """What all kinds share. `waiters` are pairs for the ready queue, scheduled
+    with the future's number when it ends."""
 
-    A CALL or WAIT carries its `effect` or `timer` once begun, and before that
-    `slot` (the evaluator's handle of the call) and `delay_ns` (negative for an
-    action). A GATHER has `children` (repeated where one awaitable stood twice).
-    """
+    __slots__ = ("state", "waiters")
 
-    __slots__ = (
-        "cancel_requested",
-        "children",
-        "collects",
-        "delay_ns",
-        "effect",
-        "kind",
-        "missing",
-        "node",
-        "outcome",
-        "slot",
-        "state",
-        "timer",
-        "waiters",
-    )
-
-    def __init__(self, kind: int, node: int, slot: int = -1, delay_ns: int = -1) -> None:
-        self.kind = kind
-        self.node = node
-        self.slot = slot
-        self.delay_ns = delay_ns
+    def __init__(self) -> None:
         self.state = PENDING
-        self.outcome = PENDING  # of a CALL, between its end and its turn
-        self.waiters: tuple[tuple[int, int, int], ...] = ()
-        self.effect = -1
-        self.timer = -1
-        self.children: tuple[int, ...] = ()
-        self.missing = 0
-        self.collects = False
-        self.cancel_requested = False
+        self.waiters: tuple[tuple[int, int], ...] = ()
 
     def __repr__(self) -> str:
-        kind = ("task", "call", "wait", "gather")[self.kind]
-        state = ("pending", "done", "error", "cancelled")[self.state]
-        return f"<{kind} {state} node={self.node} effect={self.effect} timer={self.timer}>"
+        state = ("pending", "resolved", "error", "cancelled")[self.state]
+        return f"<{type(self).__name__} {state}>"
 
 
-class Task:
+class Task(Future):
     """A stack of frames. The top frame is `frame`, `function`, `pc`; `callers`
-    holds those below. `waiting` is the future it waits for, or -1; `fresh` is
-    True until its first step (a cancellation then cannot be caught)."""
+    holds those below. `waiting` is the number of a future, NOTHING or DIRECT;
+    then `effect` or `timer` says for what and `woken` how it ended. `fresh` is
+    True until the first step: a cancellation then cannot be caught."""
 
-    __slots__ = ("callers", "frame", "fresh", "function", "future", "must_cancel", "pc", "waiting")
+    __slots__ = (
+        "callers",
+        "effect",
+        "frame",
+        "fresh",
+        "function",
+        "must_cancel",
+        "number",
+        "pc",
+        "timer",
+        "waiting",
+        "woken",
+    )
 
-    def __init__(self, future: int, frame: int, function: int) -> None:
-        self.future = future
+    def __init__(self, number: int, frame: int, function: int) -> None:
+        self.state = PENDING
+        self.waiters = ()
+        self.number = number
         self.frame = frame
         self.function = function
         self.pc = 0
-        self.callers: list[tuple[int, int, int]] = []
-        self.waiting = -1
+        self.callers: list[tuple[int, int, int]] | None = None
+        self.waiting = NOTHING
+        self.woken = PENDING
+        self.effect = -1
+        self.timer = -1
         self.must_cancel = False
         self.fresh = True
 
-    def __repr__(self) -> str:
-        return f"<task {self.future} frame={self.frame} pc={self.pc} waiting={self.waiting}>"
+
+class Call(Future):
+    """A task of a gather that is just an action (`delay_ns` negative) or a sleep.
+    `outcome` is its state to be, between its end and its turn."""
+
+    __slots__ = ("cancel_requested", "delay_ns", "effect", "outcome", "timer")
+
+    def __init__(self, delay_ns: int) -> None:
+        self.state = PENDING
+        self.waiters = ()
+        self.delay_ns = delay_ns
+        self.effect = -1
+        self.timer = -1
+        self.outcome = PENDING
+        self.cancel_requested = False
+
+
+class Gather(Future):
+    """`children` are futures, one repeated where its awaitable stood twice;
+    `missing` counts those that have not reported."""
+
+    __slots__ = ("cancel_requested", "children", "collects", "missing")
+
+    def __init__(self, children: tuple[int, ...], missing: int, collects: bool) -> None:
+        self.state = PENDING
+        self.waiters = ()
+        self.children = children
+        self.missing = missing
+        self.collects = collects
+        self.cancel_requested = False

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from waymark.values import TypeRegistry
 
 
 class LinkedArguments(Protocol):
@@ -52,12 +55,6 @@ class LinkedWorkflow(Protocol):
     def result_plan(self) -> LinkedPlan: ...
 
 
-class TypeLookup(Protocol):
-    """Finds a class by `module:qualname` among registered types only."""
-
-    def resolve(self, ref: str) -> type | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Links:
     """The process's side of a graph.
@@ -69,6 +66,6 @@ class Links:
 
     actions: Callable[[str], LinkedAction | None]
     workflows: Callable[[str], LinkedWorkflow | None]
-    types: TypeLookup
+    types: TypeRegistry
     modules: Mapping[str, ModuleType]
     pure: Callable[[str], Callable[..., Any] | None]

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import CodeType, FunctionType
-from typing import Any, TypeVar
+from functools import partial
+from types import CellType, CodeType, FunctionType
+from typing import Any, Protocol, TypeVar
 
 from waymark.errors import GraphError, UnresolvedActionError
 from waymark.graph.model import HIDDEN, Code, Function, Graph, Name
@@ -29,7 +31,7 @@ from waymark.values import freeze, plan_for
 from .awaitables import GatherCall, HelperCall, SleepCall, action_stub
 from .flat import FlatFunction, Site, flatten
 from .guards import Guards, make_frozenset, make_set, plain_type
-from .links import Links
+from .links import LinkedWorkflow, Links
 from .tape import Tape
 
 _GET, _OWNER, _MAKE = f"{HIDDEN}get", f"{HIDDEN}owner", f"{HIDDEN}make"
@@ -46,13 +48,16 @@ _PARAMETER_FORMS = {
 @dataclass(frozen=True, slots=True)
 class LinkedSite:
     """What the evaluator runs at one pc. `free` are indices of the variables
-    that `code` reaches, in the order of its free names; `target` is one too."""
+    that `code` reaches, in the order of its free names; `target` is one too.
+    `name` is the index of the variable where the code is just its name, else -1."""
 
     op: int
     node: int
     code: CodeType | None
     free: tuple[int, ...]
     target: int
+    leaves: bool
+    name: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,9 @@ class Program:
     functions: tuple[LinkedFunction, ...]
     flat: tuple[FlatFunction, ...]
     tape: Tape
-
-    @property
-    def workflow(self) -> str:
-        return self.graph.workflow
-
-    def missing(self) -> list[str]:
-        """Names of actions that no registered code provides now."""
-        return [ref for ref in action_refs(self.graph) if self.links.actions(ref) is None]
+    workflow: str
+    definition: LinkedWorkflow
+    cancelled_error: type[BaseException]
 
 
 def action_refs(graph: Graph) -> list[str]:
@@ -104,10 +104,26 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
             "import the module that defines it before waymark.start(), or give the action "
             "its old name in aliases="
         )
+    definition = links.workflows(graph.workflow)
+    if definition is None:
+        raise UnresolvedActionError(
+            f"workflow {graph.workflow} is registered by no imported module; import the module "
+            "that defines it before waymark.start()"
+        )
     tape = Tape(links.types)
     linker = _Linker(graph, hash, links, Guards(tape))
     functions = tuple(linker.link(function) for function in graph.functions)
-    return Program(graph, hash, links, functions, tuple(f.flat for f in functions), tape)
+    return Program(
+        graph,
+        hash,
+        links,
+        functions,
+        tuple(function.flat for function in functions),
+        tape,
+        graph.workflow,
+        definition,
+        links.modules["asyncio"].CancelledError,
+    )
 
 
 class _Linker:
@@ -145,9 +161,7 @@ class _Linker:
         exec(self.binders[self.indices[function.name]], defaults, made)  # noqa: S102 - our own text
         bind: Callable[..., tuple[Any, ...]] = made["bind"]
         bind.__qualname__ = function.name
-        if function.method:
-            return lambda *args, **kwargs: bind(None, *args, **kwargs)
-        return bind
+        return partial(bind, None) if function.method else bind
 
     # Names
 
@@ -427,7 +441,8 @@ def _linked_site(
 ) -> LinkedSite:
     free = tuple(index[name] for name in code.co_freevars) if code is not None else ()
     target = -1 if site.target is None else index.get(site.target, -1)
-    return LinkedSite(op, site.node, code, free, target)
+    name = -1 if site.code is None else index.get(site.code.text, -1)
+    return LinkedSite(op, site.node, code, free, target, site.leaves, name)
 
 
 def _binder(function: Function) -> CodeType:
@@ -456,12 +471,23 @@ def _binder(function: Function) -> CodeType:
     return compile(ast.fix_missing_locations(module), "<parameters>", "exec", dont_inherit=True)
 
 
-def run_code(site: LinkedSite, cells: list[Any], namespace: dict[str, Any]) -> Any:
+class RunningFrame(Protocol):
+    """What code needs of a frame."""
+
+    cells: list[CellType]
+    function: LinkedFunction
+
+
+def run_code(site: LinkedSite, frame: RunningFrame) -> Any:
     """Evaluate one site's code over a frame's cells."""
     code = site.code
     if code is None:
         return None
+    cells = frame.cells
+    if site.name >= 0:
+        with contextlib.suppress(ValueError):  # unbound: let Python say so
+            return cells[site.name].cell_contents
     if site.free:
         closure = tuple([cells[i] for i in site.free])
-        return FunctionType(code, namespace, None, None, closure)()
-    return FunctionType(code, namespace)()
+        return FunctionType(code, frame.function.namespace, None, None, closure)()
+    return FunctionType(code, frame.function.namespace)()

@@ -21,16 +21,16 @@ left for others to claim begins with the claim, its first entry.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
+from zlib import crc32
 
 from waymark.errors import RecoveryMismatch, ValueEncodeError, WaymarkBug
-from waymark.values import dump_exception, load_exception, plan_for
+from waymark.values import dump_exception, load_exception
 
 from . import futures as m
-from .awaitables import ActionCall
 from .evaluator import Evaluator
 from .links import LinkedAction
 from .machine import Machine
@@ -51,6 +51,15 @@ from .tape import join_items, split_items
 RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM = range(1, 7)
 
 
+# Named tuples made without their Python-level constructor: the hot path makes
+# three of these for each action call.
+_entry = partial(tuple.__new__, Entry)
+_start = partial(tuple.__new__, StartAction)
+_advance = partial(tuple.__new__, Advance)
+
+_NOTHING = Advance([], [])
+
+
 class Recorded(NamedTuple):
     """A journal entry as read back; store rows have these fields and more."""
 
@@ -61,13 +70,6 @@ class Recorded(NamedTuple):
     digest: int
     at_ns: int
     payload: bytes
-
-
-class _Effect(NamedTuple):
-    action: LinkedAction
-    node: int
-    digest: int
-    arguments: bytes
 
 
 class Session:
@@ -95,7 +97,8 @@ class Session:
         self.finished = False
         self._machine = Machine(program.flat)
         self._evaluator = Evaluator(program, self._machine)
-        self._effects: dict[int, _Effect] = {}
+        #: Pending effects: the action, and the command that asks for it.
+        self._effects: dict[int, tuple[LinkedAction, StartAction]] = {}
         self._began_ns = 0
         self._entries: list[Entry] = []
         self._commands: list[Command] = []
@@ -115,19 +118,22 @@ class Session:
         known = self._effects.get(effect)
         if known is None:
             self._machine.settle(effect, ok, now_ns)
-            return Advance([], [])
-        value = self._decode(known.action, ok, payload)
+            return _NOTHING
+        action, command = known
+        value = self._decode(action, ok, payload)
+        self.seq = seq = self.seq + 1
         kind = RESULT if ok else ERROR
-        self._append(kind, effect, (known.node, known.digest), now_ns, payload)
+        self._entries.append(
+            _entry((seq, kind, effect, command.node, command.digest, now_ns, payload))
+        )
         self._deliver(effect, ok, value, now_ns)
         return self._flush()
 
     def fire(self, timer: int, now_ns: int) -> Advance:
         """A timer's time has come. One that was dropped makes nothing."""
-        future = self._machine.fire(timer, now_ns)
-        if future < 0:
-            return Advance([], [])
-        self._append(TIMER, timer, (self._machine.futures[future].node, 0), now_ns)
+        if self._machine.fire(timer, now_ns) is None:
+            return _NOTHING
+        self._append(TIMER, timer, (-1, 0), now_ns)
         self._run()
         return self._flush()
 
@@ -164,7 +170,7 @@ class Session:
                 self._feed_outcome(entry)
             case 5:
                 self.seq = entry.seq
-                if self._machine.fire(entry.effect, entry.at_ns) < 0:
+                if self._machine.fire(entry.effect, entry.at_ns) is None:
                     raise RecoveryMismatch(f"timer {entry.effect} of entry {entry.seq} is unknown")
                 self._run()
             case 6:
@@ -176,15 +182,15 @@ class Session:
         known = self._effects.get(entry.effect)
         if known is None:
             raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
-        if (known.node, known.digest) != (entry.node, entry.digest):
+        action, command = known
+        if (command.node, command.digest) != (entry.node, entry.digest):
             raise RecoveryMismatch(
-                f"effect {entry.effect} is a call of {known.action.name} at node {known.node} now, "
+                f"effect {entry.effect} is a call of {action.name} at node {command.node} now, "
                 f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
             )
         self.seq = entry.seq
         ok = entry.kind == RESULT
-        value = self._decode(known.action, ok, entry.payload)
-        self._deliver(entry.effect, ok, value, entry.at_ns)
+        self._deliver(entry.effect, ok, self._decode(action, ok, entry.payload), entry.at_ns)
 
     def _feed_claim(self, input: bytes, entry: Recorded) -> None:
         self.seq = entry.seq
@@ -200,12 +206,10 @@ class Session:
     # Running
 
     def _start(self, input: bytes, now_ns: int) -> None:
-        workflow = self.program.links.workflows(self.program.workflow)
-        if workflow is None:
-            raise WaymarkBug(f"workflow {self.program.workflow} is not registered")
-        args, kwargs = workflow.arguments.unpack(input)
+        program = self.program
+        args, kwargs = program.definition.arguments.unpack(input)
         self._began_ns = now_ns
-        self._evaluator.begin(self.program.functions[0].bind(*args, **kwargs))
+        self._evaluator.begin(program.functions[0].bind(*args, **kwargs))
         self._machine.start(now_ns)
         self._run()
 
@@ -215,27 +219,33 @@ class Session:
         return load_exception(payload, self.program.links.types)
 
     def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
-        future = self._machine.settle(effect, ok, now_ns)
+        key = self._machine.settle(effect, ok, now_ns)
+        if key is None:
+            raise WaymarkBug(f"effect {effect} is pending here and over in the machine")
         del self._effects[effect]
-        self._evaluator.outcomes[future] = value
+        self._evaluator.outcomes[key] = value
         self._run()
 
     def _run(self) -> None:
         """Drive the machine until nothing is ready."""
         machine, evaluator, tape = self._machine, self._evaluator, self.program.tape
+        poll, frames = machine.poll, evaluator.frames
         tape.clock_ns = machine.now_ns - self._began_ns
-        while request := machine.poll():
-            if request != m.EVALUATE:
+        while request := poll():
+            if request == m.EVALUATE:
+                frame, pc = frames[machine.frame], machine.pc
+                site = frame.function.sites[pc]
+                if site is None:
+                    raise WaymarkBug(f"nothing to evaluate at {pc}")
+                if self._expected:
+                    self._rewind(site.node, pc)
+                evaluator.evaluate(frame, site)
+                if tape.recorded or tape.replayed is not None:
+                    self._keep_tape(site.node, pc)
+            elif request == m.RECEIVE:
+                evaluator.receive(frames[machine.frame])
+            else:
                 evaluator.serve(request)
-                continue
-            pc = machine.pc
-            site = evaluator.frames[machine.frame].function.sites[pc]
-            node = -1 if site is None else site.node
-            if self._expected:
-                self._rewind(node, pc)
-            evaluator.serve(request)
-            if tape.recorded or tape.replayed is not None:
-                self._keep_tape(node, pc)
         if machine.commands:
             self._translate()
 
@@ -284,20 +294,16 @@ class Session:
                 self.finished = True
                 self._commands.append(self._finish(number))
 
-    def _start_action(self, effect: int, future: int) -> StartAction:
-        machine_future = self._machine.futures[future]
-        call = self._evaluator.calls.pop(machine_future.slot)
-        if not isinstance(call, ActionCall):
-            raise WaymarkBug(f"{call!r} is no action")
+    def _start_action(self, effect: int, key: int) -> StartAction:
+        call = self._evaluator.calls.pop(key)
         arguments = call.arguments
-        node = machine_future.node
-        known = _Effect(call.action, node, signed_crc(arguments), arguments)
-        self._effects[effect] = known
-        return StartAction(effect, node, call.action.name, arguments, known.digest)
+        command = _start((effect, call.node, call.action.name, arguments, signed_crc(arguments)))
+        self._effects[effect] = (call.action, command)
+        return command
 
     def _cancel_effect(self, effect: int) -> None:
         """The engine ended an effect itself: that is its one recorded outcome."""
-        known = self._effects.pop(effect)
+        _, known = self._effects.pop(effect)
         self._commands.append(CancelEffect(effect))
         if self._expected is None:
             at_ns = self._machine.now_ns
@@ -312,21 +318,17 @@ class Session:
         digest = self._machine.digest()
         outcome = self._evaluator.outcomes.pop(0)
         if state == m.RESOLVED:
-            workflow = self.program.links.workflows(self.program.workflow)
-            plan = workflow.result_plan if workflow else plan_for(Any, self.program.links.types)
             try:
-                return Finish(True, False, plan.dumps(outcome, "result"), digest)
+                payload = self.program.definition.result_plan.dumps(outcome, "result")
             except ValueEncodeError as error:
                 return Finish(False, False, dump_exception(error), digest)
+            return Finish(True, False, payload, digest)
         return Finish(False, state == m.CANCELLED, dump_exception(outcome), digest)
 
     def _outstanding(self) -> list[Command]:
         """Commands for everything that is still awaited."""
         over = [command for command in self._commands if isinstance(command, Finish)]
-        actions: list[Command] = [
-            StartAction(effect, known.node, known.action.name, known.arguments, known.digest)
-            for effect, known in self._effects.items()
-        ]
+        actions: list[Command] = [command for _, command in self._effects.values()]
         timers: list[Command] = [
             SetTimer(timer, deadline) for timer, (_, deadline) in self._machine.timers.items()
         ]
@@ -342,12 +344,11 @@ class Session:
         self._entries.append(Entry(self.seq, kind, effect, *known, at_ns, payload))
 
     def _flush(self) -> Advance:
-        advance = Advance(self._entries, self._commands)
+        entries, commands = self._entries, self._commands
         self._entries, self._commands = [], []
-        return advance
+        return _advance((entries, commands))
 
 
 def signed_crc(data: bytes) -> int:
-    """crc32 as a signed 32-bit number, which Postgres has a type for."""
-    checksum = zlib.crc32(data)
-    return checksum - (1 << 32) if checksum >= 1 << 31 else checksum
+    """crc32, moved into the signed 32 bits that Postgres has a type for."""
+    return crc32(data) - 0x80000000

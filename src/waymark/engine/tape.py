@@ -21,9 +21,7 @@ from collections.abc import Callable
 from typing import Any
 
 from waymark.errors import ImpureCallError, RecoveryMismatch, WaymarkError
-from waymark.values import dump_exception, load_exception, mutable_parts, plan_for
-
-from .links import TypeLookup
+from waymark.values import TypeRegistry, dump_exception, load_exception, mutable_parts, plan_for
 
 _OPEN, _SEPARATOR, _CLOSE = b"[", b",\n", b"]"
 
@@ -46,8 +44,8 @@ class Tape:
 
     __slots__ = ("_plan", "_types", "clock_ns", "recorded", "replayed")
 
-    def __init__(self, types: Any) -> None:
-        self._types: TypeLookup = types
+    def __init__(self, types: TypeRegistry) -> None:
+        self._types = types
         self._plan = plan_for(Any, types)
         self.recorded: list[bytes] = []
         #: Items still to be popped, the next one last; None when recording.
