@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import cast
@@ -21,7 +22,9 @@ from ..engine.program import Program, load_program
 from ..engine.session import Session
 from ..errors import GraphError, UnresolvedActionError, ValueDecodeError
 from ..graph.codec import from_document
+from ..graph.fingerprint import fingerprint
 from ..graph.operations import STDLIB_MODULES
+from ..graph.validation import validate
 from ..store.protocol import Store
 from .live_run import RunSession
 
@@ -102,6 +105,12 @@ class Programs:
             return f"its graph {hash.hex()} is not in the database"
         try:
             graph = from_document(document)
+            validate(graph)
+            if fingerprint(graph) != hash:
+                raise GraphError("its content is not what its hash says; the row was edited")
+            if graph.lowest > sys.version_info[:2]:
+                needed = ".".join(map(str, graph.lowest))
+                return f"its graph needs Python {needed} or newer, this is {sys.version.split()[0]}"
             if registry.workflow(graph.workflow) is None:
                 return (
                     f"workflow {graph.workflow} is registered by no imported module; import the"
