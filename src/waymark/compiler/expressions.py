@@ -15,9 +15,9 @@ from collections.abc import Collection, Sequence
 from waymark.graph.model import Await, AwaitKind, Branch, Node
 
 from .calls import Callee, action_refs, callee_of
-from .comprehensions import unrolled
+from .comprehensions import Awaiting, unrolled
 from .lowering import UNNUMBERED, Lowering, load
-from .purity import awaits_inside_generator, has_await, is_comprehension
+from .purity import awaits_inside_generator, has_await
 
 
 def lower_expression(to: Lowering, node: ast.expr) -> ast.expr:
@@ -41,7 +41,7 @@ def lower_expression(to: Lowering, node: ast.expr) -> ast.expr:
             return _text(to, node)
         case ast.Lambda() | ast.GeneratorExp() if not _generator_of_first(node):
             return _refused(to, node)
-        case _ if is_comprehension(node):
+        case ast.ListComp() | ast.SetComp() | ast.DictComp():
             return _comprehension(to, node)
         case _:
             return _operands(to, node)
@@ -274,8 +274,7 @@ def _walrus(to: Lowering, node: ast.NamedExpr) -> ast.expr:
     return load(name, node)
 
 
-def _comprehension(to: Lowering, node: ast.expr) -> ast.expr:
-    assert isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp))
+def _comprehension(to: Lowering, node: Awaiting) -> ast.expr:
     node.generators[0].iter = lower_expression(to, node.generators[0].iter)
     if not has_await(node):
         return node

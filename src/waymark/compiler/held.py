@@ -19,12 +19,10 @@ def check_held(prepared: Prepared, body: Sequence[Node], reach: Reach) -> None:
     held = dict(_held(prepared.body))
     if not held:
         return
-    uses: dict[str, int] = {}
-    for node in walk(tuple(body)):
-        for name in _names(node):
-            uses[name] = uses.get(name, 0) + 1
+    nodes = [(node, _reads(node), _writes(node)) for node in walk(tuple(body))]
     for name, where in held.items():
-        if uses.get(name, 0) > 1:
+        made = {id(node) for node, _, writes in nodes if name in writes}
+        if any(name in reads and made - {id(node)} for node, reads, _ in nodes):
             what = _WHAT[type(where).__name__]
             fix = "make it again where it is needed" + (
                 ", or build a list" if what == "generator" else ", or mark a function @waymark.pure"
@@ -56,14 +54,15 @@ def _held(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
                     pass
 
 
-def _names(node: Node) -> set[str]:
-    found: set[str] = set()
-    for code in codes_of(node):
-        found.update(code.reads, code.writes)
-    return found
+def _reads(node: Node) -> set[str]:
+    return {name for code in _codes(node) for name in code.reads}
 
 
-def codes_of(node: Node) -> Iterator[Code]:
+def _writes(node: Node) -> set[str]:
+    return {name for code in _codes(node) for name in code.writes}
+
+
+def _codes(node: Node) -> Iterator[Code]:
     """The code of one node, without what it holds."""
     match node:
         case Compute(code=code) | Raise(code=Code() as code):

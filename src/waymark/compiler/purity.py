@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 
-from waymark.graph.scopes import COMPREHENSIONS
-
 
 def has_await(node: ast.AST) -> bool:
     """Whether evaluating `node` awaits (nested functions are not evaluated)."""
@@ -84,7 +82,3 @@ def awaits_inside_generator(node: ast.AST) -> ast.GeneratorExp | None:
             if any(has_await(part) for part in later):
                 return inner
     return None
-
-
-def is_comprehension(node: ast.AST) -> bool:
-    return isinstance(node, COMPREHENSIONS)

@@ -14,6 +14,8 @@ from .purity import has_await, is_pure, never_ends
 
 def lower_statement(to: Lowering, node: ast.stmt) -> None:
     """Emit what `node` does into the block that `to` fills."""
+    if isinstance(node, ast.Pass):
+        return
     if isinstance(node, ast.While) and never_ends(node):
         _endless(to, node)
     if not isinstance(node, ast.Raise) and is_pure(node):

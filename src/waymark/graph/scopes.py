@@ -13,9 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-NestedFunction: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def target_names(target: ast.AST) -> Iterator[str]:
