@@ -281,7 +281,7 @@ def test_a_deep_traceback_is_cut_in_the_middle() -> None:
             dive(depth - 1)
         raise ValueError("bottom")
 
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="bottom") as caught:
         dive(300)
     text = recorded_traceback(through(caught.value)) or ""
     assert "more frames" in text

@@ -7,6 +7,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -120,13 +121,50 @@ SEEDS = seeds()
 RAN.clear()
 
 TAGS = [
-    "def", "ref", "outer", "list", "dict", "tuple", "set", "frozenset", "int", "float", "str", "text",
-    "datetime", "Decimal", "Pattern", "range", "class", "function", "error", "lost", "deque", "Counter",
-    "OrderedDict", "defaultdict", "complex", "Path", "ZoneInfo", "timezone", "Fraction",
-    "pydantic:SecretStr", "pydantic_core:Url", "builtins:eval", "builtins:type", "os:system",
-    "subprocess:Popen", "antigravity:fly", "this:s", "builtins:list", "datetime:datetime",
-    f"{__name__}:Thing", f"{__name__}:Model", f"{__name__}:Problem", f"{__name__}:RAN",
-]  # fmt: skip
+    "def",
+    "ref",
+    "outer",
+    "list",
+    "dict",
+    "tuple",
+    "set",
+    "frozenset",
+    "int",
+    "float",
+    "str",
+    "text",
+    "datetime",
+    "Decimal",
+    "Pattern",
+    "range",
+    "class",
+    "function",
+    "error",
+    "lost",
+    "deque",
+    "Counter",
+    "OrderedDict",
+    "defaultdict",
+    "complex",
+    "Path",
+    "ZoneInfo",
+    "timezone",
+    "Fraction",
+    "pydantic:SecretStr",
+    "pydantic_core:Url",
+    "builtins:eval",
+    "builtins:type",
+    "os:system",
+    "subprocess:Popen",
+    "antigravity:fly",
+    "this:s",
+    "builtins:list",
+    "datetime:datetime",
+    f"{__name__}:Thing",
+    f"{__name__}:Model",
+    f"{__name__}:Problem",
+    f"{__name__}:RAN",
+]
 
 scalars = st.one_of(
     st.none(),
@@ -169,18 +207,14 @@ def read(data: bytes) -> None:
     for hint in HINTS:
         plan = plan_for(hint, TYPES)
         for run in (False, True):
-            try:
+            with suppress(ValueDecodeError):
                 plan.loads(data, [[1]], run=run)
-            except ValueDecodeError as error:
-                assert error.problem
     with_arguments = Arguments.for_signature(
         inspect.signature(read), {"data": Model}, TYPES, "read"
     )
     for load in (with_arguments.unpack, lambda data: load_exception(data, TYPES)):
-        try:
+        with suppress(ValueDecodeError):
             load(data)
-        except ValueDecodeError:
-            pass
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -46,7 +46,11 @@ class Row(TypedDict):
     ("annotation", "value", "path"),
     [
         (list[User], [User(name="a"), User(name="b", session=Session())], "result[1].session"),
-        (dict[str, list[User]], {"users": [User(name="a", session=Session())]}, "result['users'][0].session"),
+        (
+            dict[str, list[User]],
+            {"users": [User(name="a", session=Session())]},
+            "result['users'][0].session",
+        ),
         (Order, Order([1, (2, Session())]), "result.lines[1][1]"),
         (Pair, Pair(1, Session()), "result.right"),
         (Row, {"cell": Session()}, "result['cell']"),
@@ -56,7 +60,7 @@ class Row(TypedDict):
         (Any, defaultdict(list, {1: [Session()]}), "result[1][0]"),
         (Session, Session(), "result.lock"),
     ],
-)  # fmt: skip
+)
 def test_the_path_leads_to_the_value(annotation: object, value: Any, path: str) -> None:
     """In the words of Python: attributes, indices, keys."""
     types = TypeRegistry()
@@ -94,7 +98,7 @@ def test_too_deep_is_refused_not_a_recursion_error() -> None:
     value: list[Any] = []
     for _ in range(5000):
         value = [value]
-    with pytest.raises(ValueEncodeError, match="nested too deeply.*flatten"):
+    with pytest.raises(ValueEncodeError, match=r"nested too deeply.*flatten"):
         plan_for(Any, TypeRegistry()).dumps(value)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import decimal
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, TypedDict, TypeVar
 
@@ -100,7 +100,7 @@ def test_an_annotation_reaches_what_it_holds(annotation: object, reached: list[t
     [
         ("builtins:ValueError", ValueError),
         ("builtins:dict", dict),
-        ("datetime:datetime", datetime.datetime),
+        ("datetime:datetime", datetime),
         ("decimal:InvalidOperation", decimal.InvalidOperation),
         ("json.decoder:JSONDecodeError", json.JSONDecodeError),
         ("asyncio.exceptions:CancelledError", asyncio.CancelledError),
@@ -203,7 +203,7 @@ def test_a_field_whose_class_came_later_is_still_reached() -> None:
     """A class may be added before what it refers to is defined."""
     namespace: dict[str, Any] = {"dataclass": dataclass, "__name__": __name__}
     scope = globals()
-    exec("@dataclass\nclass Early:\n    late: 'LateOne'\n", namespace)  # noqa: S102
+    exec("@dataclass\nclass Early:\n    late: 'LateOne'\n", namespace)
     early = namespace["Early"]
     types = TypeRegistry()
     types.add(early)

@@ -3,7 +3,7 @@ says what to expect."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -19,6 +19,7 @@ from .codec import (
     Tree,
     failed,
     is_tracked,
+    kind_of,
 )
 from .containers import DictForm, ListForm
 from .frozen import FrozenDict, FrozenList
@@ -43,12 +44,13 @@ class Anything:
     def encode(self, value: Any, out: Encoding, claimed: frozenset[type] = _NO_SHAPES) -> Tree:
         """The tree of a value; where an untagged tree of a `claimed` shape means
         another class, it carries its tag."""
-        kind = type(value)
+        kind = kind_of(value)
         if kind in PLAIN:
             tree = careful_scalar(value) if out.careful else value
             return {TAG: "str", "v": tree} if kind is str and str in claimed else tree
         if kind is float:
             return value if isfinite(value) else special_float(value)
+        write: Callable[[Any, Encoding], Tree]
         if kind in _LISTS and list not in claimed:
             write, tracked = self._sequence.write, True
         elif kind in _DICTS and dict not in claimed:
@@ -64,11 +66,12 @@ class Anything:
         return write(value, out)
 
     def _untagged_dict(self, value: dict[Any, Any], out: Encoding) -> Tree:
-        tree = self._mapping.write(value, out)
-        return tree if type(tree) is dict else {TAG: "dict", "v": tree}
+        tree: Any = self._mapping.write(value, out)
+        kind = kind_of(tree)
+        return tree if kind is dict else {TAG: "dict", "v": tree}
 
     def decode(self, tree: Tree, source: Decoding) -> Any:
-        kind = type(tree)
+        kind = kind_of(tree)
         if kind is list:
             return self._in_place(tree, source)
         if kind is dict:
@@ -78,7 +81,8 @@ class Anything:
     def _in_place(self, tree: Any, source: Decoding) -> Any:
         """A plain list or dict; the parser made it for us, so it is kept."""
         part: Any = None
-        items: Iterable[tuple[Any, Any]] = enumerate(tree) if type(tree) is list else tree.items()
+        kind = kind_of(tree)
+        items: Any = enumerate(tree) if kind is list else tree.items()
         try:
             for part, item in items:
                 if type(item) not in SCALARS:
@@ -104,7 +108,7 @@ class Anything:
                 return self._form(tag).read(tree["v"], source, None)
 
     def _define(self, number: int, body: Tree, source: Decoding, reads: Mapping[type, Form]) -> Any:
-        kind = type(body)
+        kind = kind_of(body)
         if kind is dict and TAG in body:
             return self._form(body[TAG]).read(body["v"], source, number)
         if kind in reads:
@@ -149,7 +153,8 @@ class Hinted:
         self.direct: frozenset[type] = PLAIN - {str} if str in reads else PLAIN
 
     def encode(self, value: Any, out: Encoding) -> Tree:
-        form = self._writes.get(type(value))
+        kind = kind_of(value)
+        form = self._writes.get(kind)
         if form is None:
             return self._anything.encode(value, out, self._claimed)
         if not form.tracked and not is_tracked(form, value):
@@ -161,7 +166,7 @@ class Hinted:
         return form.write(value, out)
 
     def decode(self, tree: Tree, source: Decoding) -> Any:
-        kind = type(tree)
+        kind = kind_of(tree)
         if kind is dict and TAG in tree:
             return self._anything.tagged(tree, source, self._reads)
         form = self._reads.get(kind)

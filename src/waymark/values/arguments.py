@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from ..errors import ValueDecodeError, ValueEncodeError
-from .codec import Codec, Decoding, Encoding, Failure, Refusal, Tree, failed
+from .codec import Codec, Decoding, Encoding, Failure, Refusal, Tree, failed, kind_of
 from .items import checked, decode_items, encode_items
 from .passes import encode, parse
 from .registry import TypeRegistry
@@ -140,9 +140,10 @@ class Arguments:
         when they no longer fit."""
         try:
             if self._simple and _TAGGED not in data:
-                bound = orjson.loads(data)
+                bound: Any = orjson.loads(data)
                 direct = self._direct
-                if type(bound) is dict and self._required <= bound.keys():
+                kind = kind_of(bound)
+                if kind is dict and self._required <= bound.keys():
                     for key, value in bound.items():
                         if key not in direct or type(value) not in direct[key]:
                             break

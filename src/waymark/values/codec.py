@@ -26,6 +26,9 @@ from typing import Any, Final, Protocol, TypeAlias
 
 Tree: TypeAlias = Any
 
+#: `type`, as the type checkers see it of a value of any type.
+kind_of: Final[Callable[[object], type]] = type
+
 #: The key that makes an object of a tree a tag.
 TAG: Final = "$t"
 
@@ -138,9 +141,9 @@ class Encoding:
         return {TAG: "def", "n": number, "v": tree}
 
     def _refer(self, key: int, number: int, value: object) -> Tree:
-        if key in self.busy and isinstance(value, (tuple, frozenset)):
-            kind = type(value).__name__
-            raise Refusal(f"a {kind} that holds itself; put a list or dict at its place")
+        kind = kind_of(value)
+        if key in self.busy and issubclass(kind, (tuple, frozenset)):
+            raise Refusal(f"a {kind.__name__} that holds itself; put a list or dict at its place")
         return {TAG: "ref", "n": number}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .codec import PLAIN, TAG, Codec, Decoding, Encoding, Failure, Refusal, Tree, failed
 from .items import checked, decode_items, encode_items
@@ -14,7 +14,7 @@ from .passes import encode, to_bytes
 from .text import encodable
 
 _STR_ONLY: Final = frozenset({str})
-_FLOAT_ONLY: Final = frozenset({float})
+_FLOAT_ONLY: Final[frozenset[type]] = frozenset({float})
 
 
 class ListForm:
@@ -27,7 +27,7 @@ class ListForm:
 
     def write(self, value: list[Any], out: Encoding) -> Tree:
         if not out.careful:
-            kinds = set(map(type, value))
+            kinds = frozenset[type](map(type, value))
             if kinds <= self._item.direct or (kinds == _FLOAT_ONLY and all(map(isfinite, value))):
                 return value if type(value) is list else list(value)
         # Here rather than in `encode_items`, for the sake of the stack's depth.
@@ -44,7 +44,7 @@ class ListForm:
     def read(self, tree: Tree, source: Decoding, number: int | None) -> list[Any]:
         kinds = set(map(type, checked(tree, list)))
         if kinds <= self._item.direct:
-            return tree  # type: ignore[no-any-return]  # checked to be a list
+            return cast("list[Any]", tree)
         result: list[Any] = []
         if number is not None:
             source.shared[number] = result
@@ -103,10 +103,10 @@ class SetForm:
     def write(self, value: Any, out: Encoding) -> Tree:
         if id(value) in out.probing:
             return None
+        ordered = issubclass(type(value), (OrderedSet, OrderedFrozenSet))
         try:
-            if not isinstance(value, (OrderedSet, OrderedFrozenSet)):
-                value = canonical(value, self._item, out)
-            return encode_items(self._item, value, out)
+            members = value if ordered else canonical(value, self._item, out)
+            return encode_items(self._item, members, out)
         except Refusal as refusal:
             refusal.parts[-1:] = [" (a member of the set)"]
             raise
@@ -170,7 +170,8 @@ class DictForm:
             result: dict[Any, Any] = {}
             if number is not None:
                 source.shared[number] = result
-            return read_pairs(self._key, self._value, tree, source, result)
+            read_pairs(self._key, self._value, tree, source, result)
+            return result
         if number is not None:
             source.shared[number] = tree
         key = ""
@@ -180,7 +181,7 @@ class DictForm:
                 tree[key] = decode(item, source)
         except Exception as error:
             raise failed(error, f"[{key!r}]") from error
-        return tree  # type: ignore[no-any-return]  # checked to be a dict
+        return cast("dict[Any, Any]", tree)
 
 
 def write_pairs(
@@ -201,13 +202,17 @@ def write_pairs(
     return trees
 
 
+#: Past `__setitem__` of a subclass.
+_set_item: Final[Callable[[Any, Any, Any], None]] = cast("Any", dict).__setitem__
+
+
 def read_pairs(key: Codec, value: Codec, tree: Tree, source: Decoding, into: Any) -> Any:
     """Reads an array of pairs into the mapping `into`, never by a method of a
     subclass."""
     name: Any = None
     try:
         for name, item in checked(tree, list):
-            dict.__setitem__(into, key.decode(name, source), value.decode(item, source))
+            _set_item(into, key.decode(name, source), value.decode(item, source))
     except Exception as error:
         raise failed(error, f"[{name!r}]") from error
     return into

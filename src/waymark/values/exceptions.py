@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import traceback
 from types import BuiltinFunctionType, GetSetDescriptorType, MemberDescriptorType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from .codec import Decoding, Encoding, Failure, Lookup, Refusal, Tree, failed
 from .items import checked
@@ -66,8 +66,8 @@ class ErrorForm:
         self._lookup.learn(type(value))
         ref, mro = _names(value)
         tree: dict[str, Tree] = {"class": ref, "mro": list(mro)}
-        if isinstance(value, BaseExceptionGroup):
-            group: BaseExceptionGroup[Any] = value
+        if is_group(type(value)):
+            group = cast("BaseExceptionGroup[Any]", value)
             tree["args"] = [self._kept(group.message, out, value)]
             tree["members"] = [self._lookup.anything.encode(e, out) for e in group.exceptions]
         elif type(value) is validation_error_class():
@@ -130,7 +130,7 @@ class ErrorForm:
         need theirs before they exist."""
         if "validation" in tree:
             return self._validation.read(tree["validation"], source, self._kept_or_lost)
-        if issubclass(cls, BaseExceptionGroup):
+        if is_group(cls):
             message = self._arguments(tree, source)[0]
             members = [_exception(self._decode(e, source)) for e in checked(tree["members"], list)]
             return new_exception(cls, (message, members))
@@ -148,7 +148,7 @@ class ErrorForm:
         only where the exception was raised."""
         try:
             return self._decode(tree, source)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - damaged data may raise anything
             failure = failed(error, "")
             return LostAttribute(f"{failure.path('')} {failure.problem}".strip())
 
@@ -235,10 +235,14 @@ def _exception(value: Any) -> Any:
     return value
 
 
+def is_group(cls: type) -> bool:
+    return issubclass(cls, BaseExceptionGroup)
+
+
 def _is_open_group(value: BaseException | None, out: Encoding) -> bool:
     """Whether this is a group that is being written: it cannot be rebuilt before
     its members, so a member's link back to it is left out."""
-    return isinstance(value, BaseExceptionGroup) and id(value) in out.busy
+    return is_group(type(value)) and id(value) in out.busy
 
 
 def traceback_text(value: BaseException) -> str:

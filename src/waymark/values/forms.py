@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from enum import Enum
 from inspect import isabstract
 from types import BuiltinFunctionType, EllipsisType, FunctionType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from .anything import Anything, Hinted
@@ -112,7 +112,7 @@ class Forms:
         writes, reads = expectation(annotation, self)
         return Hinted(self.anything, writes, reads) if reads else self.anything
 
-    def _made(self, kind: type) -> Form:
+    def _made(self, kind: Any) -> Form:
         if issubclass(kind, BaseException):
             return self.error
         if issubclass(kind, type):
@@ -127,7 +127,7 @@ class Forms:
             return self.form_of(UUID)
         return self._user_form(kind)
 
-    def _user_form(self, kind: type) -> Form:
+    def _user_form(self, kind: Any) -> Form:
         if not self._known.knows(kind):
             raise Refusal(f"{_named(kind)} {_advice(kind)}")
         tag = ref_of(kind)
@@ -135,7 +135,7 @@ class Forms:
             return EnumForm(tag, kind)
         if is_model(kind):
             return model_form(tag, kind, self)
-        if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        if is_named_tuple(kind):
             return NamedTupleForm(tag, kind, self)
         if isabstract(kind) or kind.__module__ == "pydantic.main":
             raise Refusal(f"{_named(kind)} has no instances of its own")
@@ -145,13 +145,17 @@ class Forms:
         return object_form(tag, kind, self)
 
 
-def is_data(kind: type) -> bool:
+def is_named_tuple(kind: type) -> bool:
+    return issubclass(kind, tuple) and hasattr(cast("Any", kind), "_fields")
+
+
+def is_data(kind: Any) -> bool:
     """Whether a class is plainly meant to be data, whoever knows it."""
     return (
         is_dataclass(kind)
         or is_model(kind)
         or issubclass(kind, Enum)
-        or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+        or is_named_tuple(kind)
         or hasattr(kind, "__attrs_attrs__")
     )
 

@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from ..errors import FrozenConstantError
+from .codec import kind_of
 from .ordered import OrderedFrozenSet, OrderedSet
+
+# The plain classes, whose methods fill what refuses to be changed.
+_list: Any = list
+_dict: Any = dict
 
 
 def _refuse(self: Any, *_: object, **__: object) -> NoReturn:
@@ -59,7 +64,7 @@ class FrozenDict(dict[Any, Any]):
         return (dict, (dict(self),))
 
     clear = pop = popitem = setdefault = update = _refuse
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
 
 
 class FrozenSet(OrderedSet[Any]):
@@ -80,7 +85,7 @@ class FrozenSet(OrderedSet[Any]):
 
     add = clear = discard = pop = remove = update = _refuse
     difference_update = intersection_update = symmetric_difference_update = _refuse
-    __ior__ = __iand__ = __isub__ = __ixor__ = _refuse  # type: ignore[assignment]
+    __ior__ = __iand__ = __isub__ = __ixor__ = _refuse
 
 
 def freeze(value: Any, name: str) -> Any:
@@ -95,22 +100,20 @@ def _freeze(value: Any, name: str, memo: dict[int, Any]) -> Any:
     if key in memo:
         return memo[key]
     result = value
-    match value:
-        case list():
-            result = memo[key] = FrozenList((), name)
-            list.extend(result, (_freeze(item, name, memo) for item in value))
-        case dict() if type(value) in (dict, FrozenDict):
-            result = memo[key] = FrozenDict((), name)
-            dict.update(
-                result,
-                {_freeze(k, name, memo): _freeze(v, name, memo) for k, v in value.items()},
-            )
-        case set():
-            result = FrozenSet((_freeze(item, name, memo) for item in _sorted(value)), name)
-        case frozenset():
-            result = OrderedFrozenSet(_freeze(item, name, memo) for item in _sorted(value))
-        case tuple() if type(value) is tuple:
-            result = tuple(_freeze(item, name, memo) for item in value)
+    kind = kind_of(value)
+    if issubclass(kind, list):
+        result = memo[key] = FrozenList((), name)
+        _list.extend(result, [_freeze(item, name, memo) for item in value])
+    elif kind in (dict, FrozenDict):
+        result = memo[key] = FrozenDict((), name)
+        items = [(_freeze(k, name, memo), _freeze(v, name, memo)) for k, v in value.items()]
+        _dict.update(result, items)
+    elif issubclass(kind, set):
+        result = FrozenSet((_freeze(item, name, memo) for item in _sorted(value)), name)
+    elif issubclass(kind, frozenset):
+        result = OrderedFrozenSet(_freeze(item, name, memo) for item in _sorted(value))
+    elif kind is tuple:
+        result = tuple(_freeze(item, name, memo) for item in value)
     memo[key] = result
     return result
 
@@ -123,14 +126,11 @@ def _sorted(value: Iterable[Any]) -> list[Any]:
 
 
 def _thaw(value: Any) -> Any:
-    match value:
-        case FrozenList():
-            return [_thaw(item) for item in value]
-        case FrozenDict():
-            return {_thaw(key): _thaw(item) for key, item in value.items()}
-        case FrozenSet():
-            return OrderedSet(_thaw(item) for item in value)
-        case tuple() if type(value) is tuple:
-            return tuple(_thaw(item) for item in value)
-        case _:
-            return value
+    kind = kind_of(value)
+    if kind is FrozenList:
+        return [_thaw(item) for item in value]
+    if kind is FrozenDict:
+        return {_thaw(key): _thaw(item) for key, item in value.items()}
+    if kind is FrozenSet:
+        return OrderedSet(_thaw(item) for item in value)
+    return tuple(_thaw(item) for item in value) if kind is tuple else value

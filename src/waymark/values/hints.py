@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import types as kinds
 import typing
+from collections import abc
 from typing import Any, Final
 
 from .codec import Form, Lookup, Refusal
@@ -15,14 +15,14 @@ _WRAPPERS: Final = (typing.ClassVar, typing.Final, typing.Required, typing.NotRe
 
 #: Abstract annotations, and the class that callers nearly always pass.
 _ABSTRACT: Final[dict[object, type]] = {
-    collections.abc.Sequence: list,
-    collections.abc.MutableSequence: list,
-    collections.abc.Iterable: list,
-    collections.abc.Collection: list,
-    collections.abc.Mapping: dict,
-    collections.abc.MutableMapping: dict,
-    collections.abc.Set: set,
-    collections.abc.MutableSet: set,
+    abc.Sequence: list,
+    abc.MutableSequence: list,
+    abc.Iterable: list,
+    abc.Collection: list,
+    abc.Mapping: dict,
+    abc.MutableMapping: dict,
+    abc.Set: set,
+    abc.MutableSet: set,
 }
 
 
@@ -31,7 +31,7 @@ def hints_of(value: Any) -> dict[str, Any]:
     resolved (a name only type checkers see) is Any, the others stay."""
     try:
         return typing.get_type_hints(value, include_extras=True)
-    except Exception:
+    except Exception:  # noqa: BLE001 - an annotation is the user's own expression
         return _hints_one_by_one(value)
 
 
@@ -48,7 +48,7 @@ def _one_hint(owner: Any, hint: Any) -> Any:
     holder.__module__ = owner.__module__
     try:
         return typing.get_type_hints(holder, include_extras=True)["hint"]
-    except Exception:
+    except Exception:  # noqa: BLE001 - the same
         return Any
 
 
@@ -107,21 +107,22 @@ def expectation(annotation: Any, lookup: Lookup) -> tuple[dict[type, Form], dict
 def _form(annotation: Any, lookup: Lookup) -> tuple[tuple[type, ...], Form] | None:
     """The classes an alternative stands for, and their form; None where plain
     data or anything is expected."""
-    origin = typing.get_origin(annotation) or annotation
+    origin: Any = typing.get_origin(annotation) or annotation
     origin = _ABSTRACT.get(origin, origin) if _hashable(origin) else origin
     if not isinstance(origin, type) or origin in (object, str, int, float, bool, type(None)):
         return None
-    found = container_form(origin, annotation, lookup)
+    cls: type[Any] = origin
+    found = container_form(cls, annotation, lookup)
     if found is not None:
         return found
-    if issubclass(origin, BaseException) or issubclass(origin, type):
+    if issubclass(cls, BaseException) or issubclass(cls, type):
         return None
     try:
-        form = lookup.form_of(origin)
+        form = lookup.form_of(cls)
     except Refusal:
         # What stands there must say for itself why it cannot be stored.
         return None
-    return (ABSTRACT_PATHS.get(origin, origin),), form
+    return (ABSTRACT_PATHS.get(cls, cls),), form
 
 
 def _hashable(value: object) -> bool:

@@ -34,7 +34,7 @@ class LostAttribute:
     def __eq__(self, other: object) -> bool:
         _raise(self)
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> bool:  # noqa: PLE0304 - it never returns
         _raise(self)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class LostAttribute:
     def __iter__(self) -> Any:
         _raise(self)
 
-    def __len__(self) -> int:
+    def __len__(self) -> int:  # noqa: PLE0303 - the same
         _raise(self)
 
     def __getitem__(self, key: object) -> Any:

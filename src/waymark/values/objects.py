@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum, Flag
 from functools import cached_property, reduce
 from types import BuiltinFunctionType, MemberDescriptorType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .codec import Codec, Decoding, Encoding, Failure, Lookup, Refusal, Tree, failed
 from .hints import hints_of
@@ -30,9 +30,13 @@ _SAFE_FACTORIES: Final = frozenset({list, dict, set, frozenset, tuple, str, int,
 _IGNORED: Final = frozenset({"__orig_class__"})
 
 
+def _is_safe(factory: Any) -> bool:
+    return factory in _SAFE_FACTORIES
+
+
 def plain_default(default: Any, factory: Any) -> Any:
     """The default that a missing field may get, or MISSING."""
-    if factory in _SAFE_FACTORIES:
+    if _is_safe(factory):
         return factory()
     return MISSING if factory not in (MISSING, None) else default
 
@@ -129,7 +133,7 @@ class Fields:
                 if name not in direct or type(value) not in direct[name]:
                     break
             else:
-                return tree  # type: ignore[no-any-return]  # checked to be a dict
+                return cast("dict[str, Any]", tree)
         return self._read_each(codecs, tree, source)
 
     def _read_each(
@@ -231,7 +235,7 @@ class ObjectForm:
         return self._fields.write(self._state.get(value), out)
 
     def read(self, tree: Tree, source: Decoding, number: int | None) -> Any:
-        value = object.__new__(self._cls)
+        value = cast("Any", object.__new__(self._cls))
         if number is not None:
             source.shared[number] = value
         self._state.set(value, self._fields.read(tree, source))
@@ -243,11 +247,12 @@ def object_form(tag: str, cls: type, lookup: Lookup) -> ObjectForm:
     class whose state is not all in its attributes."""
     if has_foreign_layout(cls):
         raise Refusal(f"{cls.__qualname__} keeps state outside its attributes; pass plain data")
-    if dataclasses.is_dataclass(cls):
+    if hasattr(cls, "__dataclass_fields__"):
         return ObjectForm(tag, cls, _dataclass_fields(cls, lookup))
-    if hasattr(cls, "__attrs_attrs__"):
+    attributes: Any = getattr(cls, "__attrs_attrs__", None)
+    if attributes is not None:
         hints = hints_of(cls)
-        names: dict[str, Any] = {a.name: a for a in cls.__attrs_attrs__}
+        names: dict[str, Any] = {attribute.name: attribute for attribute in attributes}
         known = {name: hints.get(name, Any) for name in names}
         return ObjectForm(tag, cls, Fields(cls, known, lookup, lambda name: names[name].default))
     _refuse_own_pickling(cls)
@@ -255,7 +260,7 @@ def object_form(tag: str, cls: type, lookup: Lookup) -> ObjectForm:
     return ObjectForm(tag, cls, Fields(cls, hints, lookup, lambda _: MISSING, open_ended=True))
 
 
-def _dataclass_fields(cls: type, lookup: Lookup) -> Fields:
+def _dataclass_fields(cls: Any, lookup: Lookup) -> Fields:
     hints = hints_of(cls)
     declared = {field.name: field for field in dataclasses.fields(cls)}
 
@@ -294,7 +299,7 @@ class NamedTupleForm:
         trees: list[Tree] = []
         try:
             for codec, item in zip(codecs, value, strict=True):
-                trees.append(codec.encode(item, out))  # noqa: PERF401 - its length says where
+                trees.append(codec.encode(item, out))
         except Refusal as refusal:
             refusal.parts.append(f".{self._cls._fields[len(trees)]}")
             raise
@@ -307,13 +312,17 @@ class NamedTupleForm:
         try:
             for codec, item in zip(codecs, checked(tree, list), strict=False):
                 items.append(codec.decode(item, source))
-            for name in names[len(items) :]:
-                items.append(self._cls._field_defaults[name])
-        except KeyError as error:
-            raise Failure(f"the record has no {error}, and the field has no default") from None
+            items.extend(map(self._default, names[len(items) :]))
         except Exception as error:
             raise failed(error, f".{names[len(items)]}") from error
-        return tuple.__new__(self._cls, items)
+        value: Any = cast("Any", tuple).__new__(self._cls, items)
+        return value
+
+    def _default(self, name: str) -> Any:
+        defaults: dict[str, Any] = self._cls._field_defaults
+        if name not in defaults:
+            raise Failure(f"the record has no {name!r}, and the field has no default")
+        return defaults[name]
 
 
 class EnumForm:

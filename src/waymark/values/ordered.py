@@ -7,9 +7,9 @@ operand first, then by its right one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -71,8 +71,8 @@ class OrderedSet(set[T]):
         self._order.setdefault(item)
 
     def discard(self, item: object, /) -> None:
-        super().discard(item)  # type: ignore[arg-type]  # typeshed asks for T, C takes all
-        self._order.pop(item, None)  # type: ignore[call-overload]  # the same
+        super().discard(item)
+        cast("dict[object, None]", self._order).pop(item, None)
 
     def remove(self, item: T, /) -> None:
         super().remove(item)
@@ -115,47 +115,47 @@ class OrderedSet(set[T]):
     def symmetric_difference_update(self, other: Iterable[T], /) -> None:
         self._become(_either(self._order, other))
 
-    def __or__(self, other: AbstractSet[S], /) -> OrderedSet[T | S]:
-        return self.union(other) if isinstance(other, AbstractSet) else NotImplemented
+    def __or__(self, other: Any, /) -> OrderedSet[Any]:
+        return self.union(other) if _is_set(other) else NotImplemented
 
     def __ror__(self, other: Any, /) -> Any:
         return _kin(other)(_union(other, (self,))) if _is_set(other) else NotImplemented
 
-    def __and__(self, other: AbstractSet[object], /) -> OrderedSet[T]:
-        return self.intersection(other) if isinstance(other, AbstractSet) else NotImplemented
+    def __and__(self, other: Any, /) -> OrderedSet[Any]:
+        return self.intersection(other) if _is_set(other) else NotImplemented
 
     def __rand__(self, other: Any, /) -> Any:
         return _kin(other)(_common(other, (self,))) if _is_set(other) else NotImplemented
 
-    def __sub__(self, other: AbstractSet[object], /) -> OrderedSet[T]:
-        return self.difference(other) if isinstance(other, AbstractSet) else NotImplemented
+    def __sub__(self, other: Any, /) -> OrderedSet[Any]:
+        return self.difference(other) if _is_set(other) else NotImplemented
 
     def __rsub__(self, other: Any, /) -> Any:
         return _kin(other)(_without(other, (self,))) if _is_set(other) else NotImplemented
 
-    def __xor__(self, other: AbstractSet[S], /) -> OrderedSet[T | S]:
-        if not isinstance(other, AbstractSet):
+    def __xor__(self, other: Any, /) -> OrderedSet[Any]:
+        if not _is_set(other):
             return NotImplemented
         return self.symmetric_difference(other)
 
     def __rxor__(self, other: Any, /) -> Any:
         return _kin(other)(_either(other, self)) if _is_set(other) else NotImplemented
 
-    def __ior__(self, other: AbstractSet[T], /) -> OrderedSet[T]:  # type: ignore[override,misc]
+    def __ior__(self, other: Any, /) -> Self:  # type: ignore[override]  # as typeshed itself
         return self._changed(other, self.update)
 
-    def __iand__(self, other: AbstractSet[object], /) -> OrderedSet[T]:
+    def __iand__(self, other: Any, /) -> Self:
         return self._changed(other, self.intersection_update)
 
-    def __isub__(self, other: AbstractSet[object], /) -> OrderedSet[T]:
+    def __isub__(self, other: Any, /) -> Self:
         return self._changed(other, self.difference_update)
 
-    def __ixor__(self, other: AbstractSet[T], /) -> OrderedSet[T]:  # type: ignore[override,misc]
+    def __ixor__(self, other: Any, /) -> Self:  # type: ignore[override]  # as typeshed itself
         return self._changed(other, self.symmetric_difference_update)
 
-    def _changed(self, other: object, change: Any) -> OrderedSet[T]:
-        if not isinstance(other, AbstractSet):
-            return NotImplemented
+    def _changed(self, other: Any, change: Callable[[Any], None]) -> Self:
+        if not _is_set(other):
+            return cast("Self", NotImplemented)
         change(other)
         return self
 
@@ -198,26 +198,26 @@ class OrderedFrozenSet(frozenset[T]):
     def symmetric_difference(self, other: Iterable[S], /) -> OrderedFrozenSet[T | S]:
         return OrderedFrozenSet(_either(self._order, other))
 
-    def __or__(self, other: AbstractSet[S], /) -> OrderedFrozenSet[T | S]:
-        return self.union(other) if isinstance(other, AbstractSet) else NotImplemented
+    def __or__(self, other: Any, /) -> OrderedFrozenSet[Any]:
+        return self.union(other) if _is_set(other) else NotImplemented
 
     def __ror__(self, other: Any, /) -> Any:
         return _kin(other)(_union(other, (self,))) if _is_set(other) else NotImplemented
 
-    def __and__(self, other: AbstractSet[object], /) -> OrderedFrozenSet[T]:
-        return self.intersection(other) if isinstance(other, AbstractSet) else NotImplemented
+    def __and__(self, other: Any, /) -> OrderedFrozenSet[Any]:
+        return self.intersection(other) if _is_set(other) else NotImplemented
 
     def __rand__(self, other: Any, /) -> Any:
         return _kin(other)(_common(other, (self,))) if _is_set(other) else NotImplemented
 
-    def __sub__(self, other: AbstractSet[object], /) -> OrderedFrozenSet[T]:
-        return self.difference(other) if isinstance(other, AbstractSet) else NotImplemented
+    def __sub__(self, other: Any, /) -> OrderedFrozenSet[Any]:
+        return self.difference(other) if _is_set(other) else NotImplemented
 
     def __rsub__(self, other: Any, /) -> Any:
         return _kin(other)(_without(other, (self,))) if _is_set(other) else NotImplemented
 
-    def __xor__(self, other: AbstractSet[S], /) -> OrderedFrozenSet[T | S]:
-        if not isinstance(other, AbstractSet):
+    def __xor__(self, other: Any, /) -> OrderedFrozenSet[Any]:
+        if not _is_set(other):
             return NotImplemented
         return self.symmetric_difference(other)
 

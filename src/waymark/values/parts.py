@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterable
 from datetime import date, time, timedelta, tzinfo
 from decimal import Decimal
@@ -15,7 +15,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Final
 from uuid import UUID
 
-from .codec import SCALARS
+from .codec import SCALARS, kind_of
 from .objects import State
 from .ordered import OrderedFrozenSet, OrderedSet
 
@@ -30,6 +30,10 @@ _LEAVES: Final = (
 #: What pydantic keeps beside a model's fields for itself, and ordered sets beside
 #: their members.
 _BOOKKEEPING: Final = frozenset({"__pydantic_fields_set__", "__weakref__", "_order"})
+
+
+#: Past `items` of a subclass.
+_dict: Any = dict
 
 
 def mutable_parts(value: object) -> list[object]:
@@ -59,22 +63,20 @@ def _is_container(part: object) -> bool:
 
 
 def _children(part: Any) -> Iterable[Any]:
-    if isinstance(part, dict):
-        contents: list[Any] = [item for pair in dict.items(part) for item in pair]
-        if isinstance(part, defaultdict):
-            contents.append(part.default_factory)
-    elif isinstance(part, (list, tuple, deque, OrderedSet, OrderedFrozenSet)):
+    kind = kind_of(part)
+    contents: list[Any] = []
+    if issubclass(kind, dict):
+        contents = [item for pair in _dict.items(part) for item in pair]
+    elif issubclass(kind, (list, tuple, deque, OrderedSet, OrderedFrozenSet)):
         contents = list(part)
-    elif isinstance(part, (set, frozenset)):
+    elif issubclass(kind, (set, frozenset)):
         contents = sorted(part, key=lambda item: (type(item).__qualname__, repr(item)))
-    else:
-        contents = []
     return [*contents, *_attributes(part)]
 
 
 def _attributes(part: Any) -> list[Any]:
     """What an object stores, without what it only caches."""
-    kind = type(part)
+    kind = kind_of(part)
     if kind.__module__ == "builtins" and not isinstance(part, BaseException):
         return []
     attributes = [

@@ -70,9 +70,11 @@ def plan_for(annotation: object, types: TypeRegistry) -> Plan[Any]:
     the annotated type is stored untagged, any other that can be stored comes
     back as what it was. One plan per annotation and registry."""
     try:
-        plan = types.plans.get(annotation)
+        known: Plan[Any] | None = types.plans.get(annotation)
     except TypeError:
         return Plan(annotation, types)
-    if plan is None:
-        plan = types.plans[annotation] = Plan(annotation, types)
-    return cast("Plan[Any]", plan)
+    if known is not None:
+        return known
+    made: Plan[Any] = Plan(annotation, types)
+    types.plans[annotation] = made
+    return made

@@ -13,9 +13,10 @@ import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType, FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .. import errors
+from .codec import kind_of
 from .forms import Forms
 from .hints import hints_of
 from .objects import ref_of
@@ -40,17 +41,17 @@ _VALUE_MODULES: Final = frozenset(
 
 
 #: Built-in classes that data may name: exceptions and kinds of data.
+_DATA: Final[tuple[type[Any], ...]] = (
+    *(bool, int, float, complex, str, bytes, bytearray, object, range, slice),
+    *(list, tuple, dict, set, frozenset, type(None)),
+)
 _BUILTINS: Final[dict[str, type]] = {
-    cls.__name__: cls
-    for cls in (
-        *(bool, int, float, complex, str, bytes, bytearray, object, range, slice),
-        *(list, tuple, dict, set, frozenset, type(None)),
-        *(
-            found
-            for found in vars(builtins).values()
-            if isinstance(found, type) and issubclass(found, BaseException)
-        ),
-    )
+    **{cls.__name__: cls for cls in _DATA},
+    **{
+        name: found
+        for name, found in vars(builtins).items()
+        if isinstance(found, type) and issubclass(found, BaseException)
+    },
 }
 
 
@@ -90,19 +91,20 @@ class TypeRegistry:
         if typing.get_origin(value) is not None:
             return self._reached_by_generic(value)
         if isinstance(value, type):
-            return self._reached_by_class(value)
+            return self._reached_by_class(cast("type[Any]", value))
         if isinstance(value, typing.NewType):
             return (value.__supertype__,)
         if isinstance(value, typing.TypeVar):
             return (value.__bound__, *value.__constraints__)
         if type(value).__name__ == "TypeAliasType":
             return (value.__value__,)
-        return value if isinstance(value, (list, tuple)) else ()
+        kind = kind_of(value)
+        return value if kind in (list, tuple) else ()
 
     def _reached_by_generic(self, value: Any) -> Iterable[object]:
         origin, arguments = typing.get_origin(value), typing.get_args(value)
         if origin is typing.Literal:
-            return [type(argument) for argument in arguments]
+            return [argument.__class__ for argument in arguments]
         if origin is typing.Annotated:
             return arguments[:1]
         return [origin, *arguments]

@@ -126,7 +126,7 @@ def _zone(name: str) -> ZoneInfo:
         raise Failure(f"{name!r} is no name of a zone")
     try:
         return ZoneInfo(name)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the readers of zone data raise many kinds
         raise Failure(f"this machine's zone data lacks {name!r}; install `tzdata`") from None
 
 

@@ -28,83 +28,144 @@ class Base(NamedTuple):
     fill: Callable[[Any, Any], object] | None = None
 
 
-def _plain_defaultdict(value: defaultdict[Any, Any]) -> Any:
-    return defaultdict(value.default_factory, dict.items(value))
+# The plain classes, whose methods are called past those of a subclass.
+_list: Any = list
+_dict: Any = dict
+_set: Any = set
+_frozenset: Any = frozenset
+_tuple: Any = tuple
+_deque: Any = deque
+_counter: Any = Counter
+_ordered_dict: Any = OrderedDict
+_defaultdict: Any = defaultdict
 
 
-def _fill_defaultdict(value: Any, plain: defaultdict[Any, Any]) -> None:
+def _plain_list(value: Any) -> Any:
+    return _list.__getitem__(value, slice(None))
+
+
+def _plain_dict(value: Any) -> Any:
+    return _dict(_dict.items(value))
+
+
+def _plain_set(value: Any) -> Any:
+    return _set.union(_set(), value)
+
+
+def _plain_frozenset(value: Any) -> Any:
+    return _frozenset.union(_frozenset(), value)
+
+
+def _plain_tuple(value: Any) -> Any:
+    return _tuple.__getitem__(value, slice(None))
+
+
+def _plain_bytes(value: Any) -> Any:
+    return bytes.__getitem__(value, slice(None))
+
+
+def _plain_counter(value: Any) -> Any:
+    return _counter(_plain_dict(value))
+
+
+def _plain_ordered_dict(value: Any) -> Any:
+    return _ordered_dict(_ordered_dict.items(value))
+
+
+def _plain_defaultdict(value: Any) -> Any:
+    return _defaultdict(value.default_factory, _dict.items(value))
+
+
+def _fill_defaultdict(value: Any, plain: Any) -> None:
     value.default_factory = plain.default_factory
-    dict.update(value, plain)
+    _dict.update(value, plain)
 
 
-def _plain_deque(value: deque[Any]) -> deque[Any]:
-    return deque(deque.__iter__(value), value.maxlen)
+def _plain_deque(value: Any) -> Any:
+    return _deque(_deque.__iter__(value), value.maxlen)
 
 
-def _make_datetime(cls: Any, plain: datetime) -> Any:
-    d = plain
-    parts = (d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, d.tzinfo)
-    return datetime.__new__(cls, *parts, fold=d.fold)
+def _parts_of_datetime(d: Any) -> tuple[Any, ...]:
+    return (d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, d.tzinfo)
 
 
-def _plain_datetime(d: datetime) -> datetime:
-    parts = (d.year, d.month, d.day, d.hour, d.minute, d.second, d.microsecond, d.tzinfo)
-    return datetime(*parts, fold=d.fold)
+def _plain_datetime(value: Any) -> Any:
+    return datetime(*_parts_of_datetime(value), fold=value.fold)
 
 
-def _make_time(cls: Any, t: time) -> Any:
-    return time.__new__(cls, t.hour, t.minute, t.second, t.microsecond, t.tzinfo, fold=t.fold)
+def _make_datetime(cls: Any, plain: Any) -> Any:
+    return datetime.__new__(cls, *_parts_of_datetime(plain), fold=plain.fold)
 
 
-def _plain_time(t: time) -> time:
-    return time(t.hour, t.minute, t.second, t.microsecond, t.tzinfo, fold=t.fold)
+def _plain_date(value: Any) -> Any:
+    return date(value.year, value.month, value.day)
 
 
-def _plain_timedelta(d: timedelta) -> timedelta:
-    return timedelta(d.days, d.seconds, d.microseconds)
+def _make_date(cls: Any, plain: Any) -> Any:
+    return date.__new__(cls, plain.year, plain.month, plain.day)
+
+
+def _parts_of_time(t: Any) -> tuple[Any, ...]:
+    return (t.hour, t.minute, t.second, t.microsecond, t.tzinfo)
+
+
+def _plain_time(value: Any) -> Any:
+    return time(*_parts_of_time(value), fold=value.fold)
+
+
+def _make_time(cls: Any, plain: Any) -> Any:
+    return time.__new__(cls, *_parts_of_time(plain), fold=plain.fold)
+
+
+def _plain_timedelta(value: Any) -> Any:
+    return timedelta(value.days, value.seconds, value.microseconds)
+
+
+def _make_timedelta(cls: Any, plain: Any) -> Any:
+    return timedelta.__new__(cls, plain.days, plain.seconds, plain.microseconds)
 
 
 def _empty(kind: Any) -> Callable[[Any, Any], Any]:
-    return lambda cls, _: kind.__new__(cls)
+    """Makes an instance without contents."""
+
+    def make(cls: Any, _: Any) -> Any:
+        return kind.__new__(cls)
+
+    return make
 
 
-def _with(kind: Any) -> Callable[[Any, Any], Any]:
-    return lambda cls, plain: kind.__new__(cls, plain)
+def _made_of(kind: Any) -> Callable[[Any, Any], Any]:
+    """Makes an instance from a plain value of the base."""
+    make: Callable[[Any, Any], Any] = kind.__new__
+    return make
+
+
+def _by_method(method: Any) -> Callable[[Any], Any]:
+    """A conversion that C code does by a method of the base."""
+    convert: Callable[[Any], Any] = method
+    return convert
 
 
 #: Most derived first.
 BASES: Final[tuple[Base, ...]] = (
-    Base(Counter, lambda v: Counter(dict(dict.items(v))), _empty(dict), dict.update),
-    Base(
-        OrderedDict,
-        lambda v: OrderedDict(OrderedDict.items(v)),
-        _empty(OrderedDict),
-        OrderedDict.update,
-    ),
+    Base(Counter, _plain_counter, _empty(dict), _dict.update),
+    Base(OrderedDict, _plain_ordered_dict, _empty(OrderedDict), _ordered_dict.update),
     Base(defaultdict, _plain_defaultdict, _empty(defaultdict), _fill_defaultdict),
-    Base(dict, lambda v: dict(dict.items(v)), _empty(dict), dict.update),
-    Base(list, lambda v: list.__getitem__(v, slice(None)), _empty(list), list.extend),
-    Base(deque, _plain_deque, _empty(deque), deque.extend),
-    Base(set, lambda v: set.union(set(), v), _empty(set), set.update),
-    Base(frozenset, lambda v: frozenset.union(frozenset(), v), _with(frozenset)),
-    Base(tuple, lambda v: tuple.__getitem__(v, slice(None)), _with(tuple)),
-    Base(str, str.__str__, _with(str)),
-    Base(int, int.__int__, _with(int)),
-    Base(float, float.__float__, _with(float)),
-    Base(bytes, lambda v: bytes.__getitem__(v, slice(None)), _with(bytes)),
-    Base(Decimal, lambda v: Decimal(Decimal.as_tuple(v)), _with(Decimal)),
+    Base(dict, _plain_dict, _empty(dict), _dict.update),
+    Base(list, _plain_list, _empty(list), _list.extend),
+    Base(deque, _plain_deque, _empty(deque), _deque.extend),
+    Base(set, _plain_set, _empty(set), _set.update),
+    Base(frozenset, _plain_frozenset, _made_of(frozenset)),
+    Base(tuple, _plain_tuple, _made_of(tuple)),
+    Base(str, _by_method(str.__str__), _made_of(str)),
+    Base(int, _by_method(int.__int__), _made_of(int)),
+    Base(float, _by_method(float.__float__), _made_of(float)),
+    Base(bytes, _plain_bytes, _made_of(bytes)),
+    Base(Decimal, _by_method(Decimal), _made_of(Decimal)),
     Base(datetime, _plain_datetime, _make_datetime),
-    Base(
-        date,
-        lambda d: date(d.year, d.month, d.day),
-        lambda c, d: date.__new__(c, d.year, d.month, d.day),
-    ),
+    Base(date, _plain_date, _make_date),
     Base(time, _plain_time, _make_time),
-    Base(
-        timedelta,
-        _plain_timedelta,
-        lambda c, d: timedelta.__new__(c, d.days, d.seconds, d.microseconds),
-    ),
+    Base(timedelta, _plain_timedelta, _make_timedelta),
 )
 
 

@@ -7,7 +7,7 @@ import re
 from math import isfinite
 from typing import Any, Final
 
-from .codec import TAG, Decoding, Encoding, Failure, Tree
+from .codec import TAG, Decoding, Encoding, Failure, Tree, kind_of
 
 #: What orjson reads back as the same integer.
 _INTEGERS: Final = range(-(2**63), 2**64)
@@ -71,7 +71,8 @@ def write_text(text: str, out: Encoding) -> Tree:
 
 
 def read_text(tree: Tree) -> str:
-    if type(tree) is dict and tree.get(TAG) == "text":
+    kind = kind_of(tree)
+    if kind is dict and tree.get(TAG) == "text":
         return unescape(text_of(tree.get("v")))
     return text_of(tree)
 
