@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.embedded.application import Application, until
+from tests.embedded.application import PATIENCE_SECONDS, Application, instance, until
 from tests.embedded.person import Person, oneself, ordinary
 from waymark.store.embedded.supervisor.flock import is_held
 
@@ -58,12 +59,27 @@ def open_place() -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
+@pytest.fixture(scope="session")
+def ready_made(stage: Path) -> Path:
+    """A data directory in which no server ran yet: copying it is what most tests do
+    instead of a cold start."""
+    directory = stage / "ready-made"
+    application = Application(oneself())
+    application.start(directory)
+    application.ask("close", name="a", wait_seconds=PATIENCE_SECONDS)
+    application.end()
+    for name in ("server.log", "socket"):
+        (instance(directory) / name).unlink()
+    return directory
+
+
 @pytest.fixture
-def place(person: Person, open_place: Path) -> Path:
-    """A directory of `person`'s own, where a data directory may be made."""
+def place(person: Person, open_place: Path, ready_made: Path) -> Path:
+    """A directory of `person`'s own with a ready-made data directory `data`."""
     home = open_place / "home"
     home.mkdir(mode=0o755)
     person.give(home)
+    subprocess.run(["cp", "-a", ready_made, home / "data"], check=True)
     return home
 
 

@@ -120,11 +120,11 @@ def test_the_root_of_the_file_system_is_no_project(
 def test_a_file_in_the_way_is_an_error_that_names_it(
     person: Person, place: Path, applications: Make
 ) -> None:
-    (place / "data").touch()
+    (place / "fresh").touch()
     with pytest.raises(Refused, match="WAYMARK_DATABASE_URL") as refused:
-        applications(person).start(place / "data")
+        applications(person).start(place / "fresh")
     assert refused.value.kind == "EmbeddedUnavailable"
-    assert str(place / "data") in str(refused.value)
+    assert str(place / "fresh") in str(refused.value)
 
 
 def test_a_server_that_cannot_run_is_an_error_with_the_end_of_its_log(

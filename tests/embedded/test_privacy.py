@@ -45,10 +45,10 @@ def test_only_its_user_can_reach_the_server(
 ) -> None:
     """No TCP; every directory on the way to the socket that is ours is private."""
     application = applications(person)
-    answer = application.start(place / "data")
+    answer = application.start(place / "fresh")
     assert application.query("show listen_addresses") == [[""]]
     assert application.query("show unix_socket_permissions") == [["0700"]]
-    private = (place / "data", instance(place / "data"), Path(answer["socket"]))
+    private = (place / "fresh", instance(place / "fresh"), Path(answer["socket"]))
     assert [mode(path) for path in private] == [0o700, 0o700, 0o700]
 
 

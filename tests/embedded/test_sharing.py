@@ -30,15 +30,15 @@ def test_rows_outlive_the_server_between_two_applications(
 ) -> None:
     """A cold start makes the database `waymark`; a warm one finds what was written."""
     first = applications(person)
-    first.start(place / "data")
+    first.start(place / "fresh")
     assert first.query("select current_database(), current_user") == [["waymark", "waymark"]]
     first.query("create table kept as select 7 as number")
-    before = server_pid(place / "data")
+    before = server_pid(place / "fresh")
     first.ask("close", name="a", wait_seconds=30)
     assert not is_alive(before)
 
     second = applications(person)
-    second.start(place / "data")
+    second.start(place / "fresh")
     assert second.query("select number from kept") == [[7]]
 
 
@@ -86,12 +86,12 @@ def test_five_processes_that_start_at_once_get_one_server(
     """The start lock lets one of them decide; the others attach."""
     five = [applications(person) for _ in range(5)]
     for application in five:
-        application.send("start", name="a", directory=str(place / "data"))
+        application.send("start", name="a", directory=str(place / "fresh"))
     answers = {application.receive()["dsn"] for application in five}
     assert len(answers) == 1
     assert [application.query("select 1") for application in five] == 5 * [[[1]]]
-    assert log(place / "data").count("ready to accept connections") == 1
-    assert "another supervisor" not in log(place / "data")
+    assert log(place / "fresh").count("ready to accept connections") == 1
+    assert "another supervisor" not in log(place / "fresh")
 
 
 def test_handles_of_one_process_are_independent(
@@ -147,11 +147,11 @@ def test_a_starter_killed_midway_leaves_nothing_that_stops_the_next(
 ) -> None:
     """Whatever moment of a cold start the kill hits, the next start succeeds."""
     first = applications(person)
-    first.send("start", name="a", directory=str(place / "data"))
-    until(lambda: list(place.glob("data/*/supervisor.lock")), "a supervisor")
+    first.send("start", name="a", directory=str(place / "fresh"))
+    until(lambda: list(place.glob("fresh/*/supervisor.lock")), "a supervisor")
     first.kill()
     second = applications(person)
-    second.start(place / "data")
+    second.start(place / "fresh")
     assert second.query("select 1") == [[1]]
 
 
