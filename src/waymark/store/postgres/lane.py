@@ -49,13 +49,11 @@ class Lane:
         """Write a batch. See `Store.flush`."""
         columns = to_columns(batch)
         async with self._busy:
-            if self._flush is None or self._worker != batch.worker:
-                await self._adopt(batch.worker)
-            assert self._flush is not None
+            flush = self._flush
+            if flush is None or self._worker != batch.worker or self._is_closed():
+                flush = await self._adopt(batch.worker)
             try:
-                answer = await self._flush(
-                    batch.worker, self.index + 1, self._number, *columns.arguments
-                )
+                answer = await flush(batch.worker, self.index + 1, self._number, *columns.arguments)
             except BaseException as error:
                 self._failed(error, batch.worker)
                 if isinstance(error, FAILURES):
@@ -83,18 +81,21 @@ class Lane:
         if connection is not None:
             await close_quietly(connection)
 
-    async def _adopt(self, worker: UUID) -> None:
+    def _is_closed(self) -> bool:
+        return self._connection is None or self._connection.is_closed()
+
+    async def _adopt(self, worker: UUID) -> _Statement:
         """Become the writer of this lane for `worker`, over a live connection."""
         self._flush = None
         try:
-            if self._connection is None or self._connection.is_closed():
+            if self._connection is None or self._is_closed():
                 self._connection = await self._connector.connect(f"writer {self.index + 1}")
             number = await self._connection.fetchval(
                 self._statements["adopt_lane"], worker, self.index + 1
             )
             if number is None:
                 raise _fenced(worker)
-            self._flush = await self._prepared(self._connection)
+            flush = await self._prepared(self._connection)
         except StoreError:
             raise
         except BaseException as error:
@@ -102,7 +103,8 @@ class Lane:
             if isinstance(error, FAILURES):
                 raise translate(error) from error
             raise
-        self._worker, self._number, self._lost = worker, number, None
+        self._flush, self._worker, self._number, self._lost = flush, worker, number, None
+        return flush
 
     async def _prepared(self, connection: asyncpg.Connection[asyncpg.Record]) -> _Statement:
         text = self._statements["flush"]

@@ -17,6 +17,10 @@ _DIRECTORY = Path(__file__).parent / "sql"
 _PLACEHOLDER = ':"schema"'
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
+#: Comments stay in the file. What is sent begins with the statement's name instead,
+#: since the server shows people (and tests) only the beginning of what it runs.
+_COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
+
 #: What may be a schema's name: short enough for Postgres to keep whole (63 bytes)
 #: and for the channel of hints, which is named after it.
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
@@ -62,5 +66,5 @@ def _load() -> dict[str, str]:
         for name, text in zip(parts[::2], parts[1::2], strict=True):
             if name in found:
                 raise WaymarkBug(f"two statements are called {name!r}, one in {path.name}")
-            found[name] = text.strip()
+            found[name] = f"/* waymark {name} */\n{_COMMENT.sub('', text).strip()}"
     return found
