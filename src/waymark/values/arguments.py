@@ -102,7 +102,7 @@ class Arguments:
                         break
                 else:
                     try:
-                        return orjson.dumps(bound)
+                        return b"%b" % orjson.dumps(bound)  # a copy: see to_bytes
                     except TypeError:
                         pass
         return self._pack_any(args, kwargs, path)

@@ -168,6 +168,9 @@ def _named(kind: type) -> str:
 #: What to do about types that people often return.
 _ADVICE = {
     "asyncpg.Record": "cannot be stored; pass dict(record)",
+    "sqlalchemy.orm.state.InstanceState": (
+        "belongs to a database session; pass the data in a plain model, or the row's key"
+    ),
     "builtins.generator": "cannot be stored; pass list(…)",
     "builtins.coroutine": "cannot be stored; await it first",
     "builtins.dict_keys": "cannot be stored; pass list(…)",

@@ -6,7 +6,7 @@ import typing
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
-from .codec import Codec, Decoding, Encoding, Form, Lookup, Refusal, Tree, failed
+from .codec import TAG, Codec, Decoding, Encoding, Form, Lookup, Refusal, Tree, failed
 from .containers import (
     DefaultDictForm,
     DequeForm,
@@ -106,7 +106,7 @@ class TypedDictForm:
     def write(self, value: dict[Any, Any], out: Encoding) -> Tree:
         """An object as long as all keys are declared, else an array of pairs."""
         codecs = self._codecs or self._prepare()
-        if not codecs.keys() >= value.keys():
+        if TAG in value or not codecs.keys() >= value.keys():
             return [[self._lookup.anything.encode(k, out), v] for k, v in self._items(value, out)]
         tree: dict[str, Tree] = {}
         name = ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from enum import Enum, Flag
 from functools import cached_property, reduce
 from types import BuiltinFunctionType, MemberDescriptorType
@@ -26,6 +27,9 @@ MISSING: Final = dataclasses.MISSING
 #: Factories that are safe to call for a field that a record lacks.
 _SAFE_FACTORIES: Final = frozenset({list, dict, set, frozenset, tuple, str, int, float, bool})
 
+#: Defaults that each instance gets a copy of.
+_COPIED: Final = frozenset({list, dict, set})
+
 #: Set by `Box[int](…)` on the instance; the alias says nothing about the value.
 _IGNORED: Final = frozenset({"__orig_class__"})
 
@@ -38,7 +42,10 @@ def plain_default(default: Any, factory: Any) -> Any:
     """The default that a missing field may get, or MISSING."""
     if _is_safe(factory):
         return factory()
-    return MISSING if factory not in (MISSING, None) else default
+    if factory not in (MISSING, None):
+        return MISSING
+    # pydantic allows a list as a default and gives each instance its own.
+    return deepcopy(default) if type(default) in _COPIED else default
 
 
 class Fields:

@@ -60,9 +60,12 @@ def _tree(
 
 def to_bytes(tree: Tree, *, deep: bool = False) -> bytes:
     """JSON text in UTF-8; raises TypeError for what the C encoder refuses. The
-    C encoder stops at 254 levels; `deep` takes Python's beyond that."""
+    C encoder stops at 254 levels; `deep` takes Python's beyond that.
+
+    The text is a copy: what orjson returns sits in a buffer of some 4 kB, which a
+    journal entry or a recorded call would keep for as long as it lives."""
     try:
-        return orjson.dumps(tree, option=_OPTIONS)
+        return b"%b" % orjson.dumps(tree, option=_OPTIONS)
     except TypeError:
         if not deep:
             raise

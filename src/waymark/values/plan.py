@@ -36,7 +36,7 @@ class Plan(Generic[T]):
         `path`."""
         if type(value) in self._direct:
             try:
-                return orjson.dumps(value)
+                return b"%b" % orjson.dumps(value)  # a copy: see to_bytes
             except TypeError:
                 pass
         try:
@@ -54,11 +54,13 @@ class Plan(Generic[T]):
     ) -> T:
         """The value again. With `run`, sets are `OrderedSet`s. Raises
         ValueDecodeError, whatever the bytes are; imports and runs nothing."""
-        if self._untagged_is_value and _TAGGED not in data:
+        if _TAGGED not in data:
             try:
-                return cast("T", orjson.loads(data))
+                value = orjson.loads(data)
             except ValueError as error:
                 raise ValueDecodeError(path, f"not JSON text ({error})") from None
+            if self._untagged_is_value or type(value) in self._direct:
+                return cast("T", value)
         try:
             return cast("T", decode(self._codec, data, references, run=run))
         except Failure as failure:
