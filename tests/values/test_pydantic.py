@@ -209,6 +209,11 @@ def test_defaults_for_fields_that_a_record_lacks() -> None:
         old: int
         plain: str = "d"
         empty: list[int] = Field(default_factory=list)
+        written: list[int] = []
 
-    back = plan_for(Grown, TypeRegistry()).loads(b'{"old":1}')
-    assert back == Grown.model_construct(_fields_set={"old"}, old=1, plain="d", empty=[])
+    plan = plan_for(Grown, TypeRegistry())
+    back = plan.loads(b'{"old":1}')
+    assert back == Grown(old=1)
+    assert back.model_fields_set == {"old"}
+    back.written.append(1)
+    assert plan.loads(b'{"old":1}').written == []

@@ -130,6 +130,9 @@ class Basket(Counter[str]):
     pass
 
 
+Tagged = TypedDict("Tagged", {"$t": str, "v": int})
+
+
 UserId = NewType("UserId", str)
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -214,6 +217,7 @@ VALUES: list[tuple[object, Any]] = [
     (Movie, {"title": "M", "released": date(1931, 5, 11)}),
     (Movie, {"title": "M"}),
     (Movie, {"title": "M", "unknown": {1, 2}}),
+    (Tagged, {"$t": "int", "v": 1}),
     (Tags, Tags("a", "b")),
     (Settings, Settings(a=1)),
     (Slug, Slug("a-b")),

@@ -82,14 +82,15 @@ class ModelForm:
         if number is not None:
             source.shared[number] = value
         checked(tree, dict)
-        fields_set = set(tree["$set"]) if "$set" in tree else set(self._names)
+        # A field that was added since was not set.
+        fields_set = set(tree["$set"]) if "$set" in tree else self._names & tree.keys()
         extra = private = None
         if self._has_extra:
             extra = self._read_attributes(tree.get("$extra", []), source)
         if "$private" in tree:
             private = self._read_attributes(tree["$private"], source)
         assign = object.__setattr__
-        assign(value, "__pydantic_fields_set__", fields_set)
+        assign(value, "__pydantic_fields_set__", set(fields_set))
         assign(value, "__pydantic_extra__", extra)
         assign(value, "__pydantic_private__", private)
         assign(value, "__dict__", self._fields.read(tree, source))
