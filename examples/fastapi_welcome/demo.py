@@ -72,7 +72,7 @@ class App:
 
     def _answers(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
-            raise SystemExit(f"the app ended while it started:\n{self.log.read_text()[-4000:]}")
+            raise SystemExit(f"the app ended while it started:\n{self.last_words()}")
         try:
             return self.client.get("/openapi.json").is_success
         except httpx.TransportError:
@@ -87,6 +87,10 @@ class App:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def last_words(self) -> str:
+        """The end of what the app has logged."""
+        return self.log.read_text(errors="replace")[-4000:]
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         response = self.client.request(method, path, **options)
@@ -225,6 +229,8 @@ def main() -> int:
         app = App(directory, sink.port, options.concurrency)
         try:
             play(app, sink, users)
+        except httpx.HTTPError as error:
+            raise SystemExit(f"the app did not answer: {error!r}\n{app.last_words()}") from error
         finally:
             app.end(signal.SIGTERM)
     return count(sink, users)
