@@ -57,6 +57,11 @@ def label(function: Function, node: Node) -> str:
             return _loop(function, node)
         case Loop(head=code) if not _invented(code.text):
             return _short(code.text)
+        case Await(call=code) if _spread(node.span) and not _invented(code.text):
+            # The author's lines may hold comments, the code does not.
+            return _short(f"await {code.text}")
+        case Compute(code=code) if _spread(node.span) and not _invented(code.text):
+            return _short(code.text)
         case Branch() | Compute() | Await() | Return() | Raise():
             return _short(authored(function, node.span))
         case _:
@@ -86,6 +91,10 @@ def authored(function: Function, span: Span) -> str:
     middle = [line.strip() for line in lines[first + 1 : last]]
     end = lines[last][: span.end_column].strip()
     return "\n".join((lines[first][span.column :].strip(), *middle, end))
+
+
+def _spread(span: Span) -> bool:
+    return span.line != span.end_line
 
 
 def _invented(text: str) -> bool:

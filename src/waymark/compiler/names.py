@@ -11,7 +11,7 @@ import difflib
 import enum
 import inspect
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, is_dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeGuard, cast
@@ -231,15 +231,15 @@ _PLAIN_MODULES = frozenset(
 
 def _contents(value: Any) -> list[Any] | None:
     """What a container holds, None for anything else."""
-    if _is_mapping(value):
+    if _is_dict(value):
         return [*value.keys(), *value.values()]
     if isinstance(value, (list, tuple, set, frozenset)):
         return list(cast("Iterable[Any]", value))
     return None
 
 
-def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    return isinstance(value, Mapping)
+def _is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
+    return isinstance(value, dict)
 
 
 def _class_of(value: Any) -> type[Any]:

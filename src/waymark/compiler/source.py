@@ -6,17 +6,24 @@ import); so the text is compiled again and its code compared with the function's
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
+import functools
 import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from types import CodeType, FunctionType
 
 from waymark.graph.model import Span
 
 from .diagnostics import Diagnostic
+
+#: What `from __future__` imports leave in a function: a notebook's cells inherit
+#: those of earlier cells, which the text of the cell does not show.
+_FUTURE_FLAGS: int = sum(
+    {getattr(__future__, name).compiler_flag for name in __future__.all_feature_names}
+)
 
 #: pytest rewrites `assert` in test modules; this name gives it away.
 _REWRITTEN = "@pytest_ar"
@@ -93,7 +100,7 @@ def find_source(function: FunctionType) -> Source:
             )
         )
     try:
-        tree, compiled = _parse(text, code.co_filename)
+        tree, compiled = _parse(text, code.co_filename, code.co_flags & _FUTURE_FLAGS)
     except SyntaxError:
         raise SourceProblem(_changed(code)) from None
     node = next((node for node in _definitions(tree) if _is_at(node, code)), None)
@@ -105,16 +112,16 @@ def find_source(function: FunctionType) -> Source:
     return Source(code.co_filename, tuple(text.splitlines()), node)
 
 
-@lru_cache(maxsize=64)
-def _parse(text: str, path: str) -> tuple[ast.Module, CodeType]:
+@functools.lru_cache(maxsize=64)
+def _parse(text: str, path: str, flags: int) -> tuple[ast.Module, CodeType]:
     tree = ast.parse(text, path)
-    return tree, compile(text, path, "exec", dont_inherit=True)
+    return tree, compile(text, path, "exec", flags=flags, dont_inherit=True)
 
 
 def parsed_module(path: str, text: str) -> ast.Module | None:
     """The tree of a whole file, None where it does not parse."""
     try:
-        return _parse(text, path)[0]
+        return _parse(text, path, 0)[0]
     except (SyntaxError, ValueError):
         return None
 

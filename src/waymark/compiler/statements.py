@@ -141,6 +141,10 @@ def _place(to: Lowering, target: ast.expr) -> ast.expr:
 def _augmented(to: Lowering, node: ast.AugAssign) -> None:
     """`target += await value`: Python reads the target first, then awaits."""
     match node.target:
+        case ast.Name(id=name) if to.is_stable(load(name, node.target)):
+            node.value = lower_expression(to, node.value)
+            to.pure(node)
+            return
         case ast.Name(id=name):
             held = to.hide(load(name, node.target))
         case ast.Subscript() as target:
