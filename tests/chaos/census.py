@@ -1,0 +1,189 @@
+"""What became of everything: counted from the tables, not from what Waymark says.
+
+The promises, and what breaks them:
+
+lost        a submission returned, and its run is not in the database
+stuck       a run is there and has not ended (blocked and quarantined ones too)
+double      an action call has two recorded outcomes
+missing     a run has ended without an outcome of each call that its graph makes
+wrong       a run did not end with the result that its body gives
+early       an effect of a run that was never committed, or of a call whose
+            predecessor, or whose arguments, were not recorded yet
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from tests.chaos.shapes import SHAPES, Shape
+from waymark.authoring.workflow import definition_of
+from waymark.store.records import EntryKind, RunState
+
+OUTCOMES = (int(EntryKind.RESULT), int(EntryKind.ERROR), int(EntryKind.CANCELLED))
+
+SHAPE_BY_WORKFLOW = {
+    definition_of(shape.workflow).name: (name, shape) for name, shape in SHAPES.items()
+}
+
+
+@dataclass
+class Census:
+    """Counts of what broke a promise; `examples` say where to look."""
+
+    runs: int = 0
+    submitted: int = 0
+    claims: int = 0
+    attempts: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    def complain(self, kind: str, about: str) -> None:
+        self.broken[kind] += 1
+        if self.broken[kind] <= 5:
+            self.examples.append(f"{kind}: {about}")
+
+    @property
+    def clean(self) -> bool:
+        return not self.broken
+
+    def line(self, kills: int) -> str:
+        rest = sum(self.broken.values())
+        counts = []
+        for kind, label in (("lost", "lost"), ("double", "double outcomes"), ("stuck", "stuck")):
+            rest -= self.broken[kind]
+            counts.append(f"{label} {self.broken[kind]}")
+        return f"chaos: kills {kills}, runs {self.runs}, {', '.join(counts)}, other {rest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One attempt as the world saw it; `place` is its place among all of them."""
+
+    place: int
+    effect: int
+    value: str
+
+
+def read_acked(path: Path) -> dict[UUID, tuple[str, int]]:
+    """Runs whose submission returned: shape and input. A line cut short by a kill
+    never returned to anybody."""
+    acked: dict[UUID, tuple[str, int]] = {}
+    for line in path.read_text().splitlines():
+        match line.split():
+            case [run_id, name, number]:
+                acked[UUID(run_id)] = (name, int(number))
+    return acked
+
+
+def read_effects(path: Path) -> dict[UUID, list[Effect]]:
+    effects: dict[UUID, list[Effect]] = defaultdict(list)
+    for place, line in enumerate(path.read_text().splitlines()):
+        run_id, effect, _pid, value = line.split(maxsplit=3)
+        effects[UUID(run_id)].append(Effect(place, int(effect), value))
+    return effects
+
+
+async def unfinished(url: str, schema: str) -> int:
+    """How many runs have not ended."""
+    connection = await asyncpg.connect(url)
+    try:
+        count: int = await connection.fetchval(
+            f'select count(*) from "{schema}".runs where state < {int(RunState.SUCCEEDED)}'
+        )
+        return count
+    finally:
+        await connection.close()
+
+
+async def count(url: str, schema: str, acked: Path, effects: Path) -> Census:
+    """Hold the tables against what was promised. To be called when all is quiet."""
+    connection = await asyncpg.connect(url)
+    try:
+        runs = await connection.fetch(f'select * from "{schema}".runs')
+        journal = await connection.fetch(
+            f'select run_id, kind, effect, epoch, seq from "{schema}".journal order by run_id, seq'
+        )
+    finally:
+        await connection.close()
+    return judge(runs, journal, read_acked(acked), read_effects(effects))
+
+
+def judge(
+    runs: Sequence[Any],
+    journal: Iterable[Any],
+    acked: dict[UUID, tuple[str, int]],
+    effects: dict[UUID, list[Effect]],
+) -> Census:
+    census = Census(runs=len(runs), submitted=len(acked))
+    census.attempts = sum(map(len, effects.values()))
+    entries: dict[UUID, list[Any]] = defaultdict(list)
+    for row in journal:
+        entries[row["run_id"]].append(row)
+        census.claims += row["kind"] == EntryKind.CLAIM
+    there = {row["id"] for row in runs}
+    for run_id, (name, number) in acked.items():
+        if run_id not in there:
+            census.complain("lost", f"run {run_id} of {name}({number})")
+    for run_id in {*effects, *entries} - there:
+        census.complain("early", f"run {run_id} acted and was never committed")
+    for row in runs:
+        name, shape = SHAPE_BY_WORKFLOW[row["workflow"]]
+        args, kwargs = definition_of(shape.workflow).arguments.unpack(bytes(row["input"]))
+        (number,) = [*args, *kwargs.values()]
+        if run_id_said := acked.get(row["id"]):
+            assert run_id_said == (name, number)
+        about = f"run {row['id']} of {name}({number})"
+        _judge_end(census, about, shape, number, row)
+        _judge_journal(census, about, shape.calls(number), row, entries[row["id"]])
+        _judge_effects(census, about, shape, row, effects.get(row["id"], []))
+    return census
+
+
+def _judge_end(census: Census, about: str, shape: Shape, number: int, row: Any) -> None:
+    state = RunState(row["state"])
+    if not state.final:
+        census.complain("stuck", f"{about} is {state.name}, owner {row['owner']}: {row['reason']}")
+    elif state is not RunState.SUCCEEDED:
+        census.complain("wrong", f"{about} is {state.name}: {bytes(row['result'])!r}")
+    elif not shape.fits(number, json.loads(bytes(row["result"]))):
+        census.complain("wrong", f"{about} gave {bytes(row['result'])!r}")
+
+
+def _judge_journal(census: Census, about: str, calls: int, row: Any, entries: list[Any]) -> None:
+    outcomes = Counter(entry["effect"] for entry in entries if entry["kind"] in OUTCOMES)
+    for effect, times in outcomes.items():
+        if times > 1:
+            census.complain("double", f"{about}, effect {effect}: {times} outcomes")
+    if row["state"] == RunState.SUCCEEDED and len(outcomes) != calls:
+        census.complain("missing", f"{about} recorded {len(outcomes)} of {calls} outcomes")
+    if [entry["seq"] for entry in entries] != list(range(1, len(entries) + 1)):
+        census.complain("wrong", f"{about} has gaps in its journal")
+    epochs = [entry["epoch"] for entry in entries]
+    if epochs != sorted(epochs):
+        census.complain("double", f"{about}: an older owner wrote after a newer one")
+
+
+def _judge_effects(
+    census: Census, about: str, shape: Shape, row: Any, effects: list[Effect]
+) -> None:
+    """Each recorded call was attempted. An attempt of a call shows that its arguments
+    were committed, so no later attempt may show others; and in a shape where each call
+    needs the one before, that this one's outcome was, so it is never attempted again."""
+    values: dict[int, str] = {}
+    latest = -1
+    for effect in effects:
+        if values.setdefault(effect.effect, effect.value) != effect.value:
+            census.complain("early", f"{about}, effect {effect.effect}: its arguments changed")
+        if shape.ordered and effect.effect < latest:
+            census.complain(
+                "early", f"{about}: effect {effect.effect} came again after effect {latest}"
+            )
+        latest = max(latest, effect.effect)
