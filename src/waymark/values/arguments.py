@@ -42,12 +42,14 @@ class Arguments:
         "_rest",
         "_signature",
         "_simple",
+        "_stub",
     )
 
     def __init__(self, signature: inspect.Signature, codecs: dict[str, Codec], name: str) -> None:
         parameters = signature.parameters.values()
         self._signature = signature
         self._name = name
+        self._stub: FunctionType | None = None
         self._codecs = codecs
         self._direct = {key: codec.direct for key, codec in codecs.items()}
         self._positional = tuple(p.name for p in parameters if p.kind in _POSITIONAL)
@@ -116,12 +118,9 @@ class Arguments:
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """What was passed, by recorded name."""
-        try:
-            self._signature.bind(*args, **kwargs)
-        except TypeError:
-            # Raises the same complaint in the words of a real call.
-            _stub(self._signature, self._name)(*args, **kwargs)
-            raise
+        if self._stub is None:
+            self._stub = _stub(self._signature, self._name)
+        self._stub(*args, **kwargs)
         bound = dict(zip(self._positional, args, strict=False))
         if len(args) > len(self._positional):
             bound[f"*{self._rest}"] = args[len(self._positional) :]
@@ -249,8 +248,8 @@ def _encode_named(codec: Codec, values: dict[str, Any], out: Encoding) -> Tree:
 
 
 def _stub(signature: inspect.Signature, name: str) -> FunctionType:
-    """A function of this signature that does nothing, for Python's own words
-    about arguments that do not fit."""
+    """A function of this signature that does nothing: whether arguments fit, and
+    the words when they do not, are Python's own."""
     parameters = list(signature.parameters.values())
     ordered = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     rest = [p for p in parameters if p.kind is p.VAR_POSITIONAL]
