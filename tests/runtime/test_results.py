@@ -18,10 +18,12 @@ from tests.runtime.workflows import (
     Large,
     Nap,
     Pure,
+    Seen,
     Stage,
     Survive,
     Threaded,
     Unstorable,
+    process,
 )
 from waymark.errors import (
     RunFailed,
@@ -173,6 +175,15 @@ async def test_sync_actions_run_off_the_loop(new_store: NewStore) -> None:
     """On a thread of ours."""
     async with serving(new_store()) as runtime:
         assert await run(runtime, Threaded, 1) == (2, False)
+
+
+async def test_an_attempt_does_not_see_the_caller_s_context(stage: Stage) -> None:
+    """A request's context variables stay with the request: another process might
+    run the action. Those set before start() are seen."""
+    process.set("set before start")
+    async with serving(MemoryStore()) as runtime:
+        process.set("set by a request")
+        assert await run(runtime, Seen) == "set before start"
 
 
 async def test_attempts_are_limited_per_process(stage: Stage) -> None:

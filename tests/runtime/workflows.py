@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from contextvars import ContextVar
 from typing import Any
 
 from waymark.authoring import Workflow, action, context, workflow
@@ -80,6 +81,21 @@ async def large(size: int) -> str:
 @action
 def in_thread(number: int) -> tuple[int, bool]:
     return number + 1, threading.current_thread() is threading.main_thread()
+
+
+#: Set by tests, before and after they start.
+process: ContextVar[str] = ContextVar("process", default="nothing")
+
+
+@action
+async def seen() -> str:
+    return process.get()
+
+
+@workflow
+class Seen(Workflow):
+    async def run(self) -> str:
+        return await seen()
 
 
 @workflow

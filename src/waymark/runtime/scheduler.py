@@ -13,6 +13,7 @@ comes back committed.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -77,6 +78,9 @@ class Scheduler:
         self._hints: set[str] = set()
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
+        #: Attempts begin in the context of start(), never in that of the request
+        #: that happened to wake us.
+        self._context = contextvars.copy_context()
         self._next_lane = 0
 
     # Runs come and go
@@ -100,7 +104,7 @@ class Scheduler:
             self._submitted.append((run, new))
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._tick)
+            self._loop.call_soon(self._tick, context=self._context)
 
     def admit(self, run: LiveRun, advance: Advance) -> None:
         """A run that was recovered."""
@@ -187,7 +191,7 @@ class Scheduler:
         self._outcomes.append(outcome)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._tick)
+            self._loop.call_soon(self._tick, context=self._context)
 
     def _due(self, run: LiveRun, timer: int) -> None:
         self._fired.append((run, timer))
@@ -197,7 +201,7 @@ class Scheduler:
         """See to what is waiting in the next turn of the loop."""
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._tick)
+            self._loop.call_soon(self._tick, context=self._context)
 
     @property
     def has_inputs(self) -> bool:
