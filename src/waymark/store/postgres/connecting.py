@@ -73,7 +73,11 @@ class Connector:
         except StoreUnavailable as error:
             failure = DatabaseUnreachable(str(error))
         else:
-            check_version(connection.get_server_version().major)
+            try:
+                check_version(connection.get_server_version().major)
+            except DatabaseTooOld:
+                connection.terminate()
+                raise
             return connection
         raise failure
 

@@ -12,10 +12,12 @@ import asyncpg
 from waymark.errors import RefusedData, StoreError, StoreUnavailable
 
 #: Classes of SQLSTATE after which the same statement may succeed later: connection,
-#: transaction rollback (deadlock), insufficient resources (disk full, too many
-#: connections), object not in prerequisite state (locks), operator intervention
-#: (shutdown, starting up, cancelled), system errors (input and output).
-_PASSING = frozenset({"08", "40", "53", "55", "57", "58"})
+#: login and name of the database (a password that is being changed, a database that
+#: is being restored; `open` is stricter), transaction rollback (deadlock), lack of
+#: resources (disk full, too many connections), object not in prerequisite state
+#: (locks), operator intervention (shutdown, starting up, cancelled), system errors
+#: (input and output).
+_PASSING = frozenset({"08", "28", "3D", "40", "53", "55", "57", "58"})
 
 #: Read-only after a failover to a standby, time limits inside transactions, and a
 #: prepared statement that is gone or outdated, which a new connection prepares anew.

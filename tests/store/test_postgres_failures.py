@@ -1,0 +1,76 @@
+"""What a failure of the driver means for callers: wait, leave a run out, or give up."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from waymark.errors import Fenced, RefusedData, StoreError, StoreUnavailable
+from waymark.store.postgres.failures import FAILURES, translate
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.AdminShutdownError("terminating connection"),
+        asyncpg.CrashShutdownError("terminating connection"),
+        asyncpg.CannotConnectNowError("the database system is starting up"),
+        asyncpg.TooManyConnectionsError("sorry, too many clients"),
+        asyncpg.DiskFullError("No space left on device"),
+        asyncpg.DeadlockDetectedError("deadlock detected"),
+        asyncpg.QueryCanceledError("canceling statement"),
+        asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed"),
+        asyncpg.InvalidPasswordError("changed a moment ago"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
+        ConnectionRefusedError(111, "refused"),
+        ConnectionResetError(104, "reset"),
+        TimeoutError(),
+        EOFError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_passes_is_worth_another_try(error: Exception) -> None:
+    """The database is away, busy or moving: the runtime waits and tries again."""
+    assert isinstance(error, FAILURES)
+    assert isinstance(translate(error), StoreUnavailable)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.DataError("invalid input for query argument"),
+        asyncpg.UniqueViolationError("duplicate key value"),
+        asyncpg.CheckViolationError("violates check constraint"),
+        asyncpg.NotNullViolationError("null value"),
+        asyncpg.CharacterNotInRepertoireError("invalid byte sequence"),
+        asyncpg.NumericValueOutOfRangeError("integer out of range"),
+        asyncpg.InvalidTextRepresentationError("invalid input syntax"),
+        asyncpg.ProgramLimitExceededError("array size exceeds the maximum"),
+        UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"),
+        OverflowError("value out of int64 range"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_refused_value_concerns_one_run(error: Exception) -> None:
+    """No later try would fare better: the writer looks for the run that carries it."""
+    assert isinstance(error, FAILURES)
+    assert isinstance(translate(error), RefusedData)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.UndefinedTableError('relation "waymark.runs" does not exist'),
+        asyncpg.InsufficientPrivilegeError("permission denied"),
+        asyncpg.PostgresSyntaxError("syntax error"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_anything_else_is_said_plainly(error: Exception) -> None:
+    """Neither waiting nor leaving a run out mends it, so it is neither of these."""
+    failure = translate(error)
+    assert isinstance(failure, StoreError)
+    assert not isinstance(failure, (StoreUnavailable, RefusedData, Fenced))
+    assert str(error) in str(failure)

@@ -1,0 +1,101 @@
+"""Statements reach their rows through indexes, whatever the tables hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.store.rows import GRAPH, OTHER_GRAPH, live_worker
+from waymark.store.postgres import PostgresStore
+from waymark.store.postgres.connecting import PINNED_PLANS
+from waymark.store.postgres.statements import Statements
+
+pytestmark = pytest.mark.anyio
+
+#: Rows of each kind. Many against the bound on pages, few for a test.
+ROWS = 30_000
+
+#: Pages that a sweep may look at while nothing is to be found among `ROWS` live runs.
+PAGES_MAX = 200
+
+FILL = """
+insert into "{schema}".runs
+    (id, workflow, graph, queue, owner, epoch, state, began_ns, input, finished_at)
+select
+    gen_random_uuid(), 'app:Welcome', $1, 'default', $2, 1, $3::smallint, 1, '{{}}',
+    case when $3::smallint >= 10 then now() end
+from generate_series(1, $4)
+"""
+
+
+@pytest.fixture
+async def pinned(postgres: PostgresStore, database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_url, server_settings=PINNED_PLANS)
+    yield connection
+    await connection.close()
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
+
+
+async def explained(
+    connection: asyncpg.Connection, options: str, text: str, *arguments: str
+) -> dict[str, Any]:
+    """The plan of a statement as it is run: prepared, with a generic plan."""
+    name = f"plan_{uuid4().hex[:8]}"
+    await connection.execute(f"prepare {name} as {text}")
+    call = f"{name}({', '.join(arguments)})" if arguments else name
+    shown = await connection.fetchval(f"explain ({options}, format json) execute {call}")
+    plan: dict[str, Any] = json.loads(shown)[0]["Plan"]
+    return plan
+
+
+async def test_no_statement_scans_a_table_that_grows(
+    pinned: asyncpg.Connection, schema: str
+) -> None:
+    """Each statement has an index for `runs` and `journal`."""
+    statements = Statements(schema)
+    checked = 0
+    for name in statements:
+        text = statements[name]
+        if not any(table in text for table in (".runs", ".journal")):
+            continue
+        prepared = await pinned.prepare(text)
+        nothing = ["null"] * len(prepared.get_parameters())
+        plan = await explained(pinned, "costs off", text, *nothing)
+        for node in nodes(plan):
+            scanned = node["Node Type"] == "Seq Scan" and node.get("Relation Name")
+            assert scanned not in ("runs", "journal"), name
+        checked += 1
+    assert checked >= 8
+
+
+@pytest.mark.parametrize("statement", ["claim", "unserved_graphs", "set_blocked"])
+async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
+    postgres: PostgresStore, pinned: asyncpg.Connection, schema: str, statement: str
+) -> None:
+    """With many live runs of live workers, many blocked ones that nobody here serves
+    and many that ended, finding nothing to do reads a few pages."""
+    worker = await live_worker(postgres)
+    fill = FILL.format(schema=schema)
+    await pinned.execute(fill, GRAPH, worker, 2, ROWS)
+    await pinned.execute(fill, OTHER_GRAPH, None, 5, ROWS)
+    await pinned.execute(fill, GRAPH, None, 10, ROWS)
+    await pinned.execute(f'vacuum analyze "{schema}".runs')
+    graph, queues = f"'\\x{GRAPH.hex()}'", "'{default}'"
+    arguments = {
+        "claim": (f"'{worker}'", f"array[{graph}]::bytea[]", queues, "100", "1"),
+        "unserved_graphs": (queues,),
+        "set_blocked": (graph, "'nobody serves it'"),
+    }[statement]
+    text = Statements(schema)[statement]
+    plan = await explained(pinned, "analyze, buffers", text, *arguments)
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= PAGES_MAX
