@@ -87,10 +87,14 @@ class EmbeddedServer:
             lock.release(remove=True)
 
     def dead_workers(self, workers: Iterable[UUID]) -> list[UUID]:
-        """Those of `workers` that no process holds: proven dead, at once. Every
-        worker of this server must have called `lock_worker`."""
+        """Those of `workers` whose lock file is there and held by no process: proven
+        dead, at once. One that never locked (it came by a plain URL) has no file,
+        and nothing is said of it."""
         layout = self._share.layout
-        return [worker for worker in workers if not is_held(layout.worker_lock(str(worker)))]
+        paths = {worker: layout.worker_lock(str(worker)) for worker in workers}
+        return [
+            worker for worker, path in paths.items() if Path(path).exists() and not is_held(path)
+        ]
 
     def ensure_running(self) -> None:
         """Start the server again if it and its supervisor were killed. Blocks; costs
@@ -109,8 +113,9 @@ class EmbeddedServer:
         """Give up this share and its workers. The last one out stops the server;
         wait for that at most `wait_seconds`. May be called again."""
         share = self._share
-        for worker in list(share.workers):
-            self.unlock_worker(worker)
+        for lock in share.workers.values():
+            lock.release()  # the files stay: a row that was left behind is a dead one's
+        share.workers.clear()
         share.lock.release()
         deadline = time.monotonic() + wait_seconds
         while is_held(share.layout.supervisor_lock) and time.monotonic() < deadline:

@@ -54,6 +54,9 @@ SETTINGS = (
     "cluster_name=waymark",
 )
 
+#: How long the lock file of a dead worker is kept.
+PROOF_SECONDS = 24 * 3600
+
 
 class Server:
     """The running server, and the one thread that may end it."""
@@ -142,7 +145,7 @@ def _open(layout: Layout, binaries: str, uid: int, gid: int) -> Server | None:
     os.chdir(layout.instance)
     _stop_orphan(layout)
     make_cluster(layout, binaries)
-    _remove_dead_workers(layout)
+    _remove_old_workers(layout)
     server = Server(layout, binaries, choose_socket_directory(layout))
     deadline = time.monotonic() + LEFTOVER_SECONDS_MAX
     written = _log_size(layout)
@@ -216,11 +219,13 @@ def _stop_orphan(layout: Layout) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def _remove_dead_workers(layout: Layout) -> None:
+def _remove_old_workers(layout: Layout) -> None:
+    """Files that nobody holds are proofs of death; a day later every lease that
+    they could speak of has run out anyhow."""
     os.makedirs(layout.workers, mode=0o700, exist_ok=True)
     for name in os.listdir(layout.workers):
         path = join(layout.workers, name)
-        if not is_held(path):
+        if time.time() - os.stat(path).st_mtime > PROOF_SECONDS and not is_held(path):
             _ignore_missing(os.unlink, path)
 
 
