@@ -9,7 +9,13 @@ means depends on the value at run time, so a loader puts a guard there:
     as it is;
 -   a property or method of a user's class runs user code: it goes through the
     tape;
--   anything else, in every guise, is refused.
+-   anything else, in every guise, is refused. Types of the interpreter and of the
+    standard library that are not listed (generators, frames, functions) are
+    such, whatever their attributes are called.
+
+Calls are guarded where the text does not say what is called: a class makes its
+instances through the tape, and only functions of the graph itself, of the
+catalogue, or marked pure may be called or handed to what calls them.
 
 Guards run on every dot of a body, so their verdicts are cached by type and name.
 """
@@ -17,8 +23,10 @@ Guards run on every dot of a body, so their verdicts are cached by type and name
 from __future__ import annotations
 
 import enum
+import operator
+import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -37,12 +45,23 @@ _TUPLE_METHODS = frozenset({"_replace", "_asdict", "_fields"})
 _FUNCTIONS = (types.FunctionType, staticmethod, classmethod)
 _AWAITABLES = (ActionCall, GatherCall, HelperCall, SleepCall)
 _SLOT_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.items()))
+
+#: `__builtins__` of all code of graphs: what is made with it came from a graph.
+NO_BUILTINS: dict[str, Any] = {}
+
+_ENGINE = __name__.rpartition(".")[0]
+_VALUES = OrderedSet.__module__.rpartition(".")[0]
+_IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
 
 def _is_user_class(cls: type) -> bool:
     """Whether a class's own code is the user's (so: neither built in nor of the
-    standard library's listed types)."""
-    return type_key(cls) not in METHODS and type_key(cls) not in ATTRIBUTES
+    standard library)."""
+    if cls.__flags__ & _IMMUTABLE:
+        return False
+    root = cls.__module__.partition(".")[0]
+    return root not in sys.stdlib_module_names and not cls.__module__.startswith(_ENGINE)
 
 
 class Guards:
@@ -64,25 +83,21 @@ class Guards:
         cls = type(value)
         verdict = self._verdicts.get((cls, name))
         if verdict is None:
-            verdict = self._verdicts[cls, name] = self._judge(value, cls, name)
+            verdict = self._verdicts[cls, name] = self._judge(cls, name)
         if verdict == _PLAIN:
             return getattr(value, name)
         if verdict == _TAPED_READ:
             return self._tape.call_foreign(getattr, (value, name), {})
         if verdict == _TAPED_BUILTIN:
-            return partial(self._call_builtin, getattr(value, name))
-        return partial(self._call_method, getattr(value, name), value)
+            return _TapedBuiltin(self._tape, getattr(value, name))
+        return _TapedMethod(self._tape, getattr(value, name), value)
 
-    def _call_method(self, method: Callable[..., Any], owner: Any, /, *a: Any, **k: Any) -> Any:
-        return self._tape.call_foreign(method, a, k, receiver=owner)
-
-    def _call_builtin(self, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        return self._tape.call(method, args, kwargs)
-
-    def _judge(self, value: Any, cls: type, name: str) -> int:
-        if isinstance(value, (types.ModuleType, *_AWAITABLES)):
+    def _judge(self, cls: type, name: str) -> int:
+        if issubclass(cls, (types.ModuleType, *_AWAITABLES)):
             raise _refusal(cls, name)
         found = _find(cls, name)
+        if issubclass(cls, enum.Enum) and name in _ENUM_DATA:
+            return _PLAIN
         for base in cls.__mro__:
             key = type_key(base)
             kind = METHODS.get(key, {}).get(name)
@@ -92,17 +107,15 @@ class Guards:
                 return _PLAIN
             if name in base.__dict__ and not _is_user_class(base):
                 raise _refusal(cls, name)
-        if name.startswith("_") and not (name in _TUPLE_METHODS and isinstance(value, tuple)):
+        if name.startswith("_") and not (name in _TUPLE_METHODS and issubclass(cls, tuple)):
             raise _refusal(cls, name)
-        return self._judge_user(value, cls, name, found)
+        return self._judge_user(cls, name, found)
 
-    def _judge_user(self, value: Any, cls: type, name: str, found: Any) -> int:
+    def _judge_user(self, cls: type, name: str, found: Any) -> int:
         """An attribute that no listed type defines."""
-        if isinstance(value, enum.Enum) and name in _ENUM_DATA:
-            return _PLAIN
         if found is None:
             return _PLAIN  # an instance's own field, or Python's AttributeError
-        if isinstance(value, tuple) and (
+        if issubclass(cls, tuple) and (
             name in _TUPLE_METHODS or name in getattr(cls, "_fields", ())
         ):
             return _PLAIN
@@ -121,9 +134,9 @@ class Guards:
         if verdict is None:
             verdict = self._class_verdicts[cls, name] = self._judge_class(cls, name)
         if verdict == _TAPED_METHOD:
-            return partial(self._call_method, getattr(cls, name), None)
+            return _TapedMethod(self._tape, getattr(cls, name), None)
         if verdict == _TAPED_BUILTIN:
-            return partial(self._call_builtin, getattr(cls, name))
+            return _TapedBuiltin(self._tape, getattr(cls, name))
         return getattr(cls, name)
 
     def _judge_class(self, cls: type, name: str) -> int:
@@ -141,7 +154,39 @@ class Guards:
             return _TAPED_METHOD
         return _PLAIN
 
+    def matches(self, cls: type, name: str) -> bool:
+        """Whether a class pattern may read `name` of an instance of `cls`. A
+        pattern reads with no guard, so only plain fields pass."""
+        try:
+            verdict = self._judge(cls, name)
+        except ImpureCallError:
+            return False
+        return verdict == _PLAIN and (_is_user_class(cls) or _find(cls, name) is not None)
+
     # Calling and changing
+
+    def callable(self, value: Any) -> Any:
+        """`value` where it is about to be called, or handed to what calls it."""
+        if isinstance(value, type):
+            if issubclass(value, type):
+                raise _refusal(value, "__call__")
+            if value is set or value is frozenset:
+                return OrderedSet if value is set else OrderedFrozenSet
+            return partial(self.make, value) if _is_user_class(value) else value
+        if isinstance(value, types.FunctionType):
+            home = str(value.__globals__.get("__name__", ""))
+            if getattr(value, "__builtins__", None) is NO_BUILTINS or home.startswith(_ENGINE):
+                return value
+            raise _unknown(value)
+        if isinstance(value, types.MethodType | types.ModuleType):
+            raise _unknown(value)
+        return value
+
+    def callables(self, values: Any) -> Any:
+        """`*values` or `**values` that are handed to what calls them."""
+        if isinstance(values, Mapping):
+            return {name: self.callable(value) for name, value in values.items()}
+        return [self.callable(value) for value in values]
 
     def make(self, cls: Any, /, *args: Any, **kwargs: Any) -> Any:
         """`Class(...)`: constructing a user's class runs its code."""
@@ -184,11 +229,51 @@ class Guards:
         return lambda: self._tape.clock_ns / 1e9
 
 
+class _TapedMethod:
+    """A method of a user's class, about to be called."""
+
+    __slots__ = ("_function", "_owner", "_tape")
+
+    def __init__(self, tape: Tape, function: Callable[..., Any], owner: Any) -> None:
+        self._tape = tape
+        self._function = function
+        self._owner = owner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._tape.call_foreign(self._function, args, kwargs, receiver=self._owner)
+
+
+class _TapedBuiltin:
+    """A method of a listed type that cannot be repeated, about to be called."""
+
+    __slots__ = ("_function", "_tape")
+
+    def __init__(self, tape: Tape, function: Callable[..., Any]) -> None:
+        self._tape = tape
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._tape.call(self._function, args, kwargs)
+
+
 def plain_type(value: Any) -> type:
-    """`type(value)`, which says the plain type of the run's own kinds."""
+    """`type(value)`, which says the plain type of the run's own kinds. The class
+    of a class makes classes, which no body may."""
     cls = type(value)
-    plain = getattr(cls, "__waymark_plain__", None)
-    return plain if isinstance(plain, type) else cls
+    if issubclass(cls, type):
+        raise _refusal(cls, "__class__")
+    while cls.__module__.startswith(_VALUES):
+        cls = cls.__bases__[0]
+    return cls
+
+
+class Boxed:
+    """A value that a pattern reads by a dotted name."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 def make_set(items: Iterable[Any] = ()) -> OrderedSet[Any]:
@@ -199,6 +284,25 @@ def make_set(items: Iterable[Any] = ()) -> OrderedSet[Any]:
 def make_frozenset(items: Iterable[Any] = ()) -> OrderedFrozenSet[Any]:
     """A frozen set of the run."""
     return OrderedFrozenSet(items)
+
+
+def set_operation(name: str, left: Any, right: Any) -> Any:
+    """`left & right` and kin: of views of a dict they would give a plain set,
+    whose order is that of hashes."""
+    if type(left) in _VIEWS:
+        left = OrderedSet(left)
+    if type(right) in _VIEWS:
+        right = OrderedSet(right)
+    return SET_OPERATIONS[name](left, right)
+
+
+#: Operators that sets have, by the class of their syntax.
+SET_OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "BitAnd": operator.and_,
+    "BitOr": operator.or_,
+    "BitXor": operator.xor,
+    "Sub": operator.sub,
+}
 
 
 def _find(cls: type, name: str) -> Any:
@@ -212,4 +316,12 @@ def _refusal(cls: type, name: str) -> ImpureCallError:
     return ImpureCallError(
         f"`{cls.__qualname__}.{name}` may touch the world; a workflow body cannot use it. "
         "Move it into an @action and await it"
+    )
+
+
+def _unknown(value: Any) -> ImpureCallError:
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    return ImpureCallError(
+        f"`{name}` is not known to be pure. Mark it @waymark.pure if it only computes, else "
+        "make it an @action and await it"
     )

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import CellType, CodeType, FunctionType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from waymark.errors import GraphError, UnresolvedActionError
 from waymark.graph.model import HIDDEN, Code, Function, Graph, Name
@@ -30,13 +30,10 @@ from waymark.values import freeze, plan_for
 
 from .awaitables import GatherCall, HelperCall, SleepCall, action_stub
 from .flat import FlatFunction, Site, flatten
-from .guards import Guards, make_frozenset, make_set, plain_type
+from .guarded import GuardInserter, guard_names, self_name
+from .guards import NO_BUILTINS, Guards
 from .links import LinkedWorkflow, Links
 from .tape import Tape
-
-_GET, _OWNER, _MAKE = f"{HIDDEN}get", f"{HIDDEN}owner", f"{HIDDEN}make"
-_SET, _FROZENSET, _TYPE = f"{HIDDEN}set", f"{HIDDEN}frozenset", f"{HIDDEN}type"
-_SPECIAL_CALLS = {"set": _SET, "frozenset": _FROZENSET, "type": _TYPE}
 
 _PARAMETER_FORMS = {
     "positional": "posonlyargs",
@@ -166,16 +163,14 @@ class _Linker:
     # Names
 
     def namespace(self, function: Function) -> dict[str, Any]:
-        guards = self.guards
-        space: dict[str, Any] = {"__builtins__": {}}
+        space: dict[str, Any] = {"__builtins__": NO_BUILTINS}
         space.update((name, getattr(builtins, name)) for name in BUILTINS)
-        space[_GET], space[_OWNER], space[_MAKE] = guards.get, guards.owner, guards.make
-        space[_SET], space[_FROZENSET], space[_TYPE] = make_set, make_frozenset, plain_type
+        space.update(guard_names(self.guards))
         for name, meaning in function.names.items():
             if meaning.kind != "stdlib" or not self.is_module(meaning.ref):
                 space[name] = self.value(name, meaning)
         for name, meaning in self.graph.attributes.items():
-            space[_self_name(name)] = self.value(name, meaning)
+            space[self_name(name)] = self.value(name, meaning)
         return space
 
     def is_module(self, ref: str) -> bool:
@@ -283,7 +278,7 @@ class _Linker:
         self, name: str, code: Code, function: Function, namespace: dict[str, Any]
     ) -> ast.stmt:
         """`def name(): <code>`, guarded, over the variables it mentions."""
-        guard = _GuardInserter(self, function, namespace)
+        guard = GuardInserter(self, self.graph, function, namespace)
         if code.mode == "eval":
             value = guard.visit(ast.parse(code.text, mode="eval").body)
             body: list[ast.stmt] = [ast.Return(value)]
@@ -295,92 +290,6 @@ class _Linker:
         wrapped = _definition(name, _no_arguments(), body)
         _set_lines(wrapped, code.lines, function.first_line)
         return wrapped
-
-
-class _GuardInserter(ast.NodeTransformer):
-    """Puts guards into one piece of code. See `guards`."""
-
-    def __init__(self, linker: _Linker, function: Function, namespace: dict[str, Any]) -> None:
-        self.linker = linker
-        self.function = function
-        self.namespace = namespace
-
-    def path(self, node: ast.expr) -> str | None:
-        """The dotted path of the catalogue that an expression spells, if any."""
-        match node:
-            case ast.Name(id=name) if name not in self.function.variables:
-                meaning = self.function.names.get(name)
-                return meaning.ref if meaning is not None and meaning.kind == "stdlib" else None
-            case ast.Attribute(value=value, attr=attr):
-                base = self.path(value)
-                return None if base is None else f"{base}.{attr}"
-            case _:
-                return None
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        path = self.path(node)
-        if path is not None and operation_at(path) is not None:
-            name = f"{HIDDEN}at_{path.replace('.', '_')}"
-            if not self.linker.is_module(path):
-                self.namespace[name] = self.linker.stdlib(path)
-                return _at(node, ast.Name(name, ast.Load()))
-        if isinstance(node.value, ast.Name) and node.value.id == "self" and self.function.method:
-            return _at(node, ast.Name(_self_name(node.attr), ast.Load()))
-        self.generic_visit(node)
-        label = ast.Constant(node.attr)
-        if isinstance(node.ctx, ast.Load):
-            return _at(node, ast.Call(ast.Name(_GET, ast.Load()), [node.value, label], []))
-        node.value = _at(node, ast.Call(ast.Name(_OWNER, ast.Load()), [node.value, label], []))
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        if _is_template(node):
-            for part in (*node.args, *node.keywords):
-                self.generic_visit(part)
-            node.args = [self.visit(argument) for argument in node.args]
-            node.keywords = [self.visit(keyword) for keyword in node.keywords]
-            return node
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id not in self.function.variables:
-            name = node.func.id
-            meaning = self.function.names.get(name)
-            if meaning is not None and meaning.kind == "class":
-                node.args.insert(0, node.func)
-                node.func = _at(node, ast.Name(_MAKE, ast.Load()))
-            elif meaning is None and name in _SPECIAL_CALLS:
-                node.func = _at(node, ast.Name(_SPECIAL_CALLS[name], ast.Load()))
-        return node
-
-    def visit_Set(self, node: ast.Set) -> ast.expr:
-        self.generic_visit(node)
-        items = _at(node, ast.List(node.elts, ast.Load()))
-        return _at(node, ast.Call(ast.Name(_SET, ast.Load()), [items], []))
-
-    def visit_SetComp(self, node: ast.SetComp) -> ast.expr:
-        self.generic_visit(node)
-        items = _at(node, ast.ListComp(node.elt, node.generators))
-        return _at(node, ast.Call(ast.Name(_SET, ast.Load()), [items], []))
-
-
-def _is_template(node: ast.Call) -> bool:
-    """`"literal".format(...)`, whose template the checker has read."""
-    return (
-        isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("format", "format_map")
-        and isinstance(node.func.value, ast.Constant)
-    )
-
-
-def _self_name(attribute: str) -> str:
-    return f"{HIDDEN}self_{attribute}"
-
-
-_E = TypeVar("_E", bound=ast.expr)
-
-
-def _at(near: ast.expr, node: _E) -> _E:
-    """`node` at the place of `near`."""
-    return ast.copy_location(node, near)
 
 
 def _no_arguments() -> ast.arguments:
