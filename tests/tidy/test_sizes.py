@@ -15,7 +15,9 @@ FOLDERS = ("src", "tests", "benches", "examples")
 
 #: Files and functions that may be longer, each with its reason: `"path"` or `"path:function"`.
 EXCEPTIONS: dict[str, str] = {
-    "src/waymark/engine/machine.py": "one state machine; its prose, table and transitions are read together",
+    "src/waymark/engine/machine.py": (
+        "one state machine: its prose, table and transitions are read together"
+    ),
 }
 
 #: Names that say nothing about what a file holds.
