@@ -181,9 +181,14 @@ async def test_an_attempt_does_not_see_the_caller_s_context(stage: Stage) -> Non
     """A request's context variables stay with the request: another process might
     run the action. Those set before start() are seen."""
     process.set("set before start")
-    async with serving(MemoryStore()) as runtime:
+    async with serving(MemoryStore(), concurrency=1) as runtime:
         process.set("set by a request")
-        assert await run(runtime, Seen) == "set before start"
+
+        async def requests() -> None:
+            for _ in range(5):
+                assert await run(runtime, Seen) == "set before start"
+
+        await asyncio.gather(*[requests() for _ in range(20)])
 
 
 async def test_attempts_are_limited_per_process(stage: Stage) -> None:
