@@ -31,7 +31,7 @@ async def test_a_claim_takes_a_free_run(store: Store, worker: UUID) -> None:
     run = free_run()
     await store.submit(run)
     claimed = await store.claim(worker, [GRAPH], ["default"], 5, 42)
-    assert claimed == [ClaimedRun(run.id, run.workflow, GRAPH, "default", 1, 0, run.input)]
+    assert claimed == [ClaimedRun(run.id, run.workflow, GRAPH, "default", 1, 42, run.input)]
     read = (await store.read_runs([run.id]))[run.id]
     assert (read.owner, read.epoch, read.state) == (worker, 1, RunState.RUNNING)
 

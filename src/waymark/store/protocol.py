@@ -97,8 +97,9 @@ class Store(Protocol):
     ) -> list[ClaimedRun]:
         """Take up to `limit` runs that are unowned or whose owner is dead or
         unknown, oldest first, of graphs in `graphs` only. `now_ns` is recorded
-        as the beginning (`began_ns`) of those that never began, so begin them
-        at that very time. Raises `Fenced` when the worker's own row is gone."""
+        as the beginning (`began_ns`) of those that never began; all begin at the
+        time that the answer tells, since a later owner will read the same.
+        Raises `Fenced` when the worker's own row is gone."""
         ...
 
     async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:

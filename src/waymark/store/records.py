@@ -99,7 +99,7 @@ class ClaimedRun(NamedTuple):
     graph: bytes
     queue: str
     epoch: int
-    began_ns: int  # 0 when the run never began
+    began_ns: int  # as recorded, by this claim if the run never began before
     input: bytes
 
 

@@ -241,9 +241,10 @@ def _take(run: MemoryRun, worker: UUID, now_ns: int) -> ClaimedRun:
     run.epoch += 1
     run.state = RunState.RUNNING
     run.reason = None
-    began_ns = run.began_ns
-    run.began_ns = began_ns or now_ns
-    return ClaimedRun(run.id, run.workflow, run.graph, run.queue, run.epoch, began_ns, run.input)
+    run.began_ns = run.began_ns or now_ns
+    return ClaimedRun(
+        run.id, run.workflow, run.graph, run.queue, run.epoch, run.began_ns, run.input
+    )
 
 
 def _row(run: MemoryRun) -> RunRow:

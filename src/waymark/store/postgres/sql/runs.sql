@@ -92,7 +92,7 @@ fence as materialized (
     select id from :"schema".workers where id = $1 for key share
 ),
 picked as materialized (
-    select runs.id, runs.began_ns, candidates.submitted_at
+    select runs.id, candidates.submitted_at
     from candidates
     join :"schema".runs on runs.id = candidates.id
     where runs.epoch = candidates.epoch and runs.state < 6
@@ -111,7 +111,7 @@ taken as (
     from fence, picked
     where runs.id = picked.id
     returning
-        runs.id, runs.workflow, runs.graph, runs.queue, runs.epoch, picked.began_ns, runs.input,
+        runs.id, runs.workflow, runs.graph, runs.queue, runs.epoch, runs.began_ns, runs.input,
         picked.submitted_at
 )
 select
