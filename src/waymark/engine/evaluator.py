@@ -13,6 +13,7 @@ not the program (a journal that does not fit) leave as exceptions.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from types import CellType
 from typing import Any
 
@@ -95,6 +96,8 @@ class Evaluator:
             frame.handling[machine.child :] = [self._take_exception()]
         elif request == m.DROP:
             del self.frames[machine.frame]
+            if isinstance(self.exception, StopIteration):
+                self.exception = _stopped(self.exception)
         elif request == m.FAILED:
             self.outcomes[machine.future] = self._take_exception()
         elif request == m.THROW:
@@ -102,8 +105,9 @@ class Evaluator:
             self._raise(self.frames[machine.frame], self._cancelled_error())
         elif request == m.FIRST:
             error = self.outcomes.get(machine.child)
-            cancelled = machine.frame == m.CANCELLED
-            self.outcomes[machine.future] = self._cancelled_error() if cancelled else error
+            if machine.frame == m.CANCELLED and not isinstance(error, self._cancelled_error):
+                error = self._cancelled_error()
+            self.outcomes[machine.future] = error
         else:
             raise WaymarkBug(f"unknown request {request}")
 
@@ -124,7 +128,21 @@ class Evaluator:
     # Evaluating
 
     def evaluate(self, frame: Frame, site: LinkedSite) -> None:
-        """Answer EVALUATE for the site at the machine's pc."""
+        """Answer EVALUATE for the site at the machine's pc. An exception that is
+        being handled is so for the code, too: Python then gives what the code
+        raises its context."""
+        handled = self._handled(frame)
+        if handled is None:
+            self._evaluate(frame, site)
+            return
+        kept = handled.__traceback__, handled.__context__
+        try:
+            raise handled
+        except BaseException:  # noqa: BLE001 - raised on the line above
+            handled.__traceback__, handled.__context__ = kept
+            self._evaluate(frame, site)
+
+    def _evaluate(self, frame: Frame, site: LinkedSite) -> None:
         machine = self.machine
         op = site.op
         try:
@@ -150,7 +168,8 @@ class Evaluator:
         except (RecoveryMismatch, WaymarkBug, MachineError):
             raise
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
-            self._raise(frame, _trimmed(error, frame.function.variables))
+            self.exception = _trimmed(error, frame.function.variables)
+            machine.raised(isinstance(error, self._cancelled_error))
 
     def _next(self, frame: Frame, site: LinkedSite) -> bool:
         """Bind a loop's next item; False when there is none."""
@@ -259,7 +278,8 @@ class Evaluator:
             self._bind(frame, value)
             machine.proceed()
         elif state == m.ERROR:
-            self._raise(frame, value)
+            # An action's body stands in the chain of calls, a gather's children do not.
+            self._raise(frame, value, value if key >= 0 else _first_in_chain(value))
         else:
             self._raise(frame, self._cancelled_error())
 
@@ -273,7 +293,8 @@ class Evaluator:
         outcomes, cancelled = self.outcomes, self._cancelled_error
         members = self.machine.collected(number)
         results = [
-            cancelled() if state == m.CANCELLED else outcomes.get(child) for child, state in members
+            cancelled("") if state == m.CANCELLED else outcomes.get(child)
+            for child, state in members
         ]
         for child, _ in members:
             outcomes.pop(child, None)
@@ -281,11 +302,14 @@ class Evaluator:
 
     # Raising
 
-    def _raise(self, frame: Frame, error: BaseException) -> None:
-        """Hand an exception to the machine, with the context Python would give."""
+    def _raise(
+        self, frame: Frame, error: BaseException, inner: BaseException | None = None
+    ) -> None:
+        """Hand an exception to the machine. `inner`, in the chain of its contexts,
+        was raised first: it gets the context that Python would give it here."""
         handled = self._handled(frame)
-        if handled is not None and error.__context__ is None and not _in_chain(error, handled):
-            error.__context__ = handled
+        if handled is not None:
+            _set_context(inner or error, handled)
         self.exception = error
         self.machine.raised(isinstance(error, self._cancelled_error))
 
@@ -316,16 +340,36 @@ def _take(call: Awaitable) -> None:
     call.awaited = True
 
 
-def _in_chain(error: BaseException, handled: BaseException) -> bool:
-    """Whether `error` stands in the chain of contexts of `handled`."""
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception, its context, that one's context and so on, each once."""
     seen: set[int] = set()
-    link: BaseException | None = handled
+    link: BaseException | None = error
     while link is not None and id(link) not in seen:
-        if link is error:
-            return True
         seen.add(id(link))
+        yield link
         link = link.__context__
-    return False
+
+
+def _first_in_chain(error: BaseException) -> BaseException:
+    return list(_chain(error))[-1]
+
+
+def _set_context(error: BaseException, handled: BaseException) -> None:
+    """What `raise error` does while `handled` is being handled."""
+    if error is handled:
+        return
+    for link in _chain(handled):
+        if link.__context__ is error:
+            link.__context__ = None
+            break
+    error.__context__ = handled
+
+
+def _stopped(error: StopIteration) -> RuntimeError:
+    """What a coroutine raises instead of a StopIteration that leaves it."""
+    stopped = RuntimeError("coroutine raised StopIteration")
+    stopped.__cause__ = stopped.__context__ = error
+    return stopped
 
 
 def _unbind(cell: CellType) -> None:
@@ -340,9 +384,11 @@ def _trimmed(error: BaseException, variables: tuple[str, ...]) -> BaseException:
     for _ in range(2):
         traceback = traceback.tb_next if traceback is not None else None
     if type(error) is NameError and error.name in variables:
-        error = UnboundLocalError(
+        unbound = UnboundLocalError(
             f"cannot access local variable '{error.name}' where it is not associated with a value",
             name=error.name,
         )
+        unbound.__context__ = error.__context__
+        error = unbound
     error.__traceback__ = traceback
     return error
