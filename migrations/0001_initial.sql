@@ -66,6 +66,11 @@ comment on table :"schema".runs is 'One row for each run. Only its owner, at its
 -- says for each of them which graphs wait there, without reading the runs.
 create index runs_live on :"schema".runs (owner, graph, queue, submitted_at) where state < 6;
 
+-- Runs that wait for an owner, without those of which it is known why. So a sweep
+-- that says why, again and again, does not read those it has said it of. No run that
+-- is claimed when it is submitted ever enters here.
+create index runs_unexplained on :"schema".runs (graph) where owner is null and state < 5;
+
 create table :"schema".journal (
     run_id   uuid     not null,
     at_ns    bigint   not null,

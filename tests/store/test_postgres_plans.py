@@ -82,8 +82,8 @@ async def test_no_statement_scans_a_table_that_grows(
 async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
     postgres: PostgresStore, pinned: asyncpg.Connection, schema: str, statement: str
 ) -> None:
-    """With many live runs of live workers, many blocked ones that nobody here serves
-    and many that ended, finding nothing to do reads a few pages."""
+    """With many live runs of live workers, many that are known to be blocked and many
+    that ended, finding nothing to do reads a few pages."""
     worker = await live_worker(postgres)
     fill = FILL.format(schema=schema)
     await pinned.execute(fill, GRAPH, worker, 2, ROWS)
@@ -94,7 +94,7 @@ async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
     arguments = {
         "claim": (f"'{worker}'", f"array[{graph}]::bytea[]", queues, "100", "1"),
         "unserved_graphs": (queues,),
-        "set_blocked": (graph, "'nobody serves it'"),
+        "set_blocked": (f"'\\x{OTHER_GRAPH.hex()}'", "'nobody serves it'", "false"),
     }[statement]
     text = Statements(schema)[statement]
     plan = await explained(pinned, "analyze, buffers", text, *arguments)

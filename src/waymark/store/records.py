@@ -120,7 +120,8 @@ class RunRow(NamedTuple):
 class Flush(NamedTuple):
     """One batch of one writer lane. All of it commits, or none; a run whose
     epoch is no longer ours is left out alone and named in the answer. No run
-    stands twice in `ends`, nor both in `ends` and `releases`."""
+    stands twice in `ends`, nor both in `ends` and `releases`; all rows of a run
+    are of one epoch."""
 
     worker: UUID
     runs: list[NewRun]

@@ -63,6 +63,8 @@ class Hints:
 
     def hint(self, topic: str) -> None:
         """Tell the other processes soon."""
+        if self._pool() is None:
+            return
         self._pending.add(topic)
         if self._telling is None or self._telling.done():
             try:

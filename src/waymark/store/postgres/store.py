@@ -51,6 +51,7 @@ class PostgresStore:
         self._hints = Hints(self._connector, self._statements, lambda: self._pool)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._doubtful_claims: list[ClaimedRun] = []
+        self._explained: dict[bytes, str] = {}
         #: What `open` applied, for whoever wants to say so.
         self.applied: list[Migration] = []
 
@@ -170,7 +171,12 @@ class PostgresStore:
         return [row["graph"] for row in await self._fetch("unserved_graphs", list(queues))]
 
     async def set_blocked(self, graph: bytes, reason: str) -> None:
-        await self._fetch("set_blocked", graph, readable_reason(reason))
+        """See `Store.set_blocked`. The sweep repeats this every second; what was said
+        of a graph before is only said of the runs that came since."""
+        reason = readable_reason(reason)
+        anew = self._explained.get(graph) != reason
+        await self._fetch("set_blocked", graph, reason, anew)
+        self._explained[graph] = reason
 
     async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
         found: dict[UUID, list[JournalRow]] = {}

@@ -190,8 +190,9 @@ where case
 end;
 
 -- name: set_blocked
--- Says of all runs of a graph that have no live owner why nobody can continue them. As in `claim`,
--- a run that was taken in between shows another epoch and is left alone.
+-- Says of all runs of a graph that have no live owner why nobody can continue them; unless `$3`,
+-- only of those that are not blocked yet. As in `claim`, a run that was taken in between shows
+-- another epoch and is left alone.
 with recursive owners (owner) as (
     (
         select runs.owner from :"schema".runs
@@ -210,10 +211,15 @@ with recursive owners (owner) as (
     where owners.owner is not null
 ),
 candidates as materialized (
-    select runs.id, runs.epoch, runs.state, runs.reason from :"schema".runs
-    where runs.state < 6 and runs.owner is null and runs.graph = $1
+    select runs.id, runs.epoch from :"schema".runs
+    where runs.state < 5 and runs.owner is null and runs.graph = $1
     union all
-    select runs.id, runs.epoch, runs.state, runs.reason
+    select runs.id, runs.epoch from :"schema".runs
+    where
+        $3 and runs.state < 6 and runs.owner is null and runs.graph = $1
+        and runs.state = 5 and runs.reason is distinct from $2
+    union all
+    select runs.id, runs.epoch
     from owners
     join :"schema".runs on runs.state < 6 and runs.owner = owners.owner and runs.graph = $1
     where not exists (select from :"schema".workers where workers.id = owners.owner)
@@ -224,5 +230,4 @@ from candidates
 where
     runs.id = candidates.id
     and runs.epoch = candidates.epoch
-    and runs.state < 6
-    and (candidates.state <> 5 or candidates.reason is distinct from $2);
+    and runs.state < 6;
