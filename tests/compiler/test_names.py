@@ -185,6 +185,11 @@ def test_a_name_that_never_resolves_is_an_error_with_its_line() -> None:
     assert found.hint == "did you mean `slow`?"
 
 
+def test_members_that_this_python_lacks_are_refused() -> None:
+    """A catalogue lists what some Python has; the graph must run on this one."""
+    assert codes("return math.sqroot(4)", "import math") == {"WM201"}
+
+
 def test_the_authors_names_hide_builtins() -> None:
     """Closure and module come before builtins, as in Python."""
     prefix = "@pure\ndef len(x):\n    return 7\nsum = 3"

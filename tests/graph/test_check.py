@@ -39,7 +39,7 @@ ALLOWED = [
     "x = list(map(str.lower, y))",
     "x = int.from_bytes(y, 'big')",
     "x = functools.reduce(operator.add, y)",
-    "x = json.loads(json.dumps(y, sort_keys=True))",
+    "x = json.loads(json.dumps(y, sort_keys=True, default=str), object_hook=lambda a: a)",
     "x = asyncio.gather(*[act(a) for a in y], return_exceptions=True)",
     "x = act(y), helper(y), tidy(y), User(y)",
     "x.name = y; x[0] = y; x += y",
@@ -104,8 +104,12 @@ REFUSED = {
     "x = asyncio.run(y)": "WM207",
     "x = asyncio.sleep": "WM216",
     "x = json.loads(y, cls=x)": "WM216",
+    "x = json.dumps(y, cls=x)": "WM216",
+    "x = (a for a in y).gi_frame": "WM203",
+    "x = y.tb_frame.f_globals": "WM203",
+    "match x:\n    case User(gi_frame=y): pass": "WM203",
+    "x = y.f_back": "WM203",
     "x = json.loads(y, **x)": "WM216",
-    "x = json.dumps(y, default=x)": "WM216",
     "x = map(json.loads, y)": "WM216",
     "x = operator.attrgetter('a')": "WM207",
     "x = operator.methodcaller('a')": "WM207",
@@ -203,6 +207,7 @@ def test_no_dunder_and_no_forbidden_name_gets_through(text: str) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             assert not node.attr.startswith("_")
+            assert node.attr != "gi_frame"
         if isinstance(node, ast.Name):
             assert node.id not in {"open", "getattr", "__import__", "self"}
             assert not node.id.startswith("__")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 
-from waymark.graph.model import HIDDEN, Function, Parameter
+from waymark.graph.model import HIDDEN, Function, Name, Parameter
 
 from .calls import check_calls
 from .held import check_held
@@ -41,8 +41,7 @@ def compile_function(pending: PendingFunction, reach: Reach) -> Function:
         name=pending.name,
         parameters=parameters,
         variables=tuple(lowering.variables),
-        # In order of the names, so that equal bodies hash equal.
-        names=dict(sorted(prepared.names.items())),
+        names=_table(prepared, lowering, parameters),
         body=body,
         method=pending.method,
         span=source.span(source.node),
@@ -50,6 +49,14 @@ def compile_function(pending: PendingFunction, reach: Reach) -> Function:
         first_line=source.first_line,
         path=source.path,
     )
+
+
+def _table(
+    prepared: Prepared, lowering: Lowering, parameters: tuple[Parameter, ...]
+) -> dict[str, Name]:
+    """The names that are used, in their order, so that equal bodies hash equal."""
+    used = lowering.used | {parameter.default for parameter in parameters}
+    return {name: entry for name, entry in sorted(prepared.names.items()) if name in used}
 
 
 def _parameters(prepared: Prepared, reach: Reach) -> tuple[Parameter, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from waymark.graph.check import check_code
 from waymark.graph.model import HIDDEN, Code, Compute, Node, Span
-from waymark.graph.scopes import bound_names, parameter_names
+from waymark.graph.scopes import bound_names, free_names, parameter_names
 
 from .code import expression_code, statements_code
 from .prepare import Prepared
@@ -41,6 +41,8 @@ class Lowering:
         self.nodes: list[Node] = []
         self.pending: list[ast.stmt] = []
         self.hidden: list[str] = []
+        #: Names outside the variables that the emitted code reads.
+        self.used: set[str] = set()
         self.bound = set(parameter_names(prepared.arguments)) - _rebound(prepared.body)
         self.fickle = _rebound(prepared.body)
         self._lower_statement = lower_statement
@@ -109,6 +111,7 @@ class Lowering:
         return statements_code(body, self.variables)
 
     def _check(self, node: ast.AST) -> None:
+        self.used |= free_names(node)
         method = self.prepared.pending.method
         scope = [*self.variables, "self"] if method else self.variables
         names = self.prepared.names

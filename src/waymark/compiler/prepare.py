@@ -160,8 +160,7 @@ class _Preparer:
 
     def refused(self, node: ast.AST) -> advice.Advice:
         if isinstance(node, ast.AsyncWith) and isinstance(node.items[0].context_expr, ast.Call):
-            live = self.live(node.items[0].context_expr.func)
-            path = library_path(live)
+            path = self.live_path(node.items[0].context_expr.func)
             if path is not None and path.startswith("asyncio."):
                 return advice.stdlib_not_allowed(path)
         return advice.refused_syntax(node)
@@ -271,13 +270,12 @@ class _Preparer:
         """`with contextlib.suppress(E):` is `try: ... except E: pass`."""
         item = node.items[0]
         call = item.context_expr
-        live = self.live(call.func) if isinstance(call, ast.Call) else MISSING
         if (
             len(node.items) > 1
             or item.optional_vars is not None
             or not isinstance(call, ast.Call)
             or call.keywords
-            or f"{getattr(live, '__module__', '')}.{getattr(live, '__name__', '')}" != _SUPPRESS
+            or self.live_path(call.func) != _SUPPRESS
         ):
             self.report(item.context_expr, *advice.refused_syntax(node))
             return cast("ast.stmt", self.replacement(node))
@@ -292,23 +290,19 @@ class _Preparer:
         if self.is_super(node.func):
             self.report(node, *advice.missing_name("super"))
             return self.replacement_value(node)
+        if self.live_path(node.func) == "typing.cast" and len(node.args) == 2:
+            # Its first argument is an annotation, which need not mean anything.
+            return self.rewrite(node.args[1])
         self.fields(node)
-        if self.table_path(node.func) == "typing.cast" and len(node.args) == 2:
-            return node.args[1]
         return node
 
     def is_super(self, node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and node.id == "super" and self.live(node) is MISSING
 
-    def table_path(self, node: ast.expr) -> str | None:
-        """The catalogue's path that a prepared `name` or `name.attribute` is."""
-        if isinstance(node, ast.Attribute):
-            owner = self.table_path(node.value)
-            return None if owner is None else f"{owner}.{node.attr}"
-        if isinstance(node, ast.Name) and not self.is_variable(node.id):
-            entry = self.prepared.names.get(node.id)
-            return entry.ref if entry is not None and entry.kind == "stdlib" else None
-        return None
+    def live_path(self, node: ast.expr) -> str | None:
+        """The library's path of what a dotted name outside the variables spells."""
+        live = self.live(node)
+        return None if live is MISSING else library_path(live)
 
     # Names
 
@@ -449,11 +443,13 @@ class _Preparer:
 
     def module_member(self, node: ast.Attribute, module: ModuleType) -> ast.expr:
         """`module.name`: kept for the catalogue's modules, else one name."""
-        if stdlib_module(module) is not None:
-            node.value = self.rewrite(node.value)
-            return node
         spelled = ast.unparse(node)
         value = getattr(module, node.attr, MISSING)
+        if stdlib_module(module) is not None:
+            if value is MISSING:
+                self.report(node, *advice.missing_member(spelled))
+            node.value = self.rewrite(node.value)
+            return node
         if isinstance(value, ModuleType) and stdlib_module(value) is None:
             self.report(node, *advice.module_as_value(spelled))
             return self.replacement_value(node)

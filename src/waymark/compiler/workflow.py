@@ -16,7 +16,7 @@ from waymark.graph.validation import validate
 from .diagnostics import Diagnostic, compile_error
 from .functions import compile_function
 from .numbering import numbered
-from .reach import Reach
+from .reach import PendingFunction, Reach
 from .source import SourceProblem, find_source
 
 
@@ -32,10 +32,7 @@ def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
     functions: list[Function] = []
     while len(functions) < len(reach.queue):
         pending = reach.queue[len(functions)]
-        try:
-            functions.append(compile_function(pending, reach))
-        except SourceProblem as problem:
-            raise compile_error(definition.name, [problem.diagnostic]) from None
+        functions.append(_compiled(pending, reach))
     if reach.diagnostics:
         raise compile_error(definition.name, in_source_order(reach.diagnostics))
     if reach.unresolved:
@@ -48,6 +45,35 @@ def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
     )
     _check_own_work(definition, graph)
     return Compiled(graph, fingerprint(graph), to_document(graph))
+
+
+def _compiled(pending: PendingFunction, reach: Reach) -> Function:
+    name = reach.definition.name
+    try:
+        return compile_function(pending, reach)
+    except SourceProblem as problem:
+        raise compile_error(name, [problem.diagnostic]) from None
+    except RecursionError:
+        raise compile_error(name, [_at_definition(pending.function, *_TOO_DEEP)]) from None
+    except Exception as error:
+        # Whatever this is, it is our mistake; the author still learns where.
+        fact = f"the compiler failed: {type(error).__name__}: {error}"
+        raise compile_error(
+            name, [_at_definition(pending.function, "WM901", fact, _REPORT)]
+        ) from error
+
+
+_REPORT = "please report this, with the workflow; writing it in simpler steps may help"
+_TOO_DEEP = (
+    "WM108",
+    "something in this function is nested too deeply for Python to walk through",
+    "give parts of the expression names of their own, or build it in a loop",
+)
+
+
+def _at_definition(function: FunctionType, code: str, fact: str, fix: str) -> Diagnostic:
+    source = find_source(function)
+    return source.diagnostic(source.node, code, fact, fix)
 
 
 def _authored(definition: WorkflowDefinition) -> FunctionType:
@@ -68,11 +94,6 @@ def _check_own_work(definition: WorkflowDefinition, graph: Graph) -> None:
     try:
         validate(graph)
     except GraphError as error:
-        source = find_source(_authored(definition))
-        diagnostic = source.diagnostic(
-            source.node,
-            "WM901",
-            f"the compiler made a graph that breaks its own rules: {error}",
-            "please report this, with the workflow; writing it in simpler steps may help",
-        )
+        fact = f"the compiler made a graph that breaks its own rules: {error}"
+        diagnostic = _at_definition(_authored(definition), "WM901", fact, _REPORT)
         raise compile_error(definition.name, [diagnostic]) from error

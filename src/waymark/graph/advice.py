@@ -112,6 +112,10 @@ def missing_name(name: str) -> Advice:
     return "WM201", f"the name `{name}` is not defined", "define it, or import it at the top"
 
 
+def missing_member(path: str) -> Advice:
+    return "WM201", f"`{path}` does not exist on this Python", "check its spelling and version"
+
+
 _DYNAMIC = "names an attribute that only shows at run time"
 
 _REFUSED_BUILTINS: dict[str, tuple[str, str]] = {

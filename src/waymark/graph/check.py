@@ -13,7 +13,8 @@ What the first wall holds, whatever the values are:
 2.  A name is a variable, an entry of the function's table, an allowed builtin,
     or bound by an inner scope of the code itself. No name begins with `__`.
 3.  No attribute begins with an underscore, but for `type(x).__name__`,
-    `type(x).__qualname__`, the three of a NamedTuple and members of `self`.
+    `type(x).__qualname__`, the three of a NamedTuple and members of `self`; and
+    none leads to a frame.
 4.  A module is never a value: it stands only at the head of a dotted path that
     `operations.STDLIB` lists. An operation's own argument rules hold at the call.
 5.  Nothing that a table, a builtin or `type()` yields is assigned to.
@@ -35,6 +36,13 @@ from .operations import ATTRIBUTES, BUILTINS, METHODS, TEMPLATE_METHODS, operati
 from .scopes import bound_names, comprehension_names, parameter_names
 
 _TUPLE_METHODS = frozenset({"_replace", "_asdict", "_fields"})
+#: Attributes without an underscore that lead from a generator, coroutine,
+#: traceback or function to frames, and from those to everything.
+_FRAME_NAMES = frozenset(
+    {"gi_frame", "gi_code", "gi_yieldfrom", "cr_frame", "cr_code", "cr_await", "cr_origin"}
+    | {"ag_frame", "ag_code", "ag_await", "tb_frame", "tb_next", "tb_lasti"}
+    | {"f_back", "f_builtins", "f_code", "f_globals", "f_locals", "f_trace", "f_generator"}
+)
 _TYPE_NAMES = frozenset({"__name__", "__qualname__"})
 _MUTATORS = frozenset(
     {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop"}
@@ -198,7 +206,7 @@ class _Checker:
         name = node.attr
         if name in TEMPLATE_METHODS and isinstance(node.value, (ast.Constant, ast.JoinedStr)):
             self.report(node, *advice.TEMPLATE)
-        if not name.startswith("_") or name in _TUPLE_METHODS:
+        if not _is_private(name):
             return
         if name in _TYPE_NAMES and _is_type_call(node.value) and "type" not in self.scope:
             return
@@ -389,7 +397,7 @@ class _Checker:
 
     def visit_match_class(self, node: ast.MatchClass) -> None:
         for name in node.kwd_attrs:
-            if name.startswith("_"):
+            if _is_private(name):
                 self.report(node, *advice.underscore_attribute(name))
         self.visit_all((node.cls, *node.patterns, *node.kwd_patterns))
 
@@ -412,6 +420,10 @@ _SPECIAL: Mapping[type[ast.AST], Callable[[_Checker, Any], None]] = {
     ast.MatchMapping: _Checker.visit_match_mapping,
     ast.MatchClass: _Checker.visit_match_class,
 }
+
+
+def _is_private(name: str) -> bool:
+    return name in _FRAME_NAMES or (name.startswith("_") and name not in _TUPLE_METHODS)
 
 
 def _is_type_call(node: ast.expr) -> bool:

@@ -173,7 +173,10 @@ _CLASSES = {
     "fractions": "Fraction",
     "uuid": "UUID",
     "collections": "Counter OrderedDict defaultdict deque ChainMap",
-    "pathlib": "PurePath PurePosixPath PureWindowsPath",
+    "collections.abc": "Collection Container Hashable Iterable Iterator Mapping MutableMapping"
+    " MutableSequence MutableSet Sequence Set Sized",
+    "numbers": "Integral Number Real",
+    "pathlib": "Path PurePath PurePosixPath PureWindowsPath",
     "enum": "Enum IntEnum StrEnum Flag IntFlag",
     "zoneinfo": "ZoneInfo",
     "re": "Pattern Match",
@@ -196,11 +199,13 @@ _CONSTANTS = {
     "sys": "maxsize",
 }
 
-# Hooks and classes of the caller's are code that runs where no checker looks.
-_DUMPS_KEYWORDS = "ensure_ascii indent separators sort_keys allow_nan skipkeys"
+# A hook is called with a value, which the body might do itself; `cls` would be
+# made and driven by the library.
+_DUMPS_KEYWORDS = "ensure_ascii indent separators sort_keys allow_nan skipkeys default"
+_LOADS_KEYWORDS = "object_hook object_pairs_hook parse_float parse_int parse_constant"
 _SPECIAL = {
     "json.dumps": Operation("compute", 1, _words(_DUMPS_KEYWORDS)),
-    "json.loads": Operation("compute", 1, frozenset()),
+    "json.loads": Operation("compute", 1, _words(_LOADS_KEYWORDS)),
     "itertools.count": Operation("compute"),
     "itertools.cycle": Operation("compute"),
     "itertools.repeat": Operation("compute"),
@@ -232,7 +237,7 @@ def _stdlib_table() -> dict[str, Operation]:
 
 
 def _modules_of(paths: Iterable[str]) -> set[str]:
-    known = {"urllib", "urllib.parse"}
+    known = {"urllib", "urllib.parse", "collections.abc"}
     return known | {path.split(".", 1)[0] for path in paths}
 
 
