@@ -12,6 +12,9 @@ from typing import Any, TypeAlias
 
 from .links import LinkedAction
 
+#: Longer sleeps (`inf` among them) end with it: 73 years, which fit a deadline.
+_SLEEP_SECONDS_MAX = float(2**61 // 1_000_000_000)
+
 
 class ActionCall:
     """A call of an action. `arguments` is its recorded form, a copy taken when
@@ -51,9 +54,7 @@ class SleepCall:
     __slots__ = ("awaited", "delay_ns", "result")
 
     def __init__(self, delay: float, result: Any = None) -> None:
-        if math.isnan(delay):
-            raise ValueError("Invalid delay: NaN (not a number)")
-        self.delay_ns = 0 if delay <= 0 else max(1, round(delay * 1_000_000_000))
+        self.delay_ns = 0 if delay <= 0 else _nanoseconds(delay)
         self.result = result
         self.awaited = False
 
@@ -61,16 +62,22 @@ class SleepCall:
         return f"<sleep of {self.delay_ns / 1e9} s>"
 
 
+def _nanoseconds(delay: float) -> int:
+    """A delay as asyncio takes it: no nan, nothing that cannot be added to a float."""
+    if math.isnan(delay):
+        raise ValueError("Invalid delay: NaN (not a number)")
+    seconds = 0.0 + delay
+    return max(1, round(min(seconds, _SLEEP_SECONDS_MAX) * 1_000_000_000))
+
+
 class GatherCall:
-    """`asyncio.gather(*children)`; equal children are awaited once."""
+    """`asyncio.gather(*children)`; equal children are awaited once. A child that
+    is no awaitable is an error once those before it have begun."""
 
     __slots__ = ("awaited", "children", "collects")
 
     def __init__(self, *children: Any, return_exceptions: bool = False) -> None:
-        for child in children:
-            if not isinstance(child, ActionCall | HelperCall | SleepCall | GatherCall):
-                raise TypeError("An asyncio.Future, a coroutine or an awaitable is required")
-        self.children: tuple[Awaitable, ...] = children
+        self.children: tuple[Any, ...] = children
         self.collects = bool(return_exceptions)
         self.awaited = False
 

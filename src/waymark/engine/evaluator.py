@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from itertools import repeat, starmap
 from types import CellType
 from typing import Any
 
@@ -40,8 +41,8 @@ class Frame:
     __slots__ = ("cells", "function", "handling", "iterators", "result")
 
     def __init__(self, function: LinkedFunction, values: tuple[Any, ...]) -> None:
-        cells = [CellType(value) for value in values]
-        cells += [CellType() for _ in range(len(function.variables) - len(values))]
+        cells = list(map(CellType, values))
+        cells.extend(starmap(CellType, repeat((), len(function.variables) - len(values))))
         self.cells = cells
         self.function = function
         self.handling: list[BaseException] = []
@@ -243,13 +244,14 @@ class Evaluator:
         for child in gather.children:
             if type(child) is GatherCall and id(child) not in known:
                 known[id(child)] = self._gather(child, node)
+        good = _awaitables(gather.children)
         number, frame = self.machine.next_future, self.machine.frames
         children = []
-        for child in gather.children:
+        for child in good:
             if id(child) in known:
                 children.append((m.CHILD_FUTURE, known[id(child)]))
                 continue
-            _take(child)
+            child.awaited = True
             if type(child) is ActionCall:
                 child.node = node
                 self.calls[number] = child
@@ -264,6 +266,9 @@ class Evaluator:
                 children.append((m.CHILD_SLEEP, child.delay_ns))
             known[id(child)] = number
             number += 1
+        if len(good) < len(gather.children):
+            self.machine.gather(True, children)
+            raise TypeError("An asyncio.Future, a coroutine or an awaitable is required")
         return self.machine.gather(gather.collects, children)
 
     # Outcomes
@@ -338,6 +343,17 @@ def _take(call: Awaitable) -> None:
     if call.awaited:
         raise RuntimeError("cannot reuse already awaited coroutine")
     call.awaited = True
+
+
+def _awaitables(children: tuple[Any, ...]) -> tuple[Awaitable, ...]:
+    """The children up to the first that is none. Raises RuntimeError, before any
+    has begun, when one was awaited before."""
+    for position, child in enumerate(children):
+        if not isinstance(child, ActionCall | HelperCall | SleepCall | GatherCall):
+            return children[:position]
+        if child.awaited and type(child) is not GatherCall:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+    return children
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

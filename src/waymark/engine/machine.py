@@ -104,6 +104,8 @@ from .futures import (
 # Items of the ready queue
 _STEP, _BEGIN_CALL, _END_CALL, _CHILD_DONE, _STOP = range(5)
 
+_COUNTERS = struct.Struct("<4q").pack
+
 _OP_JUMP, _OP_LEAVE = int(Op.JUMP), int(Op.LEAVE)
 
 
@@ -114,31 +116,23 @@ class MachineError(Exception):
 class Machine:
     """One run's control state. See the head of this file."""
 
-    __slots__ = (
-        "_requests",
-        "_stopping",
-        "_turn",
-        "_winding",
-        "callee",
-        "child",
-        "commands",
-        "effects",
-        "ended",
-        "frame",
-        "frames",
-        "functions",
-        "future",
-        "futures",
-        "main_state",
-        "next_effect",
-        "next_future",
-        "next_timer",
-        "now_ns",
-        "pc",
-        "ready",
-        "task",
-        "timers",
-    )
+    # Defaults stand in the class, so that a new run sets only what it must.
+    now_ns = 0
+    frames = 0
+    next_future = 0
+    next_effect = 0
+    next_timer = 0
+    main_state = PENDING
+    ended = False
+    task: Task | None = None
+    frame = -1
+    pc = -1
+    future = -1
+    child = -1
+    callee = -1
+    _turn = 0  # items left in this iteration of the loop
+    _stopping = False
+    _winding: set[int] | None = None
 
     def __init__(self, functions: Sequence[FlatFunction]) -> None:
         self.functions = functions
@@ -147,15 +141,7 @@ class Machine:
         self.timers: dict[int, tuple[int, int]] = {}  # pending timer -> (key, deadline)
         self.ready: deque[tuple[int, int, int]] = deque()
         self.commands: list[tuple[int, int, int]] = []
-        self.now_ns = self.frames = 0
-        self.next_future = self.next_effect = self.next_timer = 0
-        self.main_state = PENDING
-        self.task: Task | None = None
-        self.frame = self.pc = self.future = self.child = self.callee = -1
-        self.ended = self._stopping = False
-        self._turn = 0  # items left in this iteration of the loop
         self._requests: list[tuple[int, int, int, int]] = []
-        self._winding: set[int] | None = None
 
     # Inputs
 
@@ -574,11 +560,16 @@ class Machine:
 
     def digest(self) -> int:
         """A signed 32-bit checksum of the counters and of what is pending."""
-        numbers = [self.next_future, self.next_effect, self.next_timer, self.frames]
-        for number, future in self.futures.items():
-            numbers += (number, future.state)
-            if isinstance(future, Task) and not future.state:
-                numbers += (future.frame, future.function, future.pc, future.waiting, future.woken)
-                for caller in future.callers or ():
-                    numbers += caller
-        return zlib.crc32(struct.pack(f"<{len(numbers)}q", *numbers)) - (1 << 31)
+        counters = _COUNTERS(self.next_future, self.next_effect, self.next_timer, self.frames)
+        checksum = zlib.crc32(counters)
+        if not self.ended:
+            numbers: list[int] = []
+            for number, future in self.futures.items():
+                numbers += (number, future.state)
+                if isinstance(future, Task) and not future.state:
+                    numbers += (future.frame, future.function, future.pc, future.waiting)
+                    numbers.append(future.woken)
+                    for caller in future.callers or ():
+                        numbers += caller
+            checksum = zlib.crc32(struct.pack(f"<{len(numbers)}q", *numbers), checksum)
+        return checksum - (1 << 31)

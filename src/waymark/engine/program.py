@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import contextlib
 import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -131,6 +130,7 @@ class _Linker:
         self.tag = hash.hex()[:8]
         self.plan = plan_for(Any, links.types)
         self.indices = {function.name: i for i, function in enumerate(graph.functions)}
+        self.constants: dict[tuple[str, str], Any] = {}
         self.binders = [_binder(function) for function in graph.functions]
 
     # Functions
@@ -150,7 +150,7 @@ class _Linker:
     def bind(self, function: Function) -> Callable[..., tuple[Any, ...]]:
         """The function's binder, with its defaults filled in."""
         defaults = {
-            parameter.default: self.value(parameter.default, function.names[parameter.default])
+            parameter.default: self.value(parameter.name, function.names[parameter.default])
             for parameter in function.parameters
             if parameter.default is not None
         }
@@ -191,7 +191,7 @@ class _Linker:
                     raise GraphError(f"`{name}` names the class {meaning.ref}, unknown here")
                 return found
             case "constant":
-                return freeze(self.plan.loads(meaning.value.encode(), run=True), name)
+                return self.constant(name, meaning.value)
             case "helper":
                 return self.helper(meaning.ref)
             case "pure":
@@ -201,6 +201,13 @@ class _Linker:
                 return self.guards.foreign(function)
             case "stdlib":
                 return self.stdlib(meaning.ref)
+
+    def constant(self, name: str, value: str) -> Any:
+        """One object for each constant, whichever functions name it."""
+        if (name, value) not in self.constants:
+            loaded = self.plan.loads(value.encode(), run=True)
+            self.constants[name, value] = freeze(loaded, name)
+        return self.constants[name, value]
 
     def helper(self, ref: str) -> Callable[..., HelperCall]:
         index = self.indices.get(ref)
@@ -394,8 +401,10 @@ def run_code(site: LinkedSite, frame: RunningFrame) -> Any:
         return None
     cells = frame.cells
     if site.name >= 0:
-        with contextlib.suppress(ValueError):  # unbound: let Python say so
+        try:
             return cells[site.name].cell_contents
+        except ValueError:  # unbound: let Python say so
+            pass
     if site.free:
         closure = tuple([cells[i] for i in site.free])
         return FunctionType(code, frame.function.namespace, None, None, closure)()

@@ -26,11 +26,14 @@ _TAGGED: Final = b'"$t"'
 _KINDS = inspect.Parameter
 _POSITIONAL: Final = (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)
 
+_NO_TYPES: frozenset[type] = frozenset()
+
 
 class Arguments:
     """How the arguments of one function are bound, written and read."""
 
     __slots__ = (
+        "_all_positional",
         "_codecs",
         "_direct",
         "_extra",
@@ -69,6 +72,8 @@ class Arguments:
             if p.default is p.empty and p.kind not in (_KINDS.VAR_POSITIONAL, _KINDS.VAR_KEYWORD)
         )
         self._simple = not (self._positional_only or self._rest or self._extra)
+        #: How many arguments give all parameters by position, -1 where none can.
+        self._all_positional = len(codecs) if len(codecs) == len(self._positional) else -1
 
     @classmethod
     def for_signature(
@@ -93,21 +98,32 @@ class Arguments:
         """Binds and writes the arguments. Raises TypeError in Python's words when
         they do not fit, ValueEncodeError when one cannot be stored. Lists and
         dicts shared between arguments stay shared."""
-        if self._simple and len(args) <= len(self._positional):
-            bound = dict(zip(self._positional, args, strict=False))
-            if kwargs:
-                bound.update(kwargs)
-            if len(bound) == len(args) + len(kwargs) and self._required <= bound.keys():
-                direct = self._direct
-                for key, value in bound.items():
-                    if key not in direct or type(value) not in direct[key]:
-                        break
-                else:
-                    try:
-                        return b"%b" % orjson.dumps(bound)  # a copy: see to_bytes
-                    except TypeError:
-                        pass
+        bound = self._directly(args, kwargs) if self._simple else None
+        if bound is not None:
+            try:
+                return b"%b" % orjson.dumps(bound)  # a copy: see to_bytes
+            except TypeError:
+                pass
         return self._pack_any(args, kwargs, path)
+
+    def _directly(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """The bound arguments where all parameters are given, by position or all by
+        name, and each is of a type that JSON stores as it is. Else None."""
+        if not kwargs:
+            if len(args) != self._all_positional:
+                return None
+            bound: Mapping[str, Any] = dict(zip(self._positional, args, strict=True))
+        elif args or len(kwargs) != len(self._direct):
+            return None
+        else:
+            bound = kwargs
+        direct = self._direct
+        for key, value in bound.items():
+            if type(value) not in direct.get(key, _NO_TYPES):
+                return None
+        return bound
 
     def _pack_any(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], path: str) -> bytes:
         bound = self._bind(args, kwargs)
@@ -141,10 +157,9 @@ class Arguments:
             if self._simple and _TAGGED not in data:
                 bound: Any = orjson.loads(data)
                 direct = self._direct
-                kind = kind_of(bound)
-                if kind is dict and self._required <= bound.keys():
+                if kind_of(bound) is dict and self._required <= bound.keys():
                     for key, value in bound.items():
-                        if key not in direct or type(value) not in direct[key]:
+                        if type(value) not in direct.get(key, _NO_TYPES):
                             break
                     else:
                         return (), bound
