@@ -191,6 +191,17 @@ async def test_an_attempt_does_not_see_the_caller_s_context(stage: Stage) -> Non
         await asyncio.gather(*[requests() for _ in range(20)])
 
 
+async def test_a_body_that_computes_long_is_named(
+    stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who holds up the host's loop is told, by workflow and run, and what to do."""
+    monkeypatch.setattr("waymark.runtime.scheduler.SLOW_SECONDS", -1.0)
+    async with serving(MemoryStore()) as runtime:
+        await run(runtime, Pure, 1)
+    assert "while the body of tests.runtime.workflows:Pure computed" in caplog.text
+    assert "@action" in caplog.text
+
+
 async def test_attempts_are_limited_per_process(stage: Stage) -> None:
     """A fan-out of any width runs no more attempts at once than there are slots."""
     async with serving(MemoryStore(), concurrency=3) as runtime:

@@ -17,6 +17,7 @@ import contextvars
 import logging
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from uuid import UUID
 
 from ..engine.outcomes import (
@@ -43,6 +44,13 @@ log = logging.getLogger("waymark.scheduler")
 
 #: Outcomes and commits handled, and attempts started, before the loop turns.
 ITEMS_PER_TICK = 50
+
+#: A step of a run that holds up the host's loop for longer is named in a warning.
+SLOW_SECONDS = 0.05
+SLOW = (
+    "the event loop stood still for %.0f ms while the body of %s computed (run %s);"
+    " move what takes long into an @action, a sync one runs in a thread"
+)
 
 
 class Scheduler:
@@ -109,16 +117,17 @@ class Scheduler:
     def admit(self, run: LiveRun, advance: Advance) -> None:
         """A run that was recovered."""
         self.runs[run.id] = run
-        self._record(run, advance, None)
+        self._record(run, advance, None, perf_counter())
 
     def _begin(self, run: LiveRun, new: NewRun) -> None:
         assert run.session is not None
+        started = perf_counter()
         try:
             advance = run.session.begin(new.input, new.began_ns)
         except Exception as error:  # noqa: BLE001  # nothing is stored: the caller's
             self.unstorable(run, error)
         else:
-            self._record(run, advance, new)
+            self._record(run, advance, new, started)
 
     def forget(self, run: LiveRun) -> None:
         """Drop a run's memory: it is not ours any more. Waiters go on waiting, by
@@ -156,7 +165,13 @@ class Scheduler:
     # What the writer says (see writer.WriterHost)
 
     def committed(self, changes: list[Change]) -> None:
-        self._committed.extend(changes)
+        self._committed.extend(
+            [
+                change
+                for change in changes
+                if change.commands or change.new or change.end or change.release
+            ]
+        )
         self.wake()
 
     def refused(self, run: LiveRun) -> None:
@@ -266,12 +281,13 @@ class Scheduler:
             return
         del run.attempts[effect]
         assert run.session is not None
+        started = perf_counter()
         try:
             advance = self._settled(run.session, effect, ok, payload, now_ns)
         except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             self._broken(run, error)
         else:
-            self._record(run, advance, None)
+            self._record(run, advance, None, started)
 
     @staticmethod
     def _settled(
@@ -289,12 +305,13 @@ class Scheduler:
     def _fire(self, run: LiveRun, timer: int, now_ns: int) -> None:
         if run.closed or run.session is None:
             return
+        started = perf_counter()
         try:
             advance = run.session.fire(timer, now_ns)
         except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             self._broken(run, error)
         else:
-            self._record(run, advance, None)
+            self._record(run, advance, None, started)
 
     def _broken(self, run: LiveRun, error: Exception) -> None:
         """The engine refused an input. Its author's exceptions never come this way,
@@ -305,7 +322,11 @@ class Scheduler:
         log.error("the engine failed in run %s", run.id, exc_info=error)
         self.quarantine(run, f"{type(error).__name__}: {error}")
 
-    def _record(self, run: LiveRun, advance: Advance, new: NewRun | None) -> None:
+    def _record(self, run: LiveRun, advance: Advance, new: NewRun | None, started: float) -> None:
+        """Hand what an input led to, taken in at `started`, to the writer."""
+        seconds = perf_counter() - started
+        if seconds > SLOW_SECONDS:
+            log.warning(SLOW, seconds * 1000, run.workflow, run.id)
         entries, commands = advance
         if not entries and not commands and new is None:
             return
