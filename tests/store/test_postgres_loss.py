@@ -16,7 +16,7 @@ from tests.store.rows import (
     owned_run,
     success,
 )
-from tests.store.sessions import backends, held_up, terminate, until_waiting
+from tests.store.sessions import backends, held_up, session, terminate, until_waiting
 from waymark.errors import Fenced, StoreUnavailable
 from waymark.store.postgres import PostgresStore
 from waymark.store.records import RunState
@@ -231,3 +231,29 @@ async def test_a_closed_store_is_unavailable(database_url: str, schema: str) -> 
     await store.close()
     with pytest.raises(StoreUnavailable, match="not open"):
         await store.list_workers()
+
+
+async def test_a_beat_that_hangs_is_given_up_in_time(
+    postgres: PostgresStore, database_url: str, schema: str
+) -> None:
+    """A beat that gets no answer fails within a part of its lease, and the next one
+    goes over a new connection."""
+    worker = await live_worker(postgres)
+    async with session(database_url) as other, other.transaction():
+        await other.execute(f'select from "{schema}".workers where id = $1 for update', worker)
+        with pytest.raises(StoreUnavailable):
+            await postgres.beat(worker, 0.1)
+    assert await postgres.beat(worker, 30.0) is True
+
+
+async def test_beats_come_from_a_thread_with_its_own_loop(postgres: PostgresStore) -> None:
+    """The heartbeat's connection belongs to the loop that asks, and is closed with it;
+    a later thread gets another."""
+    worker = await live_worker(postgres)
+
+    async def beat_twice() -> list[bool]:
+        return [await postgres.beat(worker, 30.0), await postgres.beat(worker, 30.0)]
+
+    for _ in range(2):
+        assert await asyncio.to_thread(asyncio.run, beat_twice()) == [True, True]
+    assert await postgres.beat(worker, 30.0) is True

@@ -13,6 +13,9 @@ from .failures import FAILURES, translate
 if TYPE_CHECKING:
     import asyncpg
 
+#: How many beats that hang fit into a lease.
+TRIES_PER_LEASE = 4
+
 
 class Heartbeat:
     """Sends beats over a connection of the loop that asks for them.
@@ -29,7 +32,8 @@ class Heartbeat:
         self._holder: AsyncGenerator[asyncpg.Connection[asyncpg.Record], None] | None = None
 
     async def beat(self, worker: UUID, lease_seconds: float) -> bool:
-        """Prolong the lease. Raises `StoreUnavailable`."""
+        """Prolong the lease. Raises `StoreUnavailable`, in time for another try: a
+        network that swallows packets must not use up the lease."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop, self._holder = loop, None
@@ -37,8 +41,10 @@ class Heartbeat:
             self._holder = self._hold()
         holder = self._holder
         try:
-            connection = await anext(holder)
-            return await connection.fetchval(self._statement, worker, lease_seconds) is not None
+            async with asyncio.timeout(max(lease_seconds / TRIES_PER_LEASE, 1.0)):
+                connection = await anext(holder)
+                found = await connection.fetchval(self._statement, worker, lease_seconds)
+            return found is not None
         except BaseException as error:
             self._holder = None
             await holder.aclose()

@@ -27,6 +27,9 @@ from .statements import Statements
 if TYPE_CHECKING:
     import asyncpg
 
+#: How long a connection may take to say goodbye.
+CLOSE_SECONDS = 2.0
+
 #: A statement that takes its arguments and gives its rows.
 _Statement: TypeAlias = Callable[..., Awaitable[list[Any]]]
 
@@ -129,9 +132,12 @@ def _fenced(worker: UUID) -> Fenced:
     return Fenced(f"worker {worker} was declared dead; nothing of this batch is stored")
 
 
-async def close_quietly(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Close a connection whose server may be gone. Gives it two seconds."""
+async def close_quietly(
+    open_end: asyncpg.Connection[asyncpg.Record] | asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Close a connection or a pool whose server may be gone. Gives it two seconds."""
     try:
-        await connection.close(timeout=2.0)
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await open_end.close()
     except FAILURES:
-        connection.terminate()
+        open_end.terminate()

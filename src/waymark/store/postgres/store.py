@@ -76,8 +76,7 @@ class PostgresStore:
             await lane.close()
         pool, self._pool = self._pool, None
         if pool is not None:
-            # Nothing worth waiting for is under way: callers stopped before.
-            pool.terminate()
+            await close_quietly(pool)
 
     # Graphs and workers
 
