@@ -5,7 +5,10 @@ of a virtual-time loop; `plain_outcome` runs the authored body under asyncio.
 What a program did (value, exception, order of action calls) must be equal.
 
 With `crash_after=n` the host loses all memory once the journal has n entries,
-builds a new session from input and journal, and goes on.
+builds a new session from input and journal, and goes on. Actions that ran then
+are begun anew, which may change who is first; with `keep_attempts` they go on
+undisturbed, as if another process ran them, and nothing of the outcome may
+change.
 """
 
 from __future__ import annotations
@@ -125,6 +128,7 @@ class Host:
     program: Program
     input: bytes
     crash_after: int = -1
+    keep_attempts: bool = False
     entries: list[Entry] = field(default_factory=list)
     session: Session | None = None
     finish: Finish | None = None
@@ -153,11 +157,13 @@ class Host:
 
     def crash(self) -> None:
         self.crashes += 1
-        for task in self.tasks.values():
-            task.cancel()
         for timer in self.timers.values():
             timer.cancel()
-        self.tasks, self.timers = {}, {}
+        self.timers = {}
+        if not self.keep_attempts:
+            for task in self.tasks.values():
+                task.cancel()
+            self.tasks = {}
         self.session = Session(self.program, RUN_ID)
         self.take(
             self.session.recover(self.input, 1_000_000_000, list(self.entries), self.now_ns())
@@ -166,14 +172,17 @@ class Host:
     def obey(self, command: Any) -> None:
         match command:
             case StartAction():
-                task = asyncio.get_running_loop().create_task(self.attempt(command))
-                self.tasks[command.effect] = task
+                if command.effect not in self.tasks:
+                    task = asyncio.get_running_loop().create_task(self.attempt(command))
+                    self.tasks[command.effect] = task
             case SetTimer(timer, deadline_ns):
                 when = (deadline_ns - 1_000_000_000) / 1e9
                 handle = asyncio.get_running_loop().call_at(when, self.fire, timer, deadline_ns)
                 self.timers[timer] = handle
             case CancelEffect(effect):
-                self.tasks.pop(effect).cancel()
+                # Its first step may be due; asyncio would let it take that.
+                if task := self.tasks.pop(effect, None):
+                    asyncio.get_running_loop().call_soon(task.cancel)
             case DropTimer(timer):
                 self.timers.pop(timer).cancel()
             case Finish():
@@ -186,9 +195,9 @@ class Host:
         self.take(self.session.fire(timer, max(deadline_ns, self.now_ns())))
 
     async def attempt(self, command: StartAction) -> None:
-        session = self.session
+        begun_by = self.session
         action = registry.action(command.action)
-        assert action is not None and session is not None
+        assert action is not None
         args, kwargs = action.arguments.unpack(command.arguments)
         try:
             value = await action.function(*args, **kwargs)
@@ -199,17 +208,24 @@ class Host:
             ok, payload = False, dump_exception(asyncio.CancelledError())
         except Exception as error:
             ok, payload = False, dump_exception(error)
-        if self.session is session and self.tasks.pop(command.effect, None) is not None:
+        session = self.session
+        assert session is not None
+        if session is not begun_by and not self.keep_attempts:
+            return
+        if self.tasks.pop(command.effect, None) is not None:
             self.take(session.settle(command.effect, ok, payload, self.now_ns()))
 
 
 def compiled_outcome(
-    definition: WorkflowDefinition, *args: Any, crash_after: int = -1
+    definition: WorkflowDefinition,
+    *args: Any,
+    crash_after: int = -1,
+    keep_attempts: bool = False,
 ) -> tuple[Outcome, Host]:
     """The same program as a graph."""
     CALLS.clear()
     program = program_of(definition)
-    host = Host(program, definition.arguments.pack(args, {}), crash_after)
+    host = Host(program, definition.arguments.pack(args, {}), crash_after, keep_attempts)
     finish = run_virtually(host.run())
     if finish.ok:
         value = definition.result_plan.loads(finish.payload)
@@ -217,14 +233,16 @@ def compiled_outcome(
     return Outcome.raised(load_exception(finish.payload, registry.types)), host
 
 
-def check(definition: WorkflowDefinition, *args: Any) -> int:
+def check(definition: WorkflowDefinition, *args: Any, keep_attempts: bool = False) -> int:
     """Compare with asyncio, then once more with a crash after every entry.
     Returns how many crashes were tried."""
     plain = plain_outcome(definition, *args)
     compiled, host = compiled_outcome(definition, *args)
     assert compiled == plain, f"{compiled}\n!=\n{plain}"
     for count in range(len(host.entries) + 1):
-        crashed, again = compiled_outcome(definition, *args, crash_after=count)
+        crashed, again = compiled_outcome(
+            definition, *args, crash_after=count, keep_attempts=keep_attempts
+        )
         assert again.crashes == 1
         assert (crashed.kind, crashed.value) == (plain.kind, plain.value), (
             f"after entry {count}: {crashed}\n!=\n{plain}"
