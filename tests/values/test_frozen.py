@@ -98,6 +98,9 @@ def test_the_original_stays_as_it_is_and_sharing_stays() -> None:
     shared = [1]
     frozen = freeze([shared, shared], "X")
     assert frozen[0] is frozen[1]
+    members = {1}
+    frozen_sets = freeze((members, [members]), "X")
+    assert frozen_sets[0] is frozen_sets[1][0]
     shared.append(2)
     assert frozen == [[1], [1]]
 

@@ -297,6 +297,14 @@ def test_a_row_that_asks_for_code_is_refused(text: str) -> None:
         plan_for(Any, TYPES).loads(text.encode())
 
 
+@pytest.mark.parametrize("name", ["../../etc/passwd", "os.path/x", "/etc/passwd", "", "a//b"])
+def test_only_names_of_zones_reach_the_zone_data(name: str) -> None:
+    """Its reader looks into files and packages by name."""
+    row = json.dumps({"$t": "ZoneInfo", "v": name}).encode()
+    with pytest.raises(ValueDecodeError, match="is no name of a zone"):
+        plan_for(Any, TYPES).loads(row)
+
+
 def test_a_row_cannot_put_data_in_a_methods_place() -> None:
     """Later code would call what the row says."""
     row = b'{"number":1,"$rest":{"save":{"$t":"class","v":"builtins:str"}}}'
@@ -306,6 +314,9 @@ def test_a_row_cannot_put_data_in_a_methods_place() -> None:
 
 def test_a_stand_in_runs_no_class_hook() -> None:
     """A class made for an unknown exception derives past users' hooks."""
-    error = Problem.__new__(Problem, 5)
-    row = dump_exception(error).replace(b":Problem", b":Unknown", 1)
-    assert type(load_exception(row, TYPES)).__mro__[1] is Exception
+    mro = [f"{__name__}:Problem", "builtins:Exception"]
+    body = {"class": "app:Unknown", "mro": mro, "args": [1]}
+    row = json.dumps({"$t": "error", "v": body}).encode()
+    stand_in = type(load_exception(row, TYPES))
+    assert stand_in.__name__ == "Unknown"
+    assert stand_in.__mro__[1] is Exception

@@ -142,6 +142,9 @@ def test_a_name_that_was_missing_is_found_once_it_is_added() -> None:
     assert types.resolve(ref(Inner)) is None
     types.add(Inner)
     assert types.resolve(ref(Inner)) is Inner
+    assert types.resolve(ref(Narrow)) is None
+    types.add(Failure)
+    assert types.resolve(ref(Narrow)) is Narrow
 
 
 def _sends(user: Inner) -> Pair:

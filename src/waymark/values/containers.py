@@ -161,8 +161,6 @@ class DictForm:
     def _is_object(self, value: dict[Any, Any], out: Encoding) -> bool:
         if TAG in value or not _STR_ONLY.issuperset(map(type, value)):
             return False
-        if str not in self._key.direct:
-            return not value
         return not out.careful or all(map(encodable, value))
 
     def read(self, tree: Tree, source: Decoding, number: int | None) -> dict[Any, Any]:
