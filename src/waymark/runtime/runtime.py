@@ -146,7 +146,7 @@ class Runtime:
             registry.link()
             for definition in registry.workflows():
                 await self._programs.ensure(definition)
-        await self._enter()
+        await self._enter(self._worker)
 
     async def serve(self) -> None:
         """Run until `request_stop`, then drain. Only cancellation comes out."""
@@ -168,16 +168,9 @@ class Runtime:
     async def _serve_once(self) -> bool:
         """True after a stop, False after a failure, which is logged."""
         try:
-            if not self._named:
-                with suppress(StoreUnavailable):
-                    await self._backing.store.remove_worker(self._worker)
-                await self.fenced(self._worker)
             async with anyio.create_task_group() as group:
                 self._group = group
-                for lane in self._writer.lanes:
-                    group.start_soon(self._writer.serve, lane)
-                group.start_soon(self._waiters.serve)
-                group.start_soon(self._sweep.serve)
+                group.start_soon(self._work, group)
                 await self._stop.wait()
                 await self._drain()
                 group.cancel_scope.cancel()
@@ -188,6 +181,19 @@ class Runtime:
         finally:
             self._group = None
         return True
+
+    async def _work(self, group: anyio.abc.TaskGroup) -> None:
+        """Start what serves. After a failure what the old name owns is set free first,
+        and a new name taken; a stop need not wait for that."""
+        worker = self._worker
+        if not self._named:
+            with suppress(StoreUnavailable):
+                await self._backing.store.remove_worker(worker)
+            await self.fenced(worker)
+        for lane in self._writer.lanes:
+            group.start_soon(self._writer.serve, lane)
+        group.start_soon(self._waiters.serve)
+        group.start_soon(self._sweep.serve)
 
     def request_stop(self) -> None:
         """Take no more work and begin to drain."""
@@ -202,46 +208,49 @@ class Runtime:
 
     # The worker's name
 
-    async def _enter(self) -> None:
-        """Register the worker under its present name."""
-        server = self._backing.server
+    async def _enter(self, worker: UUID) -> None:
+        """Register the worker, and bear its name from then on."""
+        server, lease_seconds = self._backing.server, self.settings.lease_seconds
         if server is not None:
-            server.lock_worker(self._worker)
+            server.lock_worker(worker)
         sent_at = time.monotonic()
-        await self._backing.store.register_worker(
-            self._worker, self.settings.lease_seconds, _about()
-        )
+        try:
+            await self._backing.store.register_worker(worker, lease_seconds, _about())
+        except BaseException:
+            if server is not None:
+                server.unlock_worker(worker)
+            raise
+        self._worker = worker
         self._beaten_at = sent_at
         self._named = True
         if self._scheduler.clock.virtual:
             return  # Nobody else is there to declare us dead.
         self._heartbeat = Heartbeat(
-            self._backing.store,
-            self._worker,
-            self.settings.lease_seconds,
-            self._confirmed,
-            self._lost,
+            self._backing.store, worker, lease_seconds, self._confirmed, self._lost
         )
         self._heartbeat.start()
 
     async def fenced(self, worker: UUID) -> None:
         """`worker` is dead to the store: what it owned is given up, submissions that
-        never arrived stay ours, and a new name is taken."""
+        never arrived stay ours, and a new name is taken. Until that is registered the
+        dead one stands, so that whatever is written meanwhile is refused and comes here."""
         async with self._renaming:
             if worker != self._worker:
                 return
             log.warning("worker %s is dead to the database; this process begins anew", worker)
             self._give_up()
             self._retire(worker)
-            self._worker = uuid4()
+            name = uuid4()
             backoff = Backoff(0.05, 2.0)
             while True:
                 try:
-                    await self._enter()
+                    await self._enter(name)
                     break
                 except StoreUnavailable as error:
                     log.warning("cannot register with the database: %s", error)
                     await backoff.wait()
+            # Some were stored under the dead name after all, and confirmed meanwhile.
+            self._give_up()
             self._scheduler.wake()
             self._sweep.nudge.set()
 

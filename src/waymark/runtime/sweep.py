@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -58,6 +59,9 @@ class Sweep:
         self.nudge = Nudge()
         #: Whether more could be claimed than there was room for.
         self.more = False
+        #: Claimed by this name, and not yet recovered.
+        self._claimer: UUID | None = None
+        self._claimed: deque[ClaimedRun] = deque()
 
     async def serve(self) -> None:
         """Look until `close`."""
@@ -95,6 +99,7 @@ class Sweep:
         queues = self._settings.queues
         if not queues:
             return 0
+        await self._recover_claimed()
         await self._learn_graphs(queues)
         return await self._claim(queues)
 
@@ -127,16 +132,27 @@ class Sweep:
         if room <= 0 or not graphs or self._scheduler.draining:
             return 0
         limit = min(room, CLAIM_MAX)
-        claimed = await self._store.claim(
-            self._worker(), graphs, queues, limit, self._scheduler.clock.now_ns()
-        )
+        worker, now_ns = self._worker(), self._scheduler.clock.now_ns()
+        claimed = await self._store.claim(worker, graphs, queues, limit, now_ns)
         self.more = len(claimed) == limit
-        if claimed:
-            journals = await self._store.read_journal([run.id for run in claimed])
-            for run in claimed:
-                self._recover(run, journals.get(run.id, []))
-                await asyncio.sleep(0)
+        self._claimer = worker
+        self._claimed.extend(claimed)
+        await self._recover_claimed()
         return len(claimed)
+
+    async def _recover_claimed(self) -> None:
+        """Recover what was claimed. A run leaves the queue only when it is in memory:
+        while our name lives, nobody else would ever look for it."""
+        if not self._claimed:
+            return
+        journals = await self._store.read_journal([run.id for run in self._claimed])
+        while self._claimed:
+            if self._claimer != self._worker():
+                self._claimed.clear()  # With the name that claimed them they became free.
+                return
+            run = self._claimed.popleft()
+            self._recover(run, journals.get(run.id, []))
+            await asyncio.sleep(0)
 
     def _recover(self, claimed: ClaimedRun, journal: list[JournalRow]) -> None:
         """Feed a claimed run its journal; what is outstanding then starts again."""

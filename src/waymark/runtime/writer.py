@@ -178,7 +178,11 @@ class Writer:
         except Fenced:
             await self.fenced(worker)
             return [batch]
-        self.confirmed_at = max(self.confirmed_at, sent_at)
+        if worker != self.worker():
+            # Stored, but by a name that has died meanwhile: others continue these runs.
+            refused = frozenset(change.run.id for change in batch)
+        else:
+            self.confirmed_at = max(self.confirmed_at, sent_at)
         self._finish(batch, refused)
         return []
 
