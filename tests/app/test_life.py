@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
+from tests.runtime.serving import until
 from waymark import app
 from waymark.app import running, start, stop
 from waymark.errors import (
@@ -200,9 +201,9 @@ async def test_a_failure_inside_is_logged_and_survived(
         name = runtime.worker
         await failed.wait()
         await recovered.wait()
+        await until(lambda: runtime.worker != name)
         assert "waymark failed and starts again" in caplog.text
         assert "a bug of ours" in caplog.text
-        assert runtime.worker != name
         assert asyncio.current_task().cancelling() == 0  # type: ignore[union-attr]
 
 
