@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from itertools import repeat, starmap
-from types import CellType
+from types import CellType, TracebackType
 from typing import Any
 
 from waymark.errors import RecoveryMismatch, WaymarkBug
@@ -395,11 +395,13 @@ def _unbind(cell: CellType) -> None:
 
 def _trimmed(error: BaseException, variables: tuple[str, ...]) -> BaseException:
     """The exception as the author's own code raised it: without the engine's
-    frames, and an unbound local named as Python names it."""
+    frames, and an unbound local named as Python names it (which it does not for
+    one that an inner scope reads)."""
     traceback = error.__traceback__
-    for _ in range(2):
-        traceback = traceback.tb_next if traceback is not None else None
-    if type(error) is NameError and error.name in variables:
+    while traceback is not None and _is_engines(traceback):
+        traceback = traceback.tb_next
+    own = traceback is not None and traceback.tb_next is None
+    if own and type(error) is NameError and error.name in variables:
         unbound = UnboundLocalError(
             f"cannot access local variable '{error.name}' where it is not associated with a value",
             name=error.name,
@@ -408,3 +410,10 @@ def _trimmed(error: BaseException, variables: tuple[str, ...]) -> BaseException:
         error = unbound
     error.__traceback__ = traceback
     return error
+
+
+def _is_engines(traceback: TracebackType) -> bool:
+    return str(traceback.tb_frame.f_globals.get("__name__", "")).startswith(_ENGINE)
+
+
+_ENGINE = __name__.rpartition(".")[0]
