@@ -36,18 +36,30 @@ PINNED_PLANS = {
     "jit": "off",
 }
 
+#: Statements are written for this level, whatever the default of the database is. At a
+#: stricter one a flush that meets a beat would fail.
+ISOLATION = {"default_transaction_isolation": "read committed"}
+
 
 @dataclass(frozen=True, slots=True)
 class Connector:
     """Makes connections to one database. `timeout_seconds` bounds connecting,
     `statement_timeout_seconds` each statement: a network that swallows packets
-    must not hold anybody up for ever. `pooler` says that PgBouncer or the like
+    must not hold anybody up for ever. `idle_transaction_seconds` is when the server
+    ends a transaction whose client has fallen silent: a process that is stopped within
+    a claim would else hold its own worker's row, so that it could never be declared
+    dead, for as long as it is stopped. `pooler` says that PgBouncer or the like
     stands in between: nothing that belongs to a session is used then."""
 
     address: Address
     timeout_seconds: float = 10.0
     statement_timeout_seconds: float = 60.0
+    idle_transaction_seconds: float = 10.0
     pooler: bool = False
+
+    @property
+    def idle_transaction_milliseconds(self) -> str:
+        return str(round(self.idle_transaction_seconds * 1000))
 
     async def connect(self, purpose: str) -> asyncpg.Connection[asyncpg.Record]:
         """A new connection. Raises `StoreUnavailable`."""
@@ -96,7 +108,12 @@ class Connector:
     def server_settings(self, purpose: str) -> dict[str, str]:
         if self.pooler:
             return {}
-        return {"application_name": f"waymark {purpose}", **PINNED_PLANS}
+        return {
+            "application_name": f"waymark {purpose}",
+            "idle_in_transaction_session_timeout": self.idle_transaction_milliseconds,
+            **ISOLATION,
+            **PINNED_PLANS,
+        }
 
     def _explain(self, error: BaseException) -> str:
         return f"cannot connect to PostgreSQL {self.address.described}: {_advice(error)}"

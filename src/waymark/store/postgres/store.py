@@ -133,8 +133,12 @@ class PostgresStore:
         async with self._connected() as connection:
             held = await self._held_claims(connection, worker)
             if not graphs or not queues or limit <= len(held):
+                self._doubtful_claims = []
                 return held
-            async with connection.transaction():
+            async with connection.transaction(isolation="read_committed"):
+                if self._connector.pooler:
+                    timeout = self._connector.idle_transaction_milliseconds
+                    await connection.execute(self._statements["limit_idleness"], timeout)
                 rows = await connection.fetch(
                     self._statements["claim"],
                     worker,

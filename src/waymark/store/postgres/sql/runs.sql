@@ -120,6 +120,10 @@ from fence
 left join taken on true
 order by taken.submitted_at, taken.id;
 
+-- name: limit_idleness
+-- For the transaction of a claim behind a pooler, where sessions have no settings of their own.
+select set_config('idle_in_transaction_session_timeout', $1, true);
+
 -- name: still_claimed
 -- Which claims, whose commit was lost on the way, hold. Waits for one that is not decided yet.
 select runs.id
