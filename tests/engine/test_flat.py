@@ -19,7 +19,7 @@ def function(*body: Node) -> Function:
 def shape(*body: Node) -> list[str]:
     flat = flatten(function(*body))
     return [
-        f"{Op(op).name}{'' if argument < 0 else f' {argument}'}"
+        f"{Op(op).name}{'' if op == Op.JUMP or argument < 0 else f' {argument}'}"
         f"{'' if site is None or site.code is None else f' {site.code.text}'}"
         f"{'' if catch < 0 else f' !{flat.handlers[catch][0]}'}"
         for op, argument, site, catch in zip(
@@ -36,12 +36,21 @@ def test_return_through_finally_runs_it_before_leaving() -> None:
         "EVALUATE f",
         "LEAVE",
         "EVALUATE f",
-        "JUMP 7",
+        "JUMP",
         "EVALUATE f",
         "RERAISE",
         "RETURN",
         "LEAVE",
     ]
+
+
+def test_no_jump_is_ever_executed() -> None:
+    """What leads to a JUMP leads to where it goes."""
+    loop = Loop(0, HERE, "while", Code("go", "eval"), (compute(1, "a"),))
+    flat = flatten(function(loop))
+    assert [Op(op).name for op in flat.ops] == ["TEST", "EVALUATE", "JUMP", "RETURN", "LEAVE"]
+    assert flat.nexts[1] == 0
+    assert flat.arguments[0] == 3
 
 
 def test_continue_through_finally_runs_it_and_loops() -> None:
@@ -56,12 +65,12 @@ def test_continue_through_finally_runs_it_and_loops() -> None:
     assert shape(loop) == [
         "TEST 8 go",
         "EVALUATE f",
-        "JUMP 0",
+        "JUMP",
         "EVALUATE f",
-        "JUMP 7",
+        "JUMP",
         "EVALUATE f",
         "RERAISE",
-        "JUMP 0",
+        "JUMP",
         "EVALUATE e",
         "RETURN",
         "LEAVE",

@@ -16,6 +16,7 @@ def flat(
     return FlatFunction(
         tuple(int(op) for op in ops),
         (-1,) * size,
+        tuple(range(1, size + 1)),
         (None,) * size,
         catches or (-1,) * size,
         handlers,
@@ -35,16 +36,14 @@ def started(*functions: FlatFunction) -> Machine:
 def test_one_effect_from_start_to_end() -> None:
     """START_EFFECT, its outcome, the result, and END, each once."""
     machine = started(AWAIT_AND_RETURN)
-    machine.wait_effect()
-    assert machine.poll() == f.IDLE
+    assert machine.wait_effect() == f.IDLE
     assert machine.commands == [(f.START_EFFECT, 0, ~0)]
     assert machine.settle(0, True, 200) == ~0
     assert (machine.poll(), machine.future, machine.pc) == (f.RECEIVE, ~0, 0)
     assert machine.received(~0) == f.RESOLVED
-    machine.proceed()
-    assert (machine.poll(), machine.pc) == (f.EVALUATE, 1)
-    machine.proceed()
-    assert (machine.poll(), machine.future) == (f.DONE, 0)
+    assert (machine.proceed(), machine.pc) == (f.EVALUATE, 1)
+    assert (machine.proceed(), machine.pc) == (f.EVALUATE, 2)
+    assert (machine.leave(), machine.future) == (f.DONE, 0)
     assert machine.poll() == f.IDLE
     assert machine.commands[1:] == [(f.END, f.RESOLVED, -1)]
     assert machine.ended
@@ -75,8 +74,11 @@ def test_a_second_outcome_does_nothing() -> None:
     """Late inputs are legal: the effect is over, its number stays known."""
     machine = started(AWAIT_AND_RETURN)
     machine.wait_effect()
-    machine.poll()
     machine.settle(0, True, 200)
+    with pytest.raises(MachineError, match="another input is being run"):
+        machine.settle(0, False, 300)
+    assert machine.poll() == f.RECEIVE
+    machine.wait_effect()
     before = machine.digest()
     assert machine.settle(0, False, 300) is None
     assert machine.digest() == before
@@ -95,8 +97,7 @@ def test_gather_fails_first_and_lets_the_others_go_on() -> None:
     """The outer future ends with the first failure; the second effect stays."""
     machine = started(AWAIT_AND_RETURN)
     outer = machine.gather(False, [(f.CHILD_EFFECT, -1), (f.CHILD_EFFECT, -1)])
-    machine.wait_future(outer)
-    assert machine.poll() == f.IDLE
+    assert machine.wait_future(outer) == f.IDLE
     assert [command[0] for command in machine.commands] == [f.START_EFFECT] * 2
     child = machine.settle(1, False, 200)
     assert (machine.poll(), machine.future, machine.child) == (f.FIRST, outer, child)
@@ -126,8 +127,7 @@ def test_an_exception_moves_to_its_handler() -> None:
         Op.AWAIT, Op.RETURN, Op.LEAVE, Op.MATCH, catches=(0, -1, -1, -1), handlers=((3, 0),)
     )
     machine = started(function)
-    machine.raised(False)
-    assert (machine.poll(), machine.frame, machine.child) == (f.CATCH, 0, 0)
+    assert (machine.raised(False), machine.frame, machine.child) == (f.CATCH, 0, 0)
     assert (machine.poll(), machine.pc) == (f.EVALUATE, 3)
 
 
@@ -138,10 +138,8 @@ def test_a_task_cancelled_before_its_first_step_cannot_catch_it() -> None:
     outer = machine.gather(False, [(f.CHILD_HELPER, 1)])
     child = outer - 1
     assert machine._cancel(child)
-    machine.wait_future(outer)
-    assert machine.poll() == f.THROW
-    machine.raised(True)
-    assert machine.poll() == f.DROP
+    assert machine.wait_future(outer) == f.THROW
+    assert machine.raised(True) == f.DROP
     assert (machine.poll(), machine.futures[child].state) == (f.FAILED, f.CANCELLED)
 
 

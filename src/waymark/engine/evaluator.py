@@ -29,6 +29,7 @@ from .program import LinkedFunction, LinkedSite, Program, run_code
 _AWAIT, _EVALUATE, _RETURN, _TEST = int(Op.AWAIT), int(Op.EVALUATE), int(Op.RETURN), int(Op.TEST)
 _ITERATE, _NEXT, _MATCH = int(Op.ITERATE), int(Op.NEXT), int(Op.MATCH)
 _UNBIND, _POP, _RERAISE = int(Op.UNBIND), int(Op.POP_EXCEPTION), int(Op.RERAISE)
+_LEAVE = int(Op.LEAVE)
 
 _END_OF_ITERATION = object()
 _EFFECT_CHILD = (m.CHILD_EFFECT, -1)
@@ -52,7 +53,7 @@ class Frame:
 
 class Evaluator:
     """Values of one run. `evaluate`, `receive` and `serve` answer the machine's
-    EVALUATE, RECEIVE and all other requests."""
+    EVALUATE, RECEIVE and all other requests, and return the next request."""
 
     __slots__ = (
         "_cancelled_error",
@@ -81,14 +82,14 @@ class Evaluator:
 
     # Requests
 
-    def serve(self, request: int) -> None:
+    def serve(self, request: int) -> int:
         """Do what the machine asks, and answer where it waits for an answer."""
         machine = self.machine
         if request == m.RESULT:
-            self._return_to_caller()
-        elif request == m.DONE:
-            self._end_task()
-        elif request == m.COLLECT:
+            return self._return_to_caller()
+        if request == m.DONE:
+            return self._end_task()
+        if request == m.COLLECT:
             self._collect()
         elif request == m.FORGET:
             self.outcomes.pop(machine.future, None)
@@ -103,7 +104,7 @@ class Evaluator:
             self.outcomes[machine.future] = self._take_exception()
         elif request == m.THROW:
             self.outcomes.pop(machine.future, None)
-            self._raise(self.frames[machine.frame], self._cancelled_error())
+            return self._raise(self.frames[machine.frame], self._cancelled_error())
         elif request == m.FIRST:
             error = self.outcomes.get(machine.child)
             if machine.frame == m.CANCELLED and not isinstance(error, self._cancelled_error):
@@ -111,14 +112,16 @@ class Evaluator:
             self.outcomes[machine.future] = error
         else:
             raise WaymarkBug(f"unknown request {request}")
+        return machine.poll()
 
-    def _return_to_caller(self) -> None:
+    def _return_to_caller(self) -> int:
         result = self.frames.pop(self.machine.callee).result
         self._bind(self.frames[self.machine.frame], result)
-        self.machine.proceed()
+        return self.machine.proceed()
 
-    def _end_task(self) -> None:
+    def _end_task(self) -> int:
         self.outcomes[self.machine.future] = self.frames.pop(self.machine.callee).result
+        return self.machine.poll()
 
     def _take_exception(self) -> BaseException:
         error, self.exception = self.exception, None
@@ -128,49 +131,51 @@ class Evaluator:
 
     # Evaluating
 
-    def evaluate(self, frame: Frame, site: LinkedSite) -> None:
-        """Answer EVALUATE for the site at the machine's pc. An exception that is
-        being handled is so for the code, too: Python then gives what the code
-        raises its context."""
+    def evaluate(self, frame: Frame, site: LinkedSite) -> int:
+        """Answer EVALUATE for the site at the machine's pc."""
+        task = self.machine.task
+        if frame.handling or (task is not None and task.callers):
+            return self._evaluate_while_handling(frame, site)
+        return self._evaluate(frame, site)
+
+    def _evaluate_while_handling(self, frame: Frame, site: LinkedSite) -> int:
+        """An exception that is being handled is so for the code, too: Python then
+        gives what the code raises its context."""
         handled = self._handled(frame)
         if handled is None:
-            self._evaluate(frame, site)
-            return
+            return self._evaluate(frame, site)
         kept = handled.__traceback__, handled.__context__
         try:
             raise handled
         except BaseException:  # noqa: BLE001 - raised on the line above
             handled.__traceback__, handled.__context__ = kept
-            self._evaluate(frame, site)
+            return self._evaluate(frame, site)
 
-    def _evaluate(self, frame: Frame, site: LinkedSite) -> None:
+    def _evaluate(self, frame: Frame, site: LinkedSite) -> int:
         machine = self.machine
         op = site.op
         try:
             if op == _AWAIT:
-                self._await(run_code(site, frame), site.node)
-            elif op == _RETURN:
+                return self._await(run_code(site, frame), site.node)
+            if op == _RETURN:
                 frame.result = run_code(site, frame)
-                if not site.leaves:
-                    machine.proceed()
-                elif machine.leave() == m.DONE:
-                    self._end_task()
-                else:
-                    self._return_to_caller()
-            elif op == _EVALUATE:
+                return self._leave() if site.leaves else machine.proceed()
+            if op == _EVALUATE:
                 run_code(site, frame)
-                machine.proceed()
-            elif op == _TEST:
-                machine.test(bool(run_code(site, frame)))
-            elif op == _NEXT:
-                machine.test(self._next(frame, site))
-            else:
-                self._evaluate_rare(frame, site)
+                return machine.proceed()
+            if op == _TEST:
+                return machine.test(bool(run_code(site, frame)))
+            if op == _NEXT:
+                return machine.test(self._next(frame, site))
+            return self._evaluate_rare(frame, site)
         except (RecoveryMismatch, WaymarkBug, MachineError):
             raise
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
             self.exception = _trimmed(error, frame.function.variables)
-            machine.raised(isinstance(error, self._cancelled_error))
+            return machine.raised(isinstance(error, self._cancelled_error))
+
+    def _leave(self) -> int:
+        return self._end_task() if self.machine.leave() == m.DONE else self._return_to_caller()
 
     def _next(self, frame: Frame, site: LinkedSite) -> bool:
         """Bind a loop's next item; False when there is none."""
@@ -182,14 +187,17 @@ class Evaluator:
         frame.cells[site.target].cell_contents = item
         return True
 
-    def _evaluate_rare(self, frame: Frame, site: LinkedSite) -> None:
+    def _evaluate_rare(self, frame: Frame, site: LinkedSite) -> int:
         machine, op = self.machine, site.op
+        if op == _LEAVE:
+            return self._leave()
         if op == _MATCH:
             matches = self._matches(frame, site)
             if matches and site.target >= 0:
                 frame.cells[site.target].cell_contents = frame.handling[-1]
-            machine.test(matches)
-            return
+            return machine.test(matches)
+        if op == _RERAISE:
+            return self._reraise(frame)
         if op == _ITERATE:
             if frame.iterators is None:
                 frame.iterators = {}
@@ -198,10 +206,7 @@ class Evaluator:
             _unbind(frame.cells[site.target])
         elif op == _POP:
             frame.handling.pop()
-        elif op == _RERAISE:
-            self._reraise(frame)
-            return
-        machine.proceed()
+        return machine.proceed()
 
     def _matches(self, frame: Frame, site: LinkedSite) -> bool:
         """Whether `except <types>` takes the exception being handled."""
@@ -217,26 +222,26 @@ class Evaluator:
 
     # Awaiting
 
-    def _await(self, value: Any, node: int) -> None:
+    def _await(self, value: Any, node: int) -> int:
         machine = self.machine
         kind = type(value)
         if kind is ActionCall:
             _take(value)
             value.node = node
             self.calls[~machine.current().number] = value
-            machine.wait_effect()
-        elif kind is HelperCall:
+            return machine.wait_effect()
+        if kind is HelperCall:
             _take(value)
             function = self.program.functions[value.function]
             self.frames[machine.wait_helper(value.function)] = Frame(function, value.values)
-        elif kind is SleepCall:
+            return m.EVALUATE
+        if kind is SleepCall:
             _take(value)
             self.outcomes[~machine.current().number] = value.result
-            machine.wait_sleep(value.delay_ns)
-        elif kind is GatherCall:
-            machine.wait_future(self._gather(value, node))
-        else:
-            raise TypeError(f"object {kind.__name__} can't be used in 'await' expression")
+            return machine.wait_sleep(value.delay_ns)
+        if kind is GatherCall:
+            return machine.wait_future(self._gather(value, node))
+        raise TypeError(f"object {kind.__name__} can't be used in 'await' expression")
 
     def _gather(self, gather: GatherCall, node: int) -> int:
         """Begin a gather. Nested ones begin first: Python has called them by then."""
@@ -273,7 +278,7 @@ class Evaluator:
 
     # Outcomes
 
-    def receive(self, frame: Frame) -> None:
+    def receive(self, frame: Frame) -> int:
         """Answer RECEIVE: bind the outcome of what the frame waited for, or raise it."""
         machine = self.machine
         key = machine.future
@@ -281,17 +286,16 @@ class Evaluator:
         state = machine.received(key)
         if state == m.RESOLVED:
             self._bind(frame, value)
-            machine.proceed()
-        elif state == m.ERROR:
+            return machine.proceed()
+        if state == m.ERROR:
             # An action's body stands in the chain of calls, a gather's children do not.
-            self._raise(frame, value, value if key >= 0 else _first_in_chain(value))
-        else:
-            self._raise(frame, self._cancelled_error())
+            return self._raise(frame, value, value if key >= 0 else _first_in_chain(value))
+        return self._raise(frame, self._cancelled_error())
 
     def _bind(self, frame: Frame, value: Any) -> None:
-        site = frame.function.sites[self.machine.pc]
-        if site is not None and site.target >= 0:
-            frame.cells[site.target].cell_contents = value
+        target = frame.function.sites[self.machine.pc].target
+        if target >= 0:
+            frame.cells[target].cell_contents = value
 
     def _collect(self) -> None:
         number = self.machine.future
@@ -307,23 +311,21 @@ class Evaluator:
 
     # Raising
 
-    def _raise(
-        self, frame: Frame, error: BaseException, inner: BaseException | None = None
-    ) -> None:
+    def _raise(self, frame: Frame, error: BaseException, inner: BaseException | None = None) -> int:
         """Hand an exception to the machine. `inner`, in the chain of its contexts,
         was raised first: it gets the context that Python would give it here."""
         handled = self._handled(frame)
         if handled is not None:
             _set_context(inner or error, handled)
         self.exception = error
-        self.machine.raised(isinstance(error, self._cancelled_error))
+        return self.machine.raised(isinstance(error, self._cancelled_error))
 
-    def _reraise(self, frame: Frame) -> None:
+    def _reraise(self, frame: Frame) -> int:
         error = self._handled(frame)
         if error is None:
             raise RuntimeError("No active exception to reraise")
         self.exception = error
-        self.machine.raised(isinstance(error, self._cancelled_error))
+        return self.machine.raised(isinstance(error, self._cancelled_error))
 
     def _handled(self, frame: Frame) -> BaseException | None:
         """The exception being handled, here or in a frame that awaits this one."""

@@ -51,8 +51,8 @@ class Op(IntEnum):
     UNBIND = 7  # site: forget the handler's name, go on
     POP_EXCEPTION = 8  # site: the exception is handled, go on
     RERAISE = 9  # site: raise the exception being handled
-    JUMP = 10  # to the argument
-    LEAVE = 11  # the frame ends with its result
+    LEAVE = 10  # site: the frame ends with its result
+    JUMP = 11  # to the argument; only while flattening
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,13 @@ class Site:
 @dataclass(frozen=True, slots=True)
 class FlatFunction:
     """One function in flat form; the tuples are parallel and indexed by pc.
-    `catches[pc]` is -1 or an index into `handlers`, pairs of (pc, depth)."""
+    `nexts[pc]` is where a success goes on and `arguments[pc]` where its argument
+    leads, both past any JUMP, so that none is ever executed. `catches[pc]` is -1
+    or an index into `handlers`, pairs of (pc, depth)."""
 
     ops: tuple[int, ...]
     arguments: tuple[int, ...]
+    nexts: tuple[int, ...]
     sites: tuple[Site | None, ...]
     catches: tuple[int, ...]
     handlers: tuple[tuple[int, int], ...]
@@ -149,7 +152,7 @@ class _Flattener:
             case Return():
                 self.emit(Op.RETURN, Site(node.id, node.value, leaves=not self.blocks))
                 self.unwind(0)
-                self.emit(Op.LEAVE)
+                self.emit(Op.LEAVE, Site(node.id))
             case Raise(code=None):
                 self.emit(Op.RERAISE, Site(node.id))
             case Raise():
@@ -285,11 +288,19 @@ def flatten(function: Function) -> FlatFunction:
     flattener = _Flattener()
     flattener.body(function.body)
     flattener.emit(Op.RETURN, Site(-1, leaves=True))
-    flattener.emit(Op.LEAVE)
+    flattener.emit(Op.LEAVE, Site(-1))
+    ops, raw = flattener.ops, flattener.arguments
+
+    def past_jumps(pc: int) -> int:
+        while 0 <= pc < len(ops) and ops[pc] == Op.JUMP:
+            pc = raw[pc]
+        return pc
+
     return FlatFunction(
-        tuple(flattener.ops),
-        tuple(flattener.arguments),
+        tuple(ops),
+        tuple(map(past_jumps, raw)),
+        tuple(past_jumps(pc + 1) for pc in range(len(ops))),
         tuple(flattener.sites),
         tuple(flattener.catches),
-        tuple(flattener.handlers),
+        tuple((past_jumps(pc), depth) for pc, depth in flattener.handlers),
     )

@@ -12,6 +12,11 @@ sleep, has no future of its own: the outcome goes to the task, by the key `~task
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .flat import FlatFunction
+
 # Requests
 IDLE, EVALUATE, RECEIVE, THROW, RESULT, CATCH = range(6)
 DROP, DONE, FAILED, COLLECT, FIRST, FORGET = range(6, 12)
@@ -57,34 +62,22 @@ class Task(Future):
     then `effect` or `timer` says for what and `woken` how it ended. `fresh` is
     True until the first step: a cancellation then cannot be caught."""
 
-    __slots__ = (
-        "callers",
-        "effect",
-        "frame",
-        "fresh",
-        "function",
-        "must_cancel",
-        "number",
-        "pc",
-        "timer",
-        "waiting",
-        "woken",
-    )
+    # Defaults stand in the class, so that a new task sets only what it must.
+    pc = 0
+    callers: list[tuple[int, FlatFunction, int]] | None = None
+    waiting = NOTHING
+    woken = PENDING
+    effect = -1
+    timer = -1
+    must_cancel = False
+    fresh = True
 
-    def __init__(self, number: int, frame: int, function: int) -> None:
+    def __init__(self, number: int, frame: int, function: FlatFunction) -> None:
         self.state = PENDING
         self.waiters = ()
         self.number = number
         self.frame = frame
         self.function = function
-        self.pc = 0
-        self.callers: list[tuple[int, int, int]] | None = None
-        self.waiting = NOTHING
-        self.woken = PENDING
-        self.effect = -1
-        self.timer = -1
-        self.must_cancel = False
-        self.fresh = True
 
 
 class Call(Future):

@@ -12,11 +12,12 @@ another language can take its place behind the same methods.
 
 The host delivers one input (`start`, `settle`, `fire`), then drives::
 
-    while (request := machine.poll()) != IDLE:
+    request = machine.poll()
+    while request != IDLE:
         ...do what is asked, with machine.frame, .pc, .future, .child, .callee...
-        ...answer it, where the table below names an answer...
+        request = the answer that the table below names, or machine.poll()
 
-Commands for the outside world gather in `commands` meanwhile.
+Each answer returns the next request. Commands for the outside world gather in `commands` meanwhile.
 
 Rules
 -----
@@ -44,7 +45,7 @@ Requests and their answers
 request     with                    answer
 ==========  ======================  ==============================================
 EVALUATE    frame, pc               proceed | test | leave | wait_* | raised
-RECEIVE     frame, pc, future       `received`, then proceed | raised
+RECEIVE     frame, pc, future       `received` (the state), then proceed | raised
 THROW       frame, future           raised (a cancellation enters the frame)
 RESULT      frame, pc, callee       proceed (bind what the helper returned)
 CATCH       frame, child            none (cut the handling stack to child, push)
@@ -67,7 +68,7 @@ import zlib
 from collections import deque
 from collections.abc import Sequence
 
-from .flat import FlatFunction, Op
+from .flat import FlatFunction
 from .futures import (
     CANCEL_EFFECT,
     CANCELLED,
@@ -106,8 +107,6 @@ _STEP, _BEGIN_CALL, _END_CALL, _CHILD_DONE, _STOP = range(5)
 
 _COUNTERS = struct.Struct("<4q").pack
 
-_OP_JUMP, _OP_LEAVE = int(Op.JUMP), int(Op.LEAVE)
-
 
 class MachineError(Exception):
     """An input that cannot happen in this state. Nothing was changed."""
@@ -130,6 +129,7 @@ class Machine:
     future = -1
     child = -1
     callee = -1
+    _first = IDLE  # what the next poll returns
     _turn = 0  # items left in this iteration of the loop
     _stopping = False
     _winding: set[int] | None = None
@@ -137,6 +137,7 @@ class Machine:
     def __init__(self, functions: Sequence[FlatFunction]) -> None:
         self.functions = functions
         self.futures: dict[int, Future] = {}
+        self.tasks: dict[int, Task] = {}  # those futures that are tasks and run
         self.effects: dict[int, int] = {}  # pending effect -> key
         self.timers: dict[int, tuple[int, int]] = {}  # pending timer -> (key, deadline)
         self.ready: deque[tuple[int, int, int]] = deque()
@@ -155,8 +156,8 @@ class Machine:
     def settle(self, effect: int, ok: bool, now_ns: int) -> int | None:
         """An effect ended. Returns the key to keep its outcome by, None when it
         was over already."""
-        if not 0 <= effect < self.next_effect:
-            raise MachineError(f"no effect {effect}")
+        if not 0 <= effect < self.next_effect or self.task is not None:
+            raise MachineError(f"no effect {effect}, or another input is being run")
         key = self.effects.pop(effect, None)
         if key is not None:
             self._complete(key, RESOLVED if ok else ERROR, now_ns)
@@ -164,8 +165,8 @@ class Machine:
 
     def fire(self, timer: int, now_ns: int) -> int | None:
         """A timer's deadline has come. None when it was dropped."""
-        if not 0 <= timer < self.next_timer:
-            raise MachineError(f"no timer {timer}")
+        if not 0 <= timer < self.next_timer or self.task is not None:
+            raise MachineError(f"no timer {timer}, or another input is being run")
         if timer not in self.timers:
             return None
         key, deadline = self.timers[timer]
@@ -176,31 +177,32 @@ class Machine:
         return key
 
     def _complete(self, key: int, state: int, now_ns: int) -> None:
+        """Between inputs the ready queue is empty, so a task that waited directly
+        takes its turn here and now."""
         self.now_ns = max(self.now_ns, now_ns)
-        if key < 0:
-            self._task(~key).woken = state
-            self.ready.append((_STEP, ~key, -1))
-        else:
+        if key >= 0:
             self._call(key).outcome = state
             self.ready.append((_END_CALL, key, -1))
+            return
+        task = self.tasks[~key]
+        task.woken = state
+        self._first = self._step(task)
 
     # The loop
 
     def poll(self) -> int:
         """Run until the evaluator is needed; IDLE when nothing is ready."""
+        if self._first:
+            request, self._first = self._first, IDLE
+            return request
         while True:
             if self._requests:
                 request, self.frame, self.future, self.child = self._requests.pop(0)
                 return request
             task = self.task
             if task is not None:
-                function = self.functions[task.function]
-                ops, pc = function.ops, task.pc
-                while ops[pc] == _OP_JUMP:
-                    pc = function.arguments[pc]
-                task.pc = self.pc = pc
-                self.frame = task.frame
-                return EVALUATE if ops[pc] != _OP_LEAVE else self.leave()
+                self.frame, self.pc = task.frame, task.pc
+                return EVALUATE
             if not self._turn:
                 self._turn = len(self.ready)
                 if self._stopping:
@@ -212,10 +214,11 @@ class Machine:
                 return IDLE
             self._turn -= 1
             item, number, child = self.ready.popleft()
-            request = self._step(self._task(number)) if item == _STEP else IDLE
-            if request:
-                return request
-            if item != _STEP:
+            if item == _STEP:
+                request = self._step(self.tasks[number])
+                if request:
+                    return request
+            else:
                 self._take(item, number, child)
 
     def _take(self, item: int, number: int, child: int) -> None:
@@ -263,14 +266,18 @@ class Machine:
             raise MachineError("nothing is being evaluated")
         return self.task
 
-    def proceed(self) -> None:
+    def proceed(self) -> int:
         """The evaluation succeeded: go on with the next operation."""
-        self.current().pc += 1
+        task = self.current()
+        self.pc = task.pc = task.function.nexts[task.pc]
+        return EVALUATE
 
-    def test(self, truth: bool) -> None:
+    def test(self, truth: bool) -> int:
         """The answer of a TEST, NEXT or MATCH."""
         task = self.current()
-        task.pc = task.pc + 1 if truth else self.functions[task.function].arguments[task.pc]
+        function = task.function
+        self.pc = task.pc = (function.nexts if truth else function.arguments)[task.pc]
+        return EVALUATE
 
     def leave(self) -> int:
         """The top frame returns: RESULT to its caller or DONE as the task's own."""
@@ -284,69 +291,72 @@ class Machine:
         self._end_task(task, RESOLVED)
         return DONE
 
-    def raised(self, cancelled: bool) -> None:
+    def raised(self, cancelled: bool) -> int:
         """The evaluation raised (`cancelled`: a CancelledError)."""
         task = self.current()
         while True:
-            function = self.functions[task.function]
+            function = task.function
             catch = -1 if task.fresh else function.catches[task.pc]
             if catch >= 0:
                 task.pc, depth = function.handlers[catch]
                 self._requests.append((CATCH, task.frame, -1, depth))
-                return
+                return self.poll()
             self._requests.append((DROP, task.frame, -1, -1))
             if not task.callers:
                 self._requests.append((FAILED, -1, task.number, -1))
                 self._end_task(task, CANCELLED if cancelled else ERROR)
-                return
+                return self.poll()
             task.frame, task.function, task.pc = task.callers.pop()
 
-    def wait_effect(self) -> None:
+    def wait_effect(self) -> int:
         """The top frame awaits an action; its call is known by `~task`."""
         task = self.current()
         task.effect = self._start_effect(~task.number)
-        self._suspend(task, DIRECT)
+        return self._suspend(task, DIRECT)
 
-    def wait_sleep(self, delay_ns: int) -> None:
+    def wait_sleep(self, delay_ns: int) -> int:
         """The top frame sleeps; 0 is a bare turn of the queue."""
         task = self.current()
         if delay_ns:
             task.timer = self._start_timer(~task.number, delay_ns)
-            self._suspend(task, DIRECT)
-            return
+            return self._suspend(task, DIRECT)
         task.waiting, task.woken, self.task = DIRECT, RESOLVED, None
         self.ready.append((_STEP, task.number, -1))
+        return self.poll()
 
     def wait_helper(self, function: int) -> int:
-        """The top frame calls a helper, whose frame (returned) runs on the same
-        task."""
+        """The top frame calls a helper, whose frame runs on the same task. Returns
+        the frame's number, and the next request is EVALUATE."""
         task = self.current()
         if task.callers is None:
             task.callers = []
         task.callers.append((task.frame, task.function, task.pc))
-        task.frame, task.function, task.pc = self.frames, function, 0
+        self.frame = task.frame = self.frames
+        task.function = self.functions[function]
+        self.pc = task.pc = 0
         self.frames += 1
         return task.frame
 
-    def wait_future(self, number: int) -> None:
+    def wait_future(self, number: int) -> int:
         """The top frame awaits a future; one that is over is received at once."""
         task = self.current()
         future = self.futures[number]
         if future.state:
             self._requests.append((RECEIVE, task.frame, number, -1))
-            return
+            return self.poll()
         future.waiters += ((_STEP, task.number),)
-        self._suspend(task, number)
+        return self._suspend(task, number)
 
-    def _suspend(self, task: Task, waiting: int) -> None:
+    def _suspend(self, task: Task, waiting: int) -> int:
         task.waiting, task.woken, self.task = waiting, PENDING, None
         if task.must_cancel and self._cancel_wait(task):
             task.must_cancel = False
+        return self.poll()
 
     def received(self, key: int) -> int:
         """The evaluator takes what `key` holds; returns the state."""
         if key < 0:
-            return self._task(~key).woken
+            return self.tasks[~key].woken
         future = self.futures.pop(key)
         if isinstance(future, Gather):
             for child in dict.fromkeys(future.children):
@@ -392,12 +402,6 @@ class Machine:
 
     # Tasks and futures
 
-    def _task(self, number: int) -> Task:
-        found = self.futures[number]
-        if not isinstance(found, Task):
-            raise MachineError(f"future {number} is no task")
-        return found
-
     def _call(self, number: int) -> Call:
         found = self.futures[number]
         if not isinstance(found, Call):
@@ -413,7 +417,8 @@ class Machine:
     def _new_task(self, function: int) -> int:
         number = self.next_future
         self.next_future = number + 1
-        self.futures[number] = Task(number, self.frames, function)
+        task = Task(number, self.frames, self.functions[function])
+        self.futures[number] = self.tasks[number] = task
         self.frames += 1
         self.ready.append((_STEP, number, -1))
         return number
@@ -453,6 +458,7 @@ class Machine:
 
     def _end_task(self, task: Task, state: int) -> None:
         self.task = None
+        del self.tasks[task.number]
         self._end(task.number, task, state)
         if task.number == 0:
             self.main_state = state
@@ -566,10 +572,9 @@ class Machine:
             numbers: list[int] = []
             for number, future in self.futures.items():
                 numbers += (number, future.state)
-                if isinstance(future, Task) and not future.state:
-                    numbers += (future.frame, future.function, future.pc, future.waiting)
-                    numbers.append(future.woken)
-                    for caller in future.callers or ():
-                        numbers += caller
+            for task in self.tasks.values():
+                numbers += (task.frame, task.pc, task.waiting, task.woken)
+                for frame, _, pc in task.callers or ():
+                    numbers += (frame, pc)
             checksum = zlib.crc32(struct.pack(f"<{len(numbers)}q", *numbers), checksum)
         return checksum - (1 << 31)

@@ -28,7 +28,7 @@ from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
 
 from .awaitables import GatherCall, HelperCall, SleepCall, action_stub
-from .flat import FlatFunction, Site, flatten
+from .flat import FlatFunction, Op, Site, flatten
 from .guarded import GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
 from .links import LinkedWorkflow, Links
@@ -45,7 +45,8 @@ _PARAMETER_FORMS = {
 class LinkedSite:
     """What the evaluator runs at one pc. `free` are indices of the variables
     that `code` reaches, in the order of its free names; `target` is one too.
-    `name` is the index of the variable where the code is just its name, else -1."""
+    `name` is the index of the variable where the code is just its name, else -1.
+    `tapes` is False where the code can make no recorded call."""
 
     op: int
     node: int
@@ -54,6 +55,7 @@ class LinkedSite:
     target: int
     leaves: bool
     name: int
+    tapes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class LinkedFunction:
 
     name: str
     flat: FlatFunction
-    sites: tuple[LinkedSite | None, ...]
+    sites: tuple[LinkedSite, ...]
     variables: tuple[str, ...]
     namespace: dict[str, Any]
     bind: Callable[..., tuple[Any, ...]]
@@ -140,12 +142,21 @@ class _Linker:
         namespace = self.namespace(function)
         codes = self.compile(function, flat, namespace)
         index = {name: i for i, name in enumerate(function.variables)}
+        quiet = self.quiet_names(function)
         sites = tuple(
-            None if site is None else _linked_site(op, site, codes.get(pc), index)
+            _linked_site(op, site or _NOWHERE, codes.get(pc), index, quiet)
             for pc, (op, site) in enumerate(zip(flat.ops, flat.sites, strict=True))
         )
         binder = self.bind(function)
         return LinkedFunction(function.name, flat, sites, function.variables, namespace, binder)
+
+    def quiet_names(self, function: Function) -> frozenset[str]:
+        """Global names that lead to no recorded call."""
+        quiet = set(BUILTINS) | {f"{HIDDEN}at_asyncio_gather", f"{HIDDEN}at_asyncio_sleep"}
+        for name, meaning in function.names.items():
+            if meaning.kind in ("action", "helper", "constant"):
+                quiet.add(name)
+        return frozenset(quiet | {self_name(name) for name in self.graph.attributes})
 
     def bind(self, function: Function) -> Callable[..., tuple[Any, ...]]:
         """The function's binder, with its defaults filled in."""
@@ -352,13 +363,32 @@ def _as(code: CodeType, name: str) -> CodeType:
     return code.replace(co_name=name.rpartition(".")[2], co_qualname=name)
 
 
+#: Stands where nothing is ever evaluated (at a JUMP).
+_NOWHERE = Site(-1)
+
+
 def _linked_site(
-    op: int, site: Site, code: CodeType | None, index: Mapping[str, int]
+    op: int,
+    site: Site,
+    code: CodeType | None,
+    index: Mapping[str, int],
+    quiet: frozenset[str],
 ) -> LinkedSite:
     free = tuple(index[name] for name in code.co_freevars) if code is not None else ()
     target = -1 if site.target is None else index.get(site.target, -1)
     name = -1 if site.code is None else index.get(site.code.text, -1)
-    return LinkedSite(op, site.node, code, free, target, site.leaves, name)
+    # A loop's next item may come out of a generator expression or a `map`.
+    tapes = op == Op.NEXT if code is None else not _global_names(code) <= quiet
+    return LinkedSite(op, site.node, code, free, target, site.leaves, name, tapes)
+
+
+def _global_names(code: CodeType) -> set[str]:
+    """Names that code, or code nested in it, may read from the namespace."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= _global_names(constant)
+    return found
 
 
 def _binder(function: Function) -> CodeType:

@@ -230,23 +230,22 @@ class Session:
     def _run(self) -> None:
         """Drive the machine until nothing is ready."""
         machine, evaluator, tape = self._machine, self._evaluator, self.program.tape
-        poll, frames = machine.poll, evaluator.frames
+        frames, expected = evaluator.frames, self._expected
         tape.clock_ns = machine.now_ns - self._began_ns
-        while request := poll():
+        request = machine.poll()
+        while request:
             if request == m.EVALUATE:
                 frame, pc = frames[machine.frame], machine.pc
                 site = frame.function.sites[pc]
-                if site is None:
-                    raise WaymarkBug(f"nothing to evaluate at {pc}")
-                if self._expected:
+                if expected:
                     self._rewind(site.node, pc)
-                evaluator.evaluate(frame, site)
-                if tape.recorded or tape.replayed is not None:
+                request = evaluator.evaluate(frame, site)
+                if site.tapes and (tape.recorded or tape.replayed is not None):
                     self._keep_tape(site.node, pc)
             elif request == m.RECEIVE:
-                evaluator.receive(frames[machine.frame])
+                request = evaluator.receive(frames[machine.frame])
             else:
-                evaluator.serve(request)
+                request = evaluator.serve(request)
         if machine.commands:
             self._translate()
 
