@@ -36,16 +36,20 @@ _EFFECT_CHILD = (m.CHILD_EFFECT, -1)
 
 
 class Frame:
-    """One call of a function. `handling` are the exceptions being handled, the
-    innermost last; `iterators` those of the loops under way, by node."""
+    """One call of a function, `nested` when another frame awaits it directly.
+    `handling` are the exceptions being handled, the innermost last; `iterators`
+    those of the loops under way, by node."""
 
-    __slots__ = ("cells", "function", "handling", "iterators", "result")
+    __slots__ = ("cells", "function", "handling", "iterators", "nested", "result")
 
-    def __init__(self, function: LinkedFunction, values: tuple[Any, ...]) -> None:
+    def __init__(
+        self, function: LinkedFunction, values: tuple[Any, ...], nested: bool = False
+    ) -> None:
         cells = list(map(CellType, values))
         cells.extend(starmap(CellType, repeat((), len(function.variables) - len(values))))
         self.cells = cells
         self.function = function
+        self.nested = nested
         self.handling: list[BaseException] = []
         self.iterators: dict[int, Any] | None = None
         self.result: Any = None
@@ -133,8 +137,7 @@ class Evaluator:
 
     def evaluate(self, frame: Frame, site: LinkedSite) -> int:
         """Answer EVALUATE for the site at the machine's pc."""
-        task = self.machine.task
-        if frame.handling or (task is not None and task.callers):
+        if frame.nested or frame.handling:
             return self._evaluate_while_handling(frame, site)
         return self._evaluate(frame, site)
 
@@ -233,7 +236,8 @@ class Evaluator:
         if kind is HelperCall:
             _take(value)
             function = self.program.functions[value.function]
-            self.frames[machine.wait_helper(value.function)] = Frame(function, value.values)
+            number = machine.wait_helper(value.function)
+            self.frames[number] = Frame(function, value.values, nested=True)
             return m.EVALUATE
         if kind is SleepCall:
             _take(value)

@@ -147,11 +147,12 @@ class Machine:
     # Inputs
 
     def start(self, now_ns: int) -> None:
-        """Begin: the main task, frame 0 of function 0, is ready."""
+        """Begin: the main task, frame 0 of function 0, takes its first turn."""
         if self.next_future:
             raise MachineError("started twice")
         self.now_ns = now_ns
-        self._new_task(0)
+        self.task = task = self._new_task(0)
+        task.fresh = False
 
     def settle(self, effect: int, ok: bool, now_ns: int) -> int | None:
         """An effect ended. Returns the key to keep its outcome by, None when it
@@ -185,8 +186,9 @@ class Machine:
             self.ready.append((_END_CALL, key, -1))
             return
         task = self.tasks[~key]
-        task.woken = state
-        self._first = self._step(task)
+        task.woken, task.waiting = state, NOTHING
+        self.task, self.frame, self.pc = task, task.frame, task.pc
+        self.future, self._first = key, RECEIVE
 
     # The loop
 
@@ -351,7 +353,10 @@ class Machine:
         task.waiting, task.woken, self.task = waiting, PENDING, None
         if task.must_cancel and self._cancel_wait(task):
             task.must_cancel = False
-        return self.poll()
+        if self.ready or self._requests or self._stopping or self.main_state:
+            return self.poll()
+        self._turn = 0
+        return IDLE
 
     def received(self, key: int) -> int:
         """The evaluator takes what `key` holds; returns the state."""
@@ -414,19 +419,19 @@ class Machine:
             raise MachineError(f"future {number} is no gather")
         return found
 
-    def _new_task(self, function: int) -> int:
-        number = self.next_future
-        self.next_future = number + 1
-        task = Task(number, self.frames, self.functions[function])
+    def _new_task(self, function: int) -> Task:
+        number, frame = self.next_future, self.frames
+        self.next_future, self.frames = number + 1, frame + 1
+        task = Task(number, frame, self.functions[function])
         self.futures[number] = self.tasks[number] = task
-        self.frames += 1
-        self.ready.append((_STEP, number, -1))
-        return number
+        return task
 
     def _new_child(self, kind: int, argument: int) -> int:
         """A task of a gather: a helper, an action or a sleep."""
         if kind == CHILD_HELPER:
-            return self._new_task(argument)
+            number = self._new_task(argument).number
+            self.ready.append((_STEP, number, -1))
+            return number
         number = self.next_future
         self.next_future = number + 1
         self.futures[number] = Call(argument if kind == CHILD_SLEEP else -1)

@@ -52,9 +52,10 @@ RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM = range(1, 7)
 
 
 # Named tuples made without their Python-level constructor: the hot path makes
-# three of these for each action call.
+# some of these for each action call.
 _entry = partial(tuple.__new__, Entry)
 _start = partial(tuple.__new__, StartAction)
+_finished = partial(tuple.__new__, Finish)
 _advance = partial(tuple.__new__, Advance)
 
 _NOTHING = Advance([], [])
@@ -75,35 +76,23 @@ class Recorded(NamedTuple):
 class Session:
     """One run in memory. Not thread-safe; deliver one input at a time."""
 
-    __slots__ = (
-        "_began_ns",
-        "_commands",
-        "_effects",
-        "_entries",
-        "_evaluator",
-        "_expected",
-        "_machine",
-        "finished",
-        "program",
-        "run_id",
-        "seq",
-    )
+    # Defaults stand in the class, so that a new run sets only what it must.
+    #: Sequence number of the last entry made or fed.
+    seq = 0
+    finished = False
+    _began_ns = 0
+    #: What recovery still has to feed, the next entry last; None otherwise.
+    _expected: list[Recorded] | None = None
 
     def __init__(self, program: Program, run_id: UUID) -> None:
         self.program = program
         self.run_id = run_id
-        #: Sequence number of the last entry made or fed.
-        self.seq = 0
-        self.finished = False
         self._machine = Machine(program.flat)
         self._evaluator = Evaluator(program, self._machine)
         #: Pending effects: the action, and the command that asks for it.
         self._effects: dict[int, tuple[LinkedAction, StartAction]] = {}
-        self._began_ns = 0
         self._entries: list[Entry] = []
         self._commands: list[Command] = []
-        #: What recovery still has to feed, the next entry last; None otherwise.
-        self._expected: list[Recorded] | None = None
 
     # Inputs
 
@@ -115,7 +104,7 @@ class Session:
 
     def settle(self, effect: int, ok: bool, payload: bytes, now_ns: int) -> Advance:
         """An action's outcome. One for an effect that is over makes nothing."""
-        known = self._effects.get(effect)
+        known = self._effects.pop(effect, None)
         if known is None:
             self._machine.settle(effect, ok, now_ns)
             return _NOTHING
@@ -180,7 +169,7 @@ class Session:
                 raise RecoveryMismatch(f"entry {entry.seq} of kind {kind} came unexpectedly")
 
     def _feed_outcome(self, entry: Recorded) -> None:
-        known = self._effects.get(entry.effect)
+        known = self._effects.pop(entry.effect, None)
         if known is None:
             raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
         action, command = known
@@ -223,7 +212,6 @@ class Session:
         key = self._machine.settle(effect, ok, now_ns)
         if key is None:
             raise WaymarkBug(f"effect {effect} is pending here and over in the machine")
-        del self._effects[effect]
         self._evaluator.outcomes[key] = value
         self._run()
 
@@ -281,9 +269,15 @@ class Session:
     def _translate(self) -> None:
         """Turn the machine's commands into the host's."""
         commands, self._machine.commands = self._machine.commands, []
+        calls = self._evaluator.calls
         for command, number, detail in commands:
             if command == m.START_EFFECT:
-                self._commands.append(self._start_action(number, detail))
+                call = calls.pop(detail)
+                action, arguments = call.action, call.arguments
+                digest = signed_crc(arguments)
+                start = _start((number, call.node, action.name, arguments, digest))
+                self._effects[number] = (action, start)
+                self._commands.append(start)
             elif command == m.START_TIMER:
                 self._commands.append(SetTimer(number, detail))
             elif command == m.CANCEL_EFFECT:
@@ -293,13 +287,6 @@ class Session:
             else:
                 self.finished = True
                 self._commands.append(self._finish(number))
-
-    def _start_action(self, effect: int, key: int) -> StartAction:
-        call = self._evaluator.calls.pop(key)
-        arguments = call.arguments
-        command = _start((effect, call.node, call.action.name, arguments, signed_crc(arguments)))
-        self._effects[effect] = (call.action, command)
-        return command
 
     def _cancel_effect(self, effect: int) -> None:
         """The engine ended an effect itself: that is its one recorded outcome."""
@@ -322,7 +309,7 @@ class Session:
                 payload = self.program.definition.result_plan.dumps(outcome, "result")
             except ValueEncodeError as error:
                 return Finish(False, False, dump_exception(error), digest)
-            return Finish(True, False, payload, digest)
+            return _finished((True, False, payload, digest))
         return Finish(False, state == m.CANCELLED, dump_exception(outcome), digest)
 
     def _outstanding(self) -> list[Command]:
