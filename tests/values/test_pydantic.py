@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 import pytest
+from asyncpg.pgproto import pgproto
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -195,7 +196,6 @@ def test_a_pydantic_dataclass_is_a_dataclass() -> None:
 
 def test_asyncpgs_uuid_is_a_uuid() -> None:
     """Its class comes with every row of a query."""
-    pgproto = pytest.importorskip("asyncpg.pgproto.pgproto")
     value = uuid4()
     plan = plan_for(Any, TypeRegistry())
     back = plan.loads(plan.dumps([pgproto.UUID(str(value))]))

@@ -419,52 +419,6 @@ def test_alternatives_of_one_shape_are_told_apart() -> None:
             assert plan_for(hint, types).loads(data) == value
 
 
-def test_a_record_from_before_an_alternative_was_added() -> None:
-    """It is read as the alternative that stood there then."""
-
-    @dataclass
-    class Cat:
-        name: str
-
-    @dataclass
-    class Dog:
-        name: str
-
-    types = TypeRegistry()
-    data = plan_for(Cat | None, types).dumps(Cat("a"))
-    assert data == b'{"name":"a"}'
-    assert plan_for(Cat | Dog | None, types).loads(data) == Cat("a")
-
-
-def test_a_record_from_before_a_field_was_added_gets_the_default() -> None:
-    """A field with a plain default may be added while runs are in flight."""
-    plan = plan_for(Plain, TypeRegistry())
-    back = plan.loads(b'{"name":"a","when":"2026-01-01"}')
-    assert back == Plain("a", date(2026, 1, 1))
-    assert back.tags == set()
-
-
-def test_a_record_from_before_a_field_was_removed_still_reads() -> None:
-    """The new class has no place for it, so nothing can miss it."""
-    plan = plan_for(Plain, TypeRegistry())
-    back = plan.loads(b'{"name":"a","when":"2026-01-01","gone":{"$t":"nobody:Knows","v":1}}')
-    assert vars(back).keys() == {"name", "when", "tags", "other"}
-
-
-def test_an_attribute_never_set_stays_unset() -> None:
-    """Not the default, not None: absent, as it was."""
-
-    @dataclass
-    class Late:
-        a: int = 1
-        b: list[int] = field(init=False, default_factory=list)
-
-    value = object.__new__(Late)
-    plan = plan_for(Late, TypeRegistry())
-    back = plan.loads(plan.dumps(value))
-    assert vars(back) == {}
-
-
 def test_deeper_than_the_c_encoder_goes() -> None:
     """The C encoder stops at 254 levels; values do not."""
     value: list[Any] = []

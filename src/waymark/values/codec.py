@@ -78,6 +78,9 @@ def failed(error: Exception, part: str) -> Failure:
     return failure
 
 
+_NONE: Final[frozenset[type]] = frozenset()
+
+
 class Encoding:
     """The state of one pass that writes one value.
 
@@ -119,6 +122,10 @@ class Encoding:
         self.numbers = 0
         # Keeps temporaries alive, so that no id is used twice within a pass.
         self.kept: list[object] = []
+
+    def direct(self, codec: Codec) -> frozenset[type]:
+        """The exact types that need no look at this place in this pass."""
+        return _NONE if self.careful else codec.direct
 
     def again(self, value: Any, write: Callable[[Any, Encoding], Tree]) -> Tree:
         """The tree of a composite whose id is in `seen`."""

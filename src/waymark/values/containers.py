@@ -14,7 +14,7 @@ from .passes import encode, to_bytes
 from .text import encodable
 
 _STR_ONLY: Final = frozenset({str})
-_FLOAT_ONLY: Final[frozenset[type]] = frozenset({float})
+_FLOAT_ONLY: Final[set[type]] = {float}
 
 
 class ListForm:
@@ -27,15 +27,17 @@ class ListForm:
 
     def write(self, value: list[Any], out: Encoding) -> Tree:
         if not out.careful:
-            kinds = frozenset[type](map(type, value))
+            kinds = set[type](map(type, value))
             if kinds <= self._item.direct or (kinds == _FLOAT_ONLY and all(map(isfinite, value))):
                 return value if type(value) is list else list(value)
         # Here rather than in `encode_items`, for the sake of the stack's depth.
         trees: list[Tree] = []
         encode = self._item.encode
+        direct = out.direct(self._item)
         try:
             for item in value:
-                trees.append(encode(item, out))  # noqa: PERF401 - its length says where it failed
+                # Its length says where a refusal came from.
+                trees.append(item if type(item) in direct else encode(item, out))  # noqa: PERF401
         except Refusal as refusal:
             refusal.parts.append(f"[{len(trees)}]")
             raise
@@ -150,9 +152,10 @@ class DictForm:
         trees: dict[str, Tree] = {}
         key = ""
         encode = self._value.encode
+        direct = out.direct(self._value)
         try:
             for key, item in value.items():
-                trees[key] = encode(item, out)
+                trees[key] = item if type(item) in direct else encode(item, out)
         except Refusal as refusal:
             refusal.parts.append(f"[{key!r}]")
             raise
@@ -175,8 +178,10 @@ class DictForm:
         key = ""
         decode = self._value.decode
         try:
+            direct = self._value.direct
             for key, item in checked(tree, dict).items():
-                tree[key] = decode(item, source)
+                if type(item) not in direct:
+                    tree[key] = decode(item, source)
         except Exception as error:
             raise failed(error, f"[{key!r}]") from error
         return cast("dict[Any, Any]", tree)

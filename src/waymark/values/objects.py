@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from enum import Enum, Flag
 from functools import cached_property, reduce
 from types import BuiltinFunctionType, MemberDescriptorType
 from typing import Any, Final, cast
 
-from .codec import Codec, Decoding, Encoding, Failure, Lookup, Refusal, Tree, failed
+from .codec import SCALARS, Codec, Decoding, Encoding, Failure, Lookup, Refusal, Tree, failed
 from .hints import hints_of
 from .items import checked
 from .text import text_of
+
+_NO_TYPES: Final[frozenset[type]] = frozenset()
 
 #: Marks a field with no default that a record may leave out.
 MISSING: Final = dataclasses.MISSING
@@ -76,6 +78,10 @@ class Fields:
         self._codecs: dict[str, Codec] | None = None
         self._direct: dict[str, frozenset[type]] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._hints)
+
     def _prepare(self) -> dict[str, Codec]:
         for name in self._hints:
             if name.startswith("$"):
@@ -103,11 +109,13 @@ class Fields:
         tree: dict[str, Tree] = {}
         rest: dict[str, Tree] = {}
         name = ""
+        direct = {} if out.careful else self._direct
         try:
             for name, value in state.items():
-                codec = codecs.get(name)
-                if codec is not None:
-                    tree[name] = codec.encode(value, out)
+                if type(value) in direct.get(name, _NO_TYPES):
+                    tree[name] = value
+                elif name in codecs:
+                    tree[name] = codecs[name].encode(value, out)
                 elif name not in _IGNORED and not self._is_cache(name):
                     into = tree if self._open_ended else rest
                     into[name] = self._other(name).encode(value, out)
@@ -195,12 +203,14 @@ def slots_of(cls: type) -> dict[str, MemberDescriptorType]:
 
 
 class State:
-    """Reads and sets all attributes that instances of one class store."""
+    """Reads and sets all attributes that instances of one class store: slots in
+    the order of `names` (Python sorts them by name), then the dict."""
 
     __slots__ = ("_slots",)
 
-    def __init__(self, cls: type) -> None:
-        self._slots = slots_of(cls)
+    def __init__(self, cls: type, names: Iterable[str] = ()) -> None:
+        slots = slots_of(cls)
+        self._slots = {**{name: slots[name] for name in names if name in slots}, **slots}
 
     def get(self, value: Any) -> dict[str, Any]:
         """The state; the instance's own dict where it has no slots."""
@@ -236,7 +246,7 @@ class ObjectForm:
         self.tag = tag
         self._cls = cls
         self._fields = fields
-        self._state = State(cls)
+        self._state = State(cls, fields.names)
 
     def write(self, value: Any, out: Encoding) -> Tree:
         return self._fields.write(self._state.get(value), out)
@@ -258,10 +268,7 @@ def object_form(tag: str, cls: type, lookup: Lookup) -> ObjectForm:
         return ObjectForm(tag, cls, _dataclass_fields(cls, lookup))
     attributes: Any = getattr(cls, "__attrs_attrs__", None)
     if attributes is not None:
-        hints = hints_of(cls)
-        names: dict[str, Any] = {attribute.name: attribute for attribute in attributes}
-        known = {name: hints.get(name, Any) for name in names}
-        return ObjectForm(tag, cls, Fields(cls, known, lookup, lambda name: names[name].default))
+        return ObjectForm(tag, cls, _attrs_fields(cls, attributes, lookup))
     _refuse_own_pickling(cls)
     hints = {k: v for k, v in hints_of(cls).items() if not k.startswith("$")}
     return ObjectForm(tag, cls, Fields(cls, hints, lookup, lambda _: MISSING, open_ended=True))
@@ -275,6 +282,17 @@ def _dataclass_fields(cls: Any, lookup: Lookup) -> Fields:
         return plain_default(declared[name].default, declared[name].default_factory)
 
     return Fields(cls, {name: hints.get(name, Any) for name in declared}, lookup, default)
+
+
+def _attrs_fields(cls: type, attributes: Any, lookup: Lookup) -> Fields:
+    hints = hints_of(cls)
+    defaults: dict[str, Any] = {attribute.name: attribute.default for attribute in attributes}
+
+    def default(name: str) -> Any:
+        # attrs marks a missing default, and a factory, by objects of its own.
+        return defaults[name] if type(defaults[name]) in SCALARS else MISSING
+
+    return Fields(cls, {name: hints.get(name, Any) for name in defaults}, lookup, default)
 
 
 def _refuse_own_pickling(cls: type) -> None:
