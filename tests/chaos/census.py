@@ -5,10 +5,14 @@ The promises, and what breaks them:
 lost        a submission returned, and its run is not in the database
 stuck       a run is there and has not ended (blocked and quarantined ones too)
 double      an action call has two recorded outcomes
-missing     a run has ended without an outcome of each call that its graph makes
+missing     a run has ended without an outcome of each call that its graph makes, or
+            with one of a call that was never attempted
 wrong       a run did not end with the result that its body gives
 early       an effect of a run that was never committed, or of a call whose
             predecessor, or whose arguments, were not recorded yet
+
+A process that was stopped and goes on (`zombies`) may begin an attempt that it had
+already decided on, whatever happened meanwhile: then the order of attempts says nothing.
 """
 
 from __future__ import annotations
@@ -103,7 +107,9 @@ async def unfinished(url: str, schema: str) -> int:
         await connection.close()
 
 
-async def count(url: str, schema: str, acked: Path, effects: Path) -> Census:
+async def count(
+    url: str, schema: str, acked: Path, effects: Path, *, zombies: bool = False
+) -> Census:
     """Hold the tables against what was promised. To be called when all is quiet."""
     connection = await asyncpg.connect(url)
     try:
@@ -113,7 +119,7 @@ async def count(url: str, schema: str, acked: Path, effects: Path) -> Census:
         )
     finally:
         await connection.close()
-    return judge(runs, journal, read_acked(acked), read_effects(effects))
+    return judge(runs, journal, read_acked(acked), read_effects(effects), zombies=zombies)
 
 
 def judge(
@@ -121,6 +127,8 @@ def judge(
     journal: Iterable[Any],
     acked: dict[UUID, tuple[str, int]],
     effects: dict[UUID, list[Effect]],
+    *,
+    zombies: bool,
 ) -> Census:
     census = Census(runs=len(runs), submitted=len(acked))
     census.attempts = sum(map(len, effects.values()))
@@ -142,8 +150,9 @@ def judge(
             assert run_id_said == (name, number)
         about = f"run {row['id']} of {name}({number})"
         _judge_end(census, about, shape, number, row)
-        _judge_journal(census, about, shape.calls(number), row, entries[row["id"]])
-        _judge_effects(census, about, shape, row, effects.get(row["id"], []))
+        seen = effects.get(row["id"], [])
+        _judge_journal(census, about, shape.calls(number), row, entries[row["id"]], seen)
+        _judge_effects(census, about, seen, ordered=shape.ordered and not zombies)
     return census
 
 
@@ -157,13 +166,17 @@ def _judge_end(census: Census, about: str, shape: Shape, number: int, row: Any) 
         census.complain("wrong", f"{about} gave {bytes(row['result'])!r}")
 
 
-def _judge_journal(census: Census, about: str, calls: int, row: Any, entries: list[Any]) -> None:
+def _judge_journal(
+    census: Census, about: str, calls: int, row: Any, entries: list[Any], effects: list[Effect]
+) -> None:
     outcomes = Counter(entry["effect"] for entry in entries if entry["kind"] in OUTCOMES)
     for effect, times in outcomes.items():
         if times > 1:
             census.complain("double", f"{about}, effect {effect}: {times} outcomes")
     if row["state"] == RunState.SUCCEEDED and len(outcomes) != calls:
         census.complain("missing", f"{about} recorded {len(outcomes)} of {calls} outcomes")
+    if never := outcomes.keys() - {effect.effect for effect in effects}:
+        census.complain("missing", f"{about} recorded effects {never} without an attempt")
     if [entry["seq"] for entry in entries] != list(range(1, len(entries) + 1)):
         census.complain("wrong", f"{about} has gaps in its journal")
     epochs = [entry["epoch"] for entry in entries]
@@ -171,10 +184,8 @@ def _judge_journal(census: Census, about: str, calls: int, row: Any, entries: li
         census.complain("double", f"{about}: an older owner wrote after a newer one")
 
 
-def _judge_effects(
-    census: Census, about: str, shape: Shape, row: Any, effects: list[Effect]
-) -> None:
-    """Each recorded call was attempted. An attempt of a call shows that its arguments
+def _judge_effects(census: Census, about: str, effects: list[Effect], *, ordered: bool) -> None:
+    """An attempt of a call shows that its arguments
     were committed, so no later attempt may show others; and in a shape where each call
     needs the one before, that this one's outcome was, so it is never attempted again."""
     values: dict[int, str] = {}
@@ -182,7 +193,7 @@ def _judge_effects(
     for effect in effects:
         if values.setdefault(effect.effect, effect.value) != effect.value:
             census.complain("early", f"{about}, effect {effect.effect}: its arguments changed")
-        if shape.ordered and effect.effect < latest:
+        if ordered and effect.effect < latest:
             census.complain(
                 "early", f"{about}: effect {effect.effect} came again after effect {latest}"
             )

@@ -117,9 +117,10 @@ async def _until_still(url: str, schema: str) -> None:
         await asyncio.sleep(0.1)
 
 
-def take_census(site: Site) -> Census:
+def take_census(site: Site, *, zombies: bool = False) -> Census:
+    """Count, once everything is drained."""
     with site.database() as url:
-        return asyncio.run(count(url, site.schema, site.acked, site.effects))
+        return asyncio.run(count(url, site.schema, site.acked, site.effects, zombies=zombies))
 
 
 def report(census: Census, kills: int, seed: int) -> str:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,17 @@ class Child:
         self.process.stdout.close()
 
 
+def until(condition: Callable[[], object], what: str, children: Sequence[Child] = ()) -> None:
+    """Wait for something that other processes do, while `children` run."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        for child in children:
+            assert child.process.poll() is None, f"a child ended:\n{child.words()}"
+        words = "\n".join(child.words() for child in children)
+        assert time.monotonic() < deadline, f"in vain: {what}\n{words}"
+        time.sleep(0.05)
+
+
 class Site:
     """A folder and a database. `url` None stands for the embedded server in the folder."""
 
@@ -122,6 +133,18 @@ class Site:
         child = Child(self, seed, **options)
         self.children.append(child)
         return child
+
+    def submitted(self) -> int:
+        """How many submissions have returned so far."""
+        return self.acked.read_bytes().count(b"\n")
+
+    def server_pid(self) -> int:
+        """The process of the embedded server that takes connections; 0 when none does."""
+        for note in self.data.glob("postgres-*/data/postmaster.pid"):
+            lines = note.read_text().splitlines()
+            if len(lines) > 7 and lines[7].strip() == "ready":
+                return int(lines[0])
+        return 0
 
     def end_children(self) -> None:
         """Kill what still runs."""

@@ -1,0 +1,157 @@
+"""Promises 1, 2 and 3 on the real thing: processes, connections and servers die under
+load, and then everything is counted. The long form is `nox -s chaos`."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from tests.chaos.kill import FORMS, drain, report, take_census
+from tests.chaos.site import Child, Site, chaos_site, until
+from tests.database import aside
+
+pytestmark = pytest.mark.chaos
+
+#: Runs that must be submitted between two blows, as proof that there is load.
+RUNS_BETWEEN = 20
+
+
+@pytest.fixture
+def embedded() -> Iterator[Site]:
+    """A site with an embedded server of its own, that may be killed."""
+    with chaos_site() as site:
+        yield site
+
+
+@pytest.fixture
+def plain(database_url: str, schema: str) -> Iterator[Site]:
+    """A site on a server where only a lease tells that a worker is dead."""
+    with chaos_site(database_url, schema) as site:
+        yield site
+
+
+def query(site: Site, sql: str, *arguments: Any) -> list[Any]:
+    """Rows of `sql`, in which `{schema}` stands for the schema."""
+
+    async def ask(url: str) -> list[Any]:
+        connection = await asyncpg.connect(url)
+        try:
+            rows: list[Any] = await connection.fetch(sql.format(schema=site.schema), *arguments)
+            return rows
+        finally:
+            await connection.close()
+
+    with site.database() as url:
+        return aside(ask(url))
+
+
+def under_load(site: Site) -> None:
+    """Returns when so many runs more have been submitted."""
+    before = site.submitted()
+    until(lambda: site.submitted() >= before + RUNS_BETWEEN, "more submissions", site.children)
+
+
+def hold_to_the_promises(site: Site, blows: int, *, zombies: bool = False) -> None:
+    drain(site)
+    census = take_census(site, zombies=zombies)
+    assert census.clean, report(census, blows, 0)
+    assert census.runs >= census.submitted >= RUNS_BETWEEN
+
+
+def two_at_work(site: Site, **options: Any) -> list[Child]:
+    children = [site.spawn(seed, busy=10, **options) for seed in range(2)]
+    for child in children:
+        assert child.wait_ready()
+    under_load(site)
+    return children
+
+
+def test_killed_and_started_again(embedded: Site) -> None:
+    """One process with its server, killed at random moments: when the next one starts,
+    the proof that the last is dead is at hand."""
+    FORMS["alone"](embedded, 4, random.Random(1), (0.1, 0.6))
+    hold_to_the_promises(embedded, 4)
+
+
+@pytest.mark.parametrize("form", ["pair", "front"])
+def test_killed_while_others_live(plain: Site, form: str) -> None:
+    """One of several processes is killed; the others take its runs over when its lease
+    has run out, and it comes back as somebody else."""
+    FORMS[form](plain, 3, random.Random(2), (0.1, 0.6))
+    hold_to_the_promises(plain, 3)
+
+
+def test_postgres_is_restarted(embedded: Site) -> None:
+    """The server goes down without a word (immediate shutdown, no checkpoint) and comes
+    back; both processes go on by themselves."""
+    children = two_at_work(embedded)
+    for _ in range(3):
+        pid = embedded.server_pid()
+        os.kill(pid, signal.SIGQUIT)
+        until(lambda: embedded.server_pid() not in (0, pid), "the server to come back", children)  # noqa: B023
+        under_load(embedded)
+    for child in children:
+        child.stop()
+    hold_to_the_promises(embedded, 3)
+
+
+def test_connections_are_terminated(plain: Site) -> None:
+    """Connections of the writer, and then of everything, break under load."""
+    children = two_at_work(plain)
+    for blow in range(12):
+        kind = "waymark writer%" if blow % 3 else "waymark %"
+        ended = query(
+            plain,
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name like $1 and (query like '%\"{schema}\"%' or query = '')",
+            kind,
+        )
+        assert ended
+        under_load(plain)
+    for child in children:
+        child.stop()
+    hold_to_the_promises(plain, 12)
+
+
+def test_a_stopped_process_writes_nothing_when_it_goes_on(plain: Site) -> None:
+    """Of two processes one is stopped for longer than its lease. The other takes its
+    runs over; when the first goes on, nothing that it still believes is recorded."""
+    stopped, living = two_at_work(plain, lease=1.0)
+    worker = worker_of(plain, stopped)
+    stopped.send(signal.SIGSTOP)
+    until(lambda: not alive(plain, worker), "its lease to run out", [living])
+    before = {
+        row["id"]: (row["epoch"], row["seq"])
+        for row in query(
+            plain,
+            "select id, epoch, coalesce((select max(seq) from {schema}.journal"
+            " where run_id = id), 0) as seq from {schema}.runs where owner = $1",
+            worker,
+        )
+    }
+    stopped.send(signal.SIGCONT)
+    until(lambda: worker_of(plain, stopped), "it to begin anew", [stopped, living])
+    under_load(plain)
+    for child in (stopped, living):
+        child.stop()
+    hold_to_the_promises(plain, 1, zombies=True)
+    assert query(plain, "select id from {schema}.runs where owner = $1", worker) == []
+    for row in query(plain, "select run_id, epoch, seq from {schema}.journal"):
+        epoch, seq = before.get(row["run_id"], (0, 0))
+        assert row["epoch"] > epoch or row["seq"] <= seq, row
+
+
+def worker_of(site: Site, child: Child) -> UUID | None:
+    rows = query(site, "select id from {schema}.workers where (about->>'pid')::int = $1", child.pid)
+    return rows[0]["id"] if rows else None
+
+
+def alive(site: Site, worker: UUID | None) -> bool:
+    return bool(query(site, "select from {schema}.workers where id = $1", worker))
