@@ -9,6 +9,8 @@ from collections.abc import Collection, Sequence
 from waymark.graph.model import Code
 from waymark.graph.scopes import bound_names, free_names
 
+from .portable import Tree, portable_text
+
 
 def expression_code(node: ast.expr, variables: Collection[str]) -> Code:
     """`node` as code of mode `eval`."""
@@ -22,12 +24,12 @@ def statements_code(body: Sequence[ast.stmt], variables: Collection[str]) -> Cod
 
 
 def _code(
-    tree: ast.Expression | ast.Module,
+    tree: Tree,
     mode: str,
     parts: Sequence[ast.AST],
     variables: Collection[str],
 ) -> Code:
-    text = ast.unparse(ast.fix_missing_locations(tree))
+    text, tree = portable_text(ast.fix_missing_locations(tree))
     again = ast.parse(text, mode=mode)
     reads = free_names(again).intersection(variables)
     writes = set(bound_names([again])).intersection(variables)
