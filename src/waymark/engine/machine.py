@@ -480,7 +480,9 @@ class Machine:
     def _child_done(self, number: int, child: int) -> None:
         """CPython's `_done_callback` of gather."""
         if number not in self.futures:
-            self._forget(child)
+            # Its receiver has forgotten the children that were over by then.
+            if child in self.futures:
+                self._forget(child)
             return
         outer = self._gather(number)
         if outer.state:
