@@ -82,18 +82,16 @@ def format_(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the speed beside what plain asyncpg reaches on this machine."""
     install(session, "bench")
-    session.run("python", "benches/limit.py")
-    session.run("python", "-m", "pytest", "benches", "--benchmark-only", *session.posargs)
+    session.run("python", "-m", "benches.system", *session.posargs)
+    session.run("python", "-m", "pytest", "benches", "--benchmark-only")
 
 
 @nox.session
 def chaos(session: nox.Session) -> None:
-    """Kill processes 200 times under load, and count what became of their runs.
-
-    Arguments go on: `-- --url postgresql://…` for a server of your own, `-- --seed 7`.
-    """
+    """Kill workers 200 times under load, and count what became of the runs."""
     install(session, "test")
-    session.run("python", "-m", "tests.chaos.kill", "--kills", "200", *session.posargs)
+    options = session.posargs or ["--kills", "200"]
+    session.run("python", "-m", "tests.chaos.kill", *options)
 
 
 @nox.session(venv_backend="none")
