@@ -14,6 +14,7 @@ change.
 from __future__ import annotations
 
 import asyncio
+import copy
 import importlib
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,7 +114,8 @@ def plain_outcome(definition: WorkflowDefinition, *args: Any) -> Outcome:
     CALLS.clear()
 
     async def main() -> Any:
-        return await definition.authored(definition.cls(), *args)
+        # A run's input is a copy, so the oracle gets one, too.
+        return await definition.authored(definition.cls(), *copy.deepcopy(args))
 
     try:
         return Outcome.returned(run_virtually(main()))

@@ -76,6 +76,13 @@ async def fail(message: str, seconds: float = 1.0) -> None:
 
 
 @action
+async def boom(kind: str, seconds: float = 0.5) -> None:
+    record("boom", kind)
+    await asyncio.sleep(seconds)
+    raise {"key": KeyError, "value": ValueError, "zero": ZeroDivisionError}[kind](kind)
+
+
+@action
 async def reserve(item: str) -> str:
     record("reserve", item)
     await asyncio.sleep(0.5)
