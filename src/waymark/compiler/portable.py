@@ -26,6 +26,8 @@ _CONVERSIONS = {-1: "", ord("a"): "!a", ord("r"): "!r", ord("s"): "!s"}
 def portable_text(tree: Tree) -> tuple[str, Tree]:
     """The text of `tree`, and a tree of the shape that the text parses to, whose
     nodes stand where the author's did."""
+    if not any(isinstance(node, ast.JoinedStr) for node in ast.walk(tree)):
+        return ast.unparse(tree), tree
     portable = _Splitter().visit(copy.deepcopy(tree))
     ast.fix_missing_locations(portable)
     marked = _Marker(_unused_name(portable))
