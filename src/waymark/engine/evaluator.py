@@ -16,7 +16,7 @@ import contextlib
 from collections.abc import Iterator
 from itertools import repeat, starmap
 from types import CellType, TracebackType
-from typing import Any
+from typing import Any, cast
 
 from waymark.errors import RecoveryMismatch, WaymarkBug
 
@@ -216,7 +216,8 @@ class Evaluator:
         if site.code is None:
             return True
         types = run_code(site, frame)
-        for cls in types if isinstance(types, tuple) else (types,):
+        classes = cast("tuple[Any, ...]", types if isinstance(types, tuple) else (types,))
+        for cls in classes:
             if not (isinstance(cls, type) and issubclass(cls, BaseException)):
                 raise TypeError(
                     "catching classes that do not inherit from BaseException is not allowed"
@@ -227,25 +228,24 @@ class Evaluator:
 
     def _await(self, value: Any, node: int) -> int:
         machine = self.machine
-        kind = type(value)
-        if kind is ActionCall:
+        if isinstance(value, ActionCall):
             _take(value)
             value.node = node
             self.calls[~machine.current().number] = value
             return machine.wait_effect()
-        if kind is HelperCall:
+        if isinstance(value, HelperCall):
             _take(value)
             function = self.program.functions[value.function]
             number = machine.wait_helper(value.function)
             self.frames[number] = Frame(function, value.values, nested=True)
             return m.EVALUATE
-        if kind is SleepCall:
+        if isinstance(value, SleepCall):
             _take(value)
             self.outcomes[~machine.current().number] = value.result
             return machine.wait_sleep(value.delay_ns)
-        if kind is GatherCall:
+        if isinstance(value, GatherCall):
             return machine.wait_future(self._gather(value, node))
-        raise TypeError(f"object {kind.__name__} can't be used in 'await' expression")
+        raise TypeError(f"object {type(value).__name__} can't be used in 'await' expression")
 
     def _gather(self, gather: GatherCall, node: int) -> int:
         """Begin a gather. Nested ones begin first: Python has called them by then."""
@@ -255,7 +255,7 @@ class Evaluator:
                 known[id(child)] = self._gather(child, node)
         good = _awaitables(gather.children)
         number, frame = self.machine.next_future, self.machine.frames
-        children = []
+        children: list[tuple[int, int]] = []
         for child in good:
             if id(child) in known:
                 children.append((m.CHILD_FUTURE, known[id(child)]))

@@ -392,7 +392,7 @@ class Machine:
         self.next_future = number + 1
         outer = self.futures[number] = Gather(tuple(numbers), len(unique), collects)
         waiter = ((_CHILD_DONE, number),)
-        over = []
+        over: list[int] = []
         for child in unique:
             future = self.futures[child]
             if future.state:
@@ -519,6 +519,8 @@ class Machine:
                 heard = [self._cancel(child) for child in dict.fromkeys(future.children)]
                 future.cancel_requested = future.cancel_requested or any(heard)
                 return any(heard)
+            case _:
+                raise MachineError(f"future {number} is of no known kind")
         return True
 
     def _cancel_wait(self, task: Task) -> bool:

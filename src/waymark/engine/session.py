@@ -21,9 +21,9 @@ left for others to claim begins with the claim, its first entry.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 from zlib import crc32
 
@@ -51,12 +51,19 @@ from .tape import join_items, split_items
 RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM = range(1, 7)
 
 
-# Named tuples made without their Python-level constructor: the hot path makes
-# some of these for each action call.
-_entry = partial(tuple.__new__, Entry)
-_start = partial(tuple.__new__, StartAction)
-_finished = partial(tuple.__new__, Finish)
-_advance = partial(tuple.__new__, Advance)
+_T = TypeVar("_T")
+
+
+def _maker(cls: type[_T]) -> Callable[[tuple[Any, ...]], _T]:
+    """Makes a named tuple from its fields without the constructor written in
+    Python: the hot path makes some of these for each action call."""
+    return cast("Callable[[tuple[Any, ...]], _T]", partial(cast("Any", tuple).__new__, cls))
+
+
+_entry = _maker(Entry)
+_start = _maker(StartAction)
+_finished = _maker(Finish)
+_advance = _maker(Advance)
 
 _NOTHING = Advance([], [])
 
