@@ -5,7 +5,9 @@
 
 Forms: `alone`, one process that dies and is started again; `pair`, two on the same
 server, one of which is killed while the other lives and takes over its runs; `front`,
-one that only submits and two that execute, any of which is killed. The last line is
+one that only submits and two that execute, any of which is killed; `storm`, a pair
+among broken connections, processes that stand still and servers that fall. The last
+line is
 
     chaos: kills N, runs N, lost N, double outcomes N, stuck N, other N
 
@@ -17,10 +19,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
+import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import asyncpg
 
@@ -71,10 +76,60 @@ def kill_front(site: Site, kills: int, chance: random.Random, pause: tuple[float
         child.kill()
 
 
+def kill_storm(site: Site, kills: int, chance: random.Random, pause: tuple[float, float]) -> None:
+    """Two at a time; between kills everything else goes wrong as well: a process stands
+    still for about its lease, connections break, the embedded server goes down."""
+    children = [site.spawn(chance.randrange(1 << 30), busy=10) for _ in range(2)]
+    for number in range(kills):
+        for child in children:
+            assert child.wait_ready(), f"a child does not start:\n{child.words()}"
+        for _ in range(chance.randrange(4)):
+            BLOWS[chance.randrange(len(BLOWS))](site, chance.choice(children), chance)
+            time.sleep(chance.uniform(0.0, pause[1]))
+        victim = chance.randrange(2)
+        _strike(children[victim], chance, pause)
+        children[victim] = site.spawn(chance.randrange(1 << 30), busy=10)
+        _say(number + 1, kills)
+    for child in children:
+        child.kill()
+
+
+def _stand_still(site: Site, child: Child, chance: random.Random) -> None:
+    child.send(signal.SIGSTOP)
+    time.sleep(chance.uniform(0.0, 3.0))
+    child.send(signal.SIGCONT)
+
+
+def _break_connections(site: Site, child: Child, chance: random.Random) -> None:
+    async def terminate(url: str) -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name like $1 and random() < 0.7",
+            chance.choice(["waymark writer%", "waymark pool%", "waymark %"]),
+        )
+        await connection.close()
+
+    with site.database() as url, suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        asyncio.run(terminate(url))
+
+
+def _fell_server(site: Site, child: Child, chance: random.Random) -> None:
+    if site.url is None and (pid := site.server_pid()):
+        os.kill(pid, chance.choice([signal.SIGQUIT, signal.SIGKILL]))
+
+
+BLOWS: list[Callable[[Site, Child, random.Random], None]] = [
+    _stand_still,
+    _break_connections,
+    _fell_server,
+]
+
 FORMS: dict[str, Callable[[Site, int, random.Random, tuple[float, float]], None]] = {
     "alone": kill_alone,
     "pair": kill_pair,
     "front": kill_front,
+    "storm": kill_storm,
 }
 
 
@@ -150,7 +205,7 @@ def main(arguments: list[str]) -> int:
             print(f"{form}: {share} kills", flush=True)
             FORMS[form](site, share, chance, tuple(options.pause))
         drain(site)
-        census = take_census(site)
+        census = take_census(site, zombies="storm" in forms)
         print(report(census, options.kills, options.seed), flush=True)
         if not census.clean:
             raise SystemExit(1)
