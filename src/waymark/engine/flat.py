@@ -19,7 +19,7 @@ pushes the new one. POP_EXCEPTION undoes that push.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -91,8 +91,8 @@ class _Block:
     depth: int
     final: tuple[Node, ...] = ()
     name: str | None = None
-    breaks: list[int] = field(default_factory=list)
-    else_breaks: list[int] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list[int])
+    else_breaks: list[int] = field(default_factory=list[int])
     head: int = 0
     node: int = -1
 
@@ -105,8 +105,8 @@ class _Flattener:
         self.catches: list[int] = []
         self.handlers: list[tuple[int, int]] = []
         self.blocks: list[_Block] = []
-        self.catch = -1
-        self.depth = 0
+        self.catch: int = -1
+        self.depth: int = 0
 
     # Laying out
 
@@ -215,7 +215,7 @@ class _Flattener:
         self.blocks, self.catch, self.depth = kept
 
     @contextlib.contextmanager
-    def within(self, block: _Block, catch: int) -> Iterator[None]:
+    def within(self, block: _Block, catch: int) -> Generator[None]:
         """What is laid out inside stands in `block`, with `catch` in force."""
         kept = self.catch
         self.blocks.append(block)
