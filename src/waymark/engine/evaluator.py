@@ -16,7 +16,7 @@ import contextlib
 from collections.abc import Iterator
 from itertools import repeat, starmap
 from types import CellType, TracebackType
-from typing import Any, cast
+from typing import Any
 
 from waymark.errors import RecoveryMismatch, WaymarkBug
 
@@ -216,7 +216,7 @@ class Evaluator:
         if site.code is None:
             return True
         types = run_code(site, frame)
-        classes = cast("tuple[Any, ...]", types if isinstance(types, tuple) else (types,))
+        classes: Any = types if isinstance(types, tuple) else (types,)
         for cls in classes:
             if not (isinstance(cls, type) and issubclass(cls, BaseException)):
                 raise TypeError(

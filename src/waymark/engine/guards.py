@@ -45,7 +45,7 @@ _TUPLE_METHODS = frozenset({"_replace", "_asdict", "_fields"})
 _FUNCTIONS = (types.FunctionType, staticmethod, classmethod)
 _AWAITABLES = (ActionCall, GatherCall, HelperCall, SleepCall)
 _SLOT_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
-_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.items()))
+_VIEWS = (type(dict[Any, Any]().keys()), type(dict[Any, Any]().items()))
 
 #: `__builtins__` of all code of graphs: what is made with it came from a graph.
 NO_BUILTINS: dict[str, Any] = {}
@@ -55,7 +55,7 @@ _VALUES = OrderedSet.__module__.rpartition(".")[0]
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
 
-def _is_user_class(cls: type) -> bool:
+def _is_user_class(cls: type[Any]) -> bool:
     """Whether a class's own code is the user's (so: neither built in nor of the
     standard library)."""
     if cls.__flags__ & _IMMUTABLE:
@@ -71,16 +71,16 @@ class Guards:
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self._verdicts: dict[tuple[type, str], int] = {}
-        self._class_verdicts: dict[tuple[type, str], int] = {}
+        self._verdicts: dict[tuple[type[Any], str], int] = {}
+        self._class_verdicts: dict[tuple[type[Any], str], int] = {}
 
     # Reading
 
-    def get(self, value: Any, name: str) -> Any:
+    def get(self, value: object, name: str) -> Any:
         """`value.name`."""
         if isinstance(value, type):
             return self._get_from_class(value, name)
-        cls = type(value)
+        cls: type[Any] = type(value)
         verdict = self._verdicts.get((cls, name))
         if verdict is None:
             verdict = self._verdicts[cls, name] = self._judge(cls, name)
@@ -92,7 +92,7 @@ class Guards:
             return _TapedBuiltin(self._tape, getattr(value, name))
         return _TapedMethod(self._tape, getattr(value, name), value)
 
-    def _judge(self, cls: type, name: str) -> int:
+    def _judge(self, cls: type[Any], name: str) -> int:
         if issubclass(cls, (types.ModuleType, *_AWAITABLES)):
             raise _refusal(cls, name)
         found = _find(cls, name)
@@ -111,7 +111,7 @@ class Guards:
             raise _refusal(cls, name)
         return self._judge_user(cls, name, found)
 
-    def _judge_user(self, cls: type, name: str, found: Any) -> int:
+    def _judge_user(self, cls: type[Any], name: str, found: object) -> int:
         """An attribute that no listed type defines."""
         if found is None:
             return _PLAIN  # an instance's own field, or Python's AttributeError
@@ -129,7 +129,7 @@ class Guards:
             return _TAPED_METHOD
         return _TAPED_READ
 
-    def _get_from_class(self, cls: type, name: str) -> Any:
+    def _get_from_class(self, cls: type[Any], name: str) -> Any:
         verdict = self._class_verdicts.get((cls, name))
         if verdict is None:
             verdict = self._class_verdicts[cls, name] = self._judge_class(cls, name)
@@ -139,7 +139,7 @@ class Guards:
             return _TapedBuiltin(self._tape, getattr(cls, name))
         return getattr(cls, name)
 
-    def _judge_class(self, cls: type, name: str) -> int:
+    def _judge_class(self, cls: type[Any], name: str) -> int:
         if name in _CLASS_DATA:
             return _PLAIN
         operation = operation_at(f"{type_key(cls)}.{name}")
@@ -154,7 +154,7 @@ class Guards:
             return _TAPED_METHOD
         return _PLAIN
 
-    def matches(self, cls: type, name: str) -> bool:
+    def matches(self, cls: type[Any], name: str) -> bool:
         """Whether a class pattern may read `name` of an instance of `cls`. A
         pattern reads with no guard, so only plain fields pass."""
         try:
@@ -165,14 +165,15 @@ class Guards:
 
     # Calling and changing
 
-    def callable(self, value: Any) -> Any:
+    def callable(self, value: object) -> Any:
         """`value` where it is about to be called, or handed to what calls it."""
         if isinstance(value, type):
-            if issubclass(value, type):
-                raise _refusal(value, "__call__")
-            if value is set or value is frozenset:
-                return OrderedSet if value is set else OrderedFrozenSet
-            return partial(self.make, value) if _is_user_class(value) else value
+            cls: type[Any] = value
+            if issubclass(cls, type):
+                raise _refusal(cls, "__call__")
+            if cls is set or cls is frozenset:
+                return OrderedSet if cls is set else OrderedFrozenSet
+            return partial(self.make, cls) if _is_user_class(cls) else cls
         if isinstance(value, types.FunctionType):
             home = str(value.__globals__.get("__name__", ""))
             if getattr(value, "__builtins__", None) is NO_BUILTINS or home.startswith(_ENGINE):
@@ -185,10 +186,11 @@ class Guards:
     def callables(self, values: Any) -> Any:
         """`*values` or `**values` that are handed to what calls them."""
         if isinstance(values, Mapping):
-            return {name: self.callable(value) for name, value in values.items()}
+            named: Mapping[str, Any] = values
+            return {name: self.callable(value) for name, value in named.items()}
         return [self.callable(value) for value in values]
 
-    def make(self, cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+    def make(self, cls: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`Class(...)`: constructing a user's class runs its code."""
         if isinstance(cls, type) and _is_user_class(cls):
             if issubclass(cls, enum.Enum):
@@ -196,10 +198,10 @@ class Guards:
             return self._tape.call_foreign(cls, args, kwargs)
         return cls(*args, **kwargs)
 
-    def owner(self, value: Any, name: str) -> Any:
+    def owner(self, value: object, name: str) -> Any:
         """The target of `value.name = ...`: only values of the run have fields
         to set, and setting one must not run a user's code."""
-        cls = type(value)
+        cls: type[Any] = type(value)
         if isinstance(value, type | types.ModuleType | types.FunctionType) or name.startswith("_"):
             raise _refusal(cls, name)
         if not _is_user_class(cls) or isinstance(_find(cls, name), property):
@@ -256,10 +258,10 @@ class _TapedBuiltin:
         return self._tape.call(self._function, args, kwargs)
 
 
-def plain_type(value: Any) -> type:
+def plain_type(value: object) -> type[Any]:
     """`type(value)`, which says the plain type of the run's own kinds. The class
     of a class makes classes, which no body may."""
-    cls = type(value)
+    cls: type[Any] = type(value)
     if issubclass(cls, type):
         raise _refusal(cls, "__class__")
     while cls.__module__.startswith(_VALUES):
@@ -298,21 +300,19 @@ def set_operation(name: str, left: Any, right: Any) -> Any:
 
 #: Operators that sets have, by the class of their syntax.
 SET_OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "BitAnd": operator.and_,
-    "BitOr": operator.or_,
-    "BitXor": operator.xor,
-    "Sub": operator.sub,
+    syntax: getattr(operator, name)
+    for syntax, name in (("BitAnd", "and_"), ("BitOr", "or_"), ("BitXor", "xor"), ("Sub", "sub"))
 }
 
 
-def _find(cls: type, name: str) -> Any:
+def _find(cls: type[Any], name: str) -> Any:
     for base in cls.__mro__:
         if name in base.__dict__:
             return base.__dict__[name]
     return None
 
 
-def _refusal(cls: type, name: str) -> ImpureCallError:
+def _refusal(cls: type[Any], name: str) -> ImpureCallError:
     return ImpureCallError(
         f"`{cls.__qualname__}.{name}` may touch the world; a workflow body cannot use it. "
         "Move it into an @action and await it"

@@ -204,7 +204,7 @@ class Session:
 
     def _start(self, input: bytes, now_ns: int) -> None:
         program = self.program
-        args, kwargs = program.definition.arguments.unpack(input)
+        args, kwargs = program.definition.arguments.unpack(input, run=True)
         self._began_ns = now_ns
         self._evaluator.begin(program.functions[0].bind(*args, **kwargs))
         self._machine.start(now_ns)
@@ -213,7 +213,7 @@ class Session:
     def _decode(self, action: LinkedAction, ok: bool, payload: bytes) -> Any:
         if ok:
             return action.result_plan.loads(payload, run=True)
-        return load_exception(payload, self.program.links.types)
+        return load_exception(payload, self.program.links.types, run=True)
 
     def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
         key = self._machine.settle(effect, ok, now_ns)
@@ -317,7 +317,12 @@ class Session:
             except ValueEncodeError as error:
                 return Finish(False, False, dump_exception(error), digest)
             return _finished((True, False, payload, digest))
-        return Finish(False, state == m.CANCELLED, dump_exception(outcome), digest)
+        return Finish(
+            False,
+            state == m.CANCELLED,
+            dump_exception(outcome, types=self.program.links.types),
+            digest,
+        )
 
     def _outstanding(self) -> list[Command]:
         """Commands for everything that is still awaited."""

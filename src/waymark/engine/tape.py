@@ -71,7 +71,7 @@ class Tape:
         touched = [receiver, *args, *kwargs.values()]
         if self.replayed is not None:
             return self._play(self._next(function), touched)
-        parts = mutable_parts(touched)
+        parts = _parts(touched)
         before = self._plan.dumps(touched) if parts else b""
         value = self._record(function, args, kwargs, touched)
         if parts and self._plan.dumps(touched) != before:
@@ -90,10 +90,10 @@ class Tape:
         except WaymarkError:
             raise
         except Exception as error:  # noqa: BLE001 - what it raised is recorded
-            data = dump_exception(error)
+            data = dump_exception(error, types=self._types)
             self.recorded.append(b"[1,%b]" % data)
-            raise load_exception(data, self._types) from None
-        references = mutable_parts(touched)
+            raise load_exception(data, self._types, run=True) from None
+        references = _parts(touched)
         name = getattr(function, "__qualname__", "value")
         data = self._plan.dumps(value, f"{name}()", references)
         self.recorded.append(b"[0,%b]" % data)
@@ -108,5 +108,10 @@ class Tape:
     def _play(self, item: bytes, touched: list[Any]) -> Any:
         data = item[3:-1]
         if item[:3] == b"[1,":
-            raise load_exception(data, self._types)
-        return self._plan.loads(data, mutable_parts(touched), run=True)
+            raise load_exception(data, self._types, run=True)
+        return self._plan.loads(data, _parts(touched), run=True)
+
+
+def _parts(touched: list[Any]) -> list[object]:
+    """The mutable objects that a call was given, without the list they came in."""
+    return mutable_parts(touched)[1:]

@@ -181,7 +181,7 @@ class Executor:
 
     def _encode_error(self, action: str, error: BaseException) -> bytes:
         try:
-            payload = dump_exception(error)
+            payload = dump_exception(error, types=registry.types)
         except Exception as problem:
             log.exception("an exception of %s could not be encoded", action)
             payload = dump_exception(problem)
