@@ -23,6 +23,7 @@ Guards run on every dot of a body, so their verdicts are cached by type and name
 from __future__ import annotations
 
 import enum
+import importlib
 import operator
 import sys
 import types
@@ -47,8 +48,22 @@ _AWAITABLES = (ActionCall, GatherCall, HelperCall, SleepCall)
 _SLOT_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _VIEWS = (type(dict[Any, Any]().keys()), type(dict[Any, Any]().items()))
 
+#: Modules that C code of the library imports by itself (`strftime` wants `time`),
+#: through the builtins of the code that called it.
+_INNER_IMPORTS = frozenset(
+    {"_strptime", "copyreg", "datetime", "decimal", "io", "re", "time", "warnings"}
+)
+
+
+def _import(name: str, *_: Any) -> types.ModuleType:
+    if name not in _INNER_IMPORTS:
+        raise ImportError(f"code of a workflow cannot import {name}")
+    return importlib.import_module(name)
+
+
 #: `__builtins__` of all code of graphs: what is made with it came from a graph.
-NO_BUILTINS: dict[str, Any] = {}
+#: No text can name what is in it, since no name begins with `__`.
+NO_BUILTINS: dict[str, Any] = {"__import__": _import}
 
 _ENGINE = __name__.rpartition(".")[0]
 _VALUES = OrderedSet.__module__.rpartition(".")[0]

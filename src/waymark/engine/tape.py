@@ -42,11 +42,14 @@ class Tape:
     """The tape of the evaluation that is under way. One per program: evaluations
     never nest, and all runs of a program take turns on one thread."""
 
-    __slots__ = ("_plan", "_types", "clock_ns", "recorded", "replayed")
+    __slots__ = ("_inside", "_plan", "_types", "clock_ns", "recorded", "replayed")
 
     def __init__(self, types: TypeRegistry) -> None:
         self._types = types
         self._plan = plan_for(Any, types)
+        #: Whether a call is under way. Calls that it makes itself (through a lambda
+        #: that it was given) are part of what it returns.
+        self._inside = False
         self.recorded: list[bytes] = []
         #: Items still to be popped, the next one last; None when recording.
         self.replayed: list[bytes] | None = None
@@ -55,6 +58,8 @@ class Tape:
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
         """Call through the tape. Arguments of library functions are trusted."""
+        if self._inside:
+            return function(*args, **kwargs)
         if self.replayed is not None:
             return self._play(self._next(function), [*args, *kwargs.values()])
         return self._record(function, args, kwargs, [*args, *kwargs.values()])
@@ -68,6 +73,8 @@ class Tape:
     ) -> Any:
         """Call a user's code through the tape; it must leave `receiver` and its
         arguments as they were."""
+        if self._inside:
+            return function(*args, **kwargs)
         touched = [receiver, *args, *kwargs.values()]
         if self.replayed is not None:
             return self._play(self._next(function), touched)
@@ -85,6 +92,7 @@ class Tape:
     def _record(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, touched: list[Any]
     ) -> Any:
+        self._inside = True
         try:
             value = function(*args, **kwargs)
         except WaymarkError:
@@ -92,7 +100,14 @@ class Tape:
         except Exception as error:  # noqa: BLE001 - what it raised is recorded
             data = dump_exception(error, types=self._types)
             self.recorded.append(b"[1,%b]" % data)
-            raise load_exception(data, self._types, run=True) from None
+            failure: BaseException | None = load_exception(data, self._types, run=True)
+        else:
+            failure = None
+        finally:
+            self._inside = False
+        if failure is not None:
+            # Outside the handler, so that its context is the one of the author's code.
+            raise failure
         references = _parts(touched)
         name = getattr(function, "__qualname__", "value")
         data = self._plan.dumps(value, f"{name}()", references)
