@@ -29,7 +29,7 @@ import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from waymark.errors import ImpureCallError
 from waymark.graph.operations import ATTRIBUTES, METHODS, operation_at, type_key
@@ -79,6 +79,12 @@ def _is_user_class(cls: type[Any]) -> bool:
     return root not in sys.stdlib_module_names and not cls.__module__.startswith(_ENGINE)
 
 
+def _is_tuple(cls: type[Any]) -> bool:
+    """Asked here, so that type checkers keep `cls` as it is: narrowed to a tuple,
+    nothing would be known of its items."""
+    return issubclass(cls, tuple)
+
+
 class Guards:
     """The guards of one program, over its tape."""
 
@@ -122,7 +128,7 @@ class Guards:
                 return _PLAIN
             if name in base.__dict__ and not _is_user_class(base):
                 raise _refusal(cls, name)
-        if name.startswith("_") and not (name in _TUPLE_METHODS and issubclass(cls, tuple)):
+        if name.startswith("_") and not (name in _TUPLE_METHODS and _is_tuple(cls)):
             raise _refusal(cls, name)
         return self._judge_user(cls, name, found)
 
@@ -130,9 +136,7 @@ class Guards:
         """An attribute that no listed type defines."""
         if found is None:
             return _PLAIN  # an instance's own field, or Python's AttributeError
-        if issubclass(cls, tuple) and (
-            name in _TUPLE_METHODS or name in getattr(cls, "_fields", ())
-        ):
+        if _is_tuple(cls) and (name in _TUPLE_METHODS or name in getattr(cls, "_fields", ())):
             return _PLAIN
         if isinstance(found, _FUNCTIONS):
             return _TAPED_METHOD
@@ -201,16 +205,17 @@ class Guards:
     def callables(self, values: Any) -> Any:
         """`*values` or `**values` that are handed to what calls them."""
         if isinstance(values, Mapping):
-            named: Mapping[str, Any] = values
+            named = cast("Mapping[str, Any]", values)
             return {name: self.callable(value) for name, value in named.items()}
         return [self.callable(value) for value in values]
 
     def make(self, cls: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """`Class(...)`: constructing a user's class runs its code."""
         if isinstance(cls, type) and _is_user_class(cls):
-            if issubclass(cls, enum.Enum):
-                return cls(*args, **kwargs)
-            return self._tape.call_foreign(cls, args, kwargs)
+            made: type[Any] = cls
+            if issubclass(made, enum.Enum):
+                return made(*args, **kwargs)
+            return self._tape.call_foreign(made, args, kwargs)
         return cls(*args, **kwargs)
 
     def owner(self, value: object, name: str) -> Any:
