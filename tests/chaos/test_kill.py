@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -104,6 +105,19 @@ def test_postgres_is_restarted(embedded: Site) -> None:
     hold_to_the_promises(embedded, 3)
 
 
+def test_the_supervisor_dies_with_its_server(embedded: Site) -> None:
+    """With nobody left to start the server again, the processes that need it do."""
+    children = two_at_work(embedded)
+    pid = embedded.server_pid()
+    os.kill(parent_of(pid), signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: embedded.server_pid() not in (0, pid), "the server to come back", children)
+    under_load(embedded)
+    for child in children:
+        child.stop()
+    hold_to_the_promises(embedded, 1)
+
+
 def test_connections_are_terminated(plain: Site) -> None:
     """Connections of the writer, and then of everything, break under load."""
     children = two_at_work(plain)
@@ -174,6 +188,10 @@ create trigger watch before insert or update on {schema}.runs
 create trigger watch before insert on {schema}.journal
     for each row execute function {schema}.watch_journal();
 """
+
+
+def parent_of(pid: int) -> int:
+    return int(subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], stdout=-1, check=True).stdout)
 
 
 def worker_of(site: Site, child: Child) -> UUID | None:

@@ -105,6 +105,9 @@ class OneLock:
     def dead_workers(self, workers: Sequence[UUID]) -> list[UUID]:
         return [worker for worker in workers if worker not in self.held]
 
+    def ensure_running(self) -> None:
+        pass
+
     def close(self) -> None:
         self.held.clear()
 

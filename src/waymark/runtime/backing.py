@@ -32,6 +32,8 @@ class Server(Protocol):
 
     def dead_workers(self, workers: Sequence[UUID]) -> list[UUID]: ...
 
+    def ensure_running(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -42,6 +44,16 @@ class Backing:
     store: Store
     database_url: str
     server: Server | None = None
+
+    async def revive(self) -> None:
+        """After a failure to reach the store: the embedded server starts again by itself
+        unless its supervisor died too; then those who need it have to start it."""
+        if self.server is None:
+            return
+        try:
+            await anyio.to_thread.run_sync(self.server.ensure_running, abandon_on_cancel=True)
+        except Exception as error:  # noqa: BLE001  # the next failure tries again
+            log.warning("the embedded PostgreSQL cannot be started again: %s", error)
 
     async def close(self) -> None:
         """Close all; never raises and never hangs."""

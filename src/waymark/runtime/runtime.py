@@ -104,13 +104,7 @@ class Runtime:
             scheduler.at_rest = lambda: jump_when_at_rest(scheduler, self._waiters)
         self._programs = Programs(store)
         self._sweep = Sweep(
-            store,
-            settings,
-            scheduler,
-            self._programs,
-            lambda: self._worker,
-            None if backing.server is None else backing.server.dead_workers,
-            self._lost,
+            backing, settings, scheduler, self._programs, lambda: self._worker, self._lost
         )
         self.client = RuntimeClient(
             store,
@@ -248,6 +242,7 @@ class Runtime:
                     break
                 except StoreUnavailable as error:
                     log.warning("cannot register with the database: %s", error)
+                    await self._backing.revive()
                     await backoff.wait()
             # Some were stored under the dead name after all, and confirmed meanwhile.
             self._give_up()

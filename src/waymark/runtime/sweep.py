@@ -16,8 +16,8 @@ from uuid import UUID
 
 from ..errors import Fenced, StoreUnavailable, ValueDecodeError
 from ..settings import Settings
-from ..store.protocol import Store
 from ..store.records import ClaimedRun, JournalRow, RunState
+from .backing import Backing
 from .live_run import LiveRun
 from .nudge import Nudge
 from .programs import Programs
@@ -37,20 +37,19 @@ class Sweep:
 
     def __init__(
         self,
-        store: Store,
+        backing: Backing,
         settings: Settings,
         scheduler: Scheduler,
         programs: Programs,
         worker: Callable[[], UUID],
-        proven_dead: Callable[[Sequence[UUID]], Sequence[UUID]] | None,
         fenced: Callable[[UUID], object],
     ) -> None:
-        self._store = store
+        self._backing = backing
+        self._store = backing.store
         self._settings = settings
         self._scheduler = scheduler
         self._programs = programs
         self._worker = worker
-        self._proven_dead = proven_dead
         self._fenced = fenced
         self._closed = False
         #: Set while nothing is under way.
@@ -83,6 +82,7 @@ class Sweep:
                 claimed = await self.look()
             except StoreUnavailable as error:
                 log.debug("cannot look for runs now: %s", error)
+                await self._backing.revive()
                 claimed = 0
             except Fenced:
                 self._fenced(worker)
@@ -104,12 +104,13 @@ class Sweep:
         return await self._claim(queues)
 
     async def _dead_workers(self) -> Sequence[UUID]:
-        if self._proven_dead is None:
+        server = self._backing.server
+        if server is None:
             return ()
         workers = await self._store.list_workers()
         mine = self._worker()
         others = [worker for worker in workers if worker != mine]
-        return self._proven_dead(others) if others else ()
+        return server.dead_workers(others) if others else ()
 
     async def _learn_graphs(self, queues: Sequence[str]) -> None:
         served = set(self._programs.served)
