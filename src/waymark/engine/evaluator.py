@@ -13,10 +13,10 @@ not the program (a journal that does not fit) leave as exceptions.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat, starmap
 from types import CellType, TracebackType
-from typing import Any
+from typing import Any, cast
 
 from waymark.errors import RecoveryMismatch, WaymarkBug
 
@@ -50,7 +50,7 @@ class Frame:
         self.cells = cells
         self.function = function
         self.nested = nested
-        self.handling: list[BaseException] = []
+        self.handling: Sequence[BaseException] = ()
         self.iterators: dict[int, Any] | None = None
         self.result: Any = None
 
@@ -99,7 +99,7 @@ class Evaluator:
             self.outcomes.pop(machine.future, None)
         elif request == m.CATCH:
             frame = self.frames[machine.frame]
-            frame.handling[machine.child :] = [self._take_exception()]
+            frame.handling = (*frame.handling[: machine.child], self._take_exception())
         elif request == m.DROP:
             del self.frames[machine.frame]
             if isinstance(self.exception, StopIteration):
@@ -208,7 +208,7 @@ class Evaluator:
         elif op == _UNBIND:
             _unbind(frame.cells[site.target])
         elif op == _POP:
-            frame.handling.pop()
+            frame.handling = frame.handling[:-1]
         return machine.proceed()
 
     def _matches(self, frame: Frame, site: LinkedSite) -> bool:
@@ -216,7 +216,8 @@ class Evaluator:
         if site.code is None:
             return True
         types = run_code(site, frame)
-        classes: Any = types if isinstance(types, tuple) else (types,)
+        several = isinstance(types, tuple)
+        classes = cast("Iterable[object]", types) if several else (types,)
         for cls in classes:
             if not (isinstance(cls, type) and issubclass(cls, BaseException)):
                 raise TypeError(

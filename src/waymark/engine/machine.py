@@ -130,6 +130,9 @@ class Machine:
     child = -1
     callee = -1
     _first = IDLE  # what the next poll returns
+    #: Items of the ready queue, None while there has been none.
+    ready: deque[tuple[int, int, int]] | None = None
+    _requests: list[tuple[int, int, int, int]] | None = None
     _turn = 0  # items left in this iteration of the loop
     _stopping = False
     _winding: set[int] | None = None
@@ -137,12 +140,9 @@ class Machine:
     def __init__(self, functions: Sequence[FlatFunction]) -> None:
         self.functions = functions
         self.futures: dict[int, Future] = {}
-        self.tasks: dict[int, Task] = {}  # those futures that are tasks and run
         self.effects: dict[int, int] = {}  # pending effect -> key
         self.timers: dict[int, tuple[int, int]] = {}  # pending timer -> (key, deadline)
-        self.ready: deque[tuple[int, int, int]] = deque()
         self.commands: list[tuple[int, int, int]] = []
-        self._requests: list[tuple[int, int, int, int]] = []
 
     # Inputs
 
@@ -183,9 +183,9 @@ class Machine:
         self.now_ns = max(self.now_ns, now_ns)
         if key >= 0:
             self._call(key).outcome = state
-            self.ready.append((_END_CALL, key, -1))
+            self._soon((_END_CALL, key, -1))
             return
-        task = self.tasks[~key]
+        task = self._task(~key)
         task.woken, task.waiting = state, NOTHING
         self.task, self.frame, self.pc = task, task.frame, task.pc
         self.future, self._first = key, RECEIVE
@@ -205,19 +205,20 @@ class Machine:
             if task is not None:
                 self.frame, self.pc = task.frame, task.pc
                 return EVALUATE
+            ready = self.ready
             if not self._turn:
-                self._turn = len(self.ready)
+                self._turn = len(ready) if ready else 0
                 if self._stopping:
                     self._wind_down()
                     continue
-            if not self.ready:
+            if not ready:
                 if self.main_state and not self._winding and not self.ended:
                     self._finish()
                 return IDLE
             self._turn -= 1
-            item, number, child = self.ready.popleft()
+            item, number, child = ready.popleft()
             if item == _STEP:
-                request = self._step(self.tasks[number])
+                request = self._step(self._task(number))
                 if request:
                     return request
             else:
@@ -242,7 +243,7 @@ class Machine:
                 call.timer = self._start_timer(number, call.delay_ns)
             else:
                 call.outcome = RESOLVED
-                self.ready.append((_END_CALL, number, -1))
+                self._soon((_END_CALL, number, -1))
 
     def _step(self, task: Task) -> int:
         """A task's turn: it begins, or goes on with what it waited for."""
@@ -301,11 +302,11 @@ class Machine:
             catch = -1 if task.fresh else function.catches[task.pc]
             if catch >= 0:
                 task.pc, depth = function.handlers[catch]
-                self._requests.append((CATCH, task.frame, -1, depth))
+                self._ask((CATCH, task.frame, -1, depth))
                 return self.poll()
-            self._requests.append((DROP, task.frame, -1, -1))
+            self._ask((DROP, task.frame, -1, -1))
             if not task.callers:
-                self._requests.append((FAILED, -1, task.number, -1))
+                self._ask((FAILED, -1, task.number, -1))
                 self._end_task(task, CANCELLED if cancelled else ERROR)
                 return self.poll()
             task.frame, task.function, task.pc = task.callers.pop()
@@ -323,7 +324,7 @@ class Machine:
             task.timer = self._start_timer(~task.number, delay_ns)
             return self._suspend(task, DIRECT)
         task.waiting, task.woken, self.task = DIRECT, RESOLVED, None
-        self.ready.append((_STEP, task.number, -1))
+        self._soon((_STEP, task.number, -1))
         return self.poll()
 
     def wait_helper(self, function: int) -> int:
@@ -344,7 +345,7 @@ class Machine:
         task = self.current()
         future = self.futures[number]
         if future.state:
-            self._requests.append((RECEIVE, task.frame, number, -1))
+            self._ask((RECEIVE, task.frame, number, -1))
             return self.poll()
         future.waiters += ((_STEP, task.number),)
         return self._suspend(task, number)
@@ -361,7 +362,7 @@ class Machine:
     def received(self, key: int) -> int:
         """The evaluator takes what `key` holds; returns the state."""
         if key < 0:
-            return self.tasks[~key].woken
+            return self._task(~key).woken
         future = self.futures.pop(key)
         if isinstance(future, Gather):
             for child in dict.fromkeys(future.children):
@@ -407,6 +408,24 @@ class Machine:
 
     # Tasks and futures
 
+    def _soon(self, item: tuple[int, int, int]) -> None:
+        """Schedule an item of the ready queue, CPython's `call_soon`."""
+        if self.ready is None:
+            self.ready = deque()
+        self.ready.append(item)
+
+    def _ask(self, request: tuple[int, int, int, int]) -> None:
+        """Let the evaluator do something before anything else happens."""
+        if self._requests is None:
+            self._requests = []
+        self._requests.append(request)
+
+    def _task(self, number: int) -> Task:
+        found = self.futures[number]
+        if not isinstance(found, Task):
+            raise MachineError(f"future {number} is no task")
+        return found
+
     def _call(self, number: int) -> Call:
         found = self.futures[number]
         if not isinstance(found, Call):
@@ -423,19 +442,19 @@ class Machine:
         number, frame = self.next_future, self.frames
         self.next_future, self.frames = number + 1, frame + 1
         task = Task(number, frame, self.functions[function])
-        self.futures[number] = self.tasks[number] = task
+        self.futures[number] = task
         return task
 
     def _new_child(self, kind: int, argument: int) -> int:
         """A task of a gather: a helper, an action or a sleep."""
         if kind == CHILD_HELPER:
             number = self._new_task(argument).number
-            self.ready.append((_STEP, number, -1))
+            self._soon((_STEP, number, -1))
             return number
         number = self.next_future
         self.next_future = number + 1
         self.futures[number] = Call(argument if kind == CHILD_SLEEP else -1)
-        self.ready.append((_BEGIN_CALL, number, -1))
+        self._soon((_BEGIN_CALL, number, -1))
         return number
 
     def _start_effect(self, key: int) -> int:
@@ -456,24 +475,23 @@ class Machine:
     def _end(self, number: int, future: Future, state: int) -> None:
         future.state = state
         for item, target in future.waiters:
-            self.ready.append((item, target, number))
+            self._soon((item, target, number))
         future.waiters = ()
         if self._winding:
             self._winding.discard(number)
 
     def _end_task(self, task: Task, state: int) -> None:
         self.task = None
-        del self.tasks[task.number]
         self._end(task.number, task, state)
         if task.number == 0:
             self.main_state = state
             if len(self.futures) > 1:
-                self.ready.append((_STOP, 0, -1))
+                self._soon((_STOP, 0, -1))
 
     def _forget(self, number: int) -> None:
         """Nobody will ask for this future again."""
         del self.futures[number]
-        self._requests.append((FORGET, -1, number, -1))
+        self._ask((FORGET, -1, number, -1))
 
     # Gather
 
@@ -490,17 +508,17 @@ class Machine:
         outer.missing -= 1
         state = self.futures[child].state
         if state != RESOLVED and not outer.collects:
-            self._requests.append((FIRST, state, number, child))
+            self._ask((FIRST, state, number, child))
             self._end(number, outer, ERROR)
         elif outer.missing == 0:
             self._collect(number, outer)
 
     def _collect(self, number: int, outer: Gather) -> None:
         if outer.cancel_requested:
-            self._requests.append((FIRST, CANCELLED, number, -1))
+            self._ask((FIRST, CANCELLED, number, -1))
             self._end(number, outer, ERROR)
         else:
-            self._requests.append((COLLECT, -1, number, -1))
+            self._ask((COLLECT, -1, number, -1))
             self._end(number, outer, RESOLVED)
 
     # Cancellation
@@ -531,7 +549,7 @@ class Machine:
             return self._cancel(task.waiting)
         self._stop_waiting(task.effect, task.timer)
         task.woken = CANCELLED
-        self.ready.append((_STEP, task.number, -1))
+        self._soon((_STEP, task.number, -1))
         return True
 
     def _cancel_call(self, number: int, call: Call) -> None:
@@ -543,7 +561,7 @@ class Machine:
         elif call.effect >= 0 or call.timer >= 0:
             self._stop_waiting(call.effect, call.timer)
             call.outcome = CANCELLED
-            self.ready.append((_END_CALL, number, -1))
+            self._soon((_END_CALL, number, -1))
 
     def _stop_waiting(self, effect: int, timer: int) -> None:
         """Tell the outside that an action or a timer is of no more use."""
@@ -581,9 +599,9 @@ class Machine:
             numbers: list[int] = []
             for number, future in self.futures.items():
                 numbers += (number, future.state)
-            for task in self.tasks.values():
-                numbers += (task.frame, task.pc, task.waiting, task.woken)
-                for frame, _, pc in task.callers or ():
-                    numbers += (frame, pc)
+                if isinstance(future, Task) and not future.state:
+                    numbers += (future.frame, future.pc, future.waiting, future.woken)
+                    for frame, _, pc in future.callers or ():
+                        numbers += (frame, pc)
             checksum = zlib.crc32(struct.pack(f"<{len(numbers)}q", *numbers), checksum)
         return checksum - (1 << 31)

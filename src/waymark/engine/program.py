@@ -31,7 +31,7 @@ from .awaitables import GatherCall, HelperCall, SleepCall, action_stub
 from .flat import FlatFunction, Op, Site, flatten
 from .guarded import GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
-from .links import LinkedWorkflow, Links
+from .links import LinkedAction, LinkedWorkflow, Links
 from .tape import Tape
 
 _PARAMETER_FORMS = {
@@ -83,6 +83,7 @@ class Program:
     tape: Tape
     workflow: str
     definition: LinkedWorkflow
+    actions: dict[str, LinkedAction]
     cancelled_error: type[BaseException]
 
 
@@ -94,7 +95,9 @@ def action_refs(graph: Graph) -> list[str]:
 def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
     """Bind a validated graph. Raises `UnresolvedActionError` (with every action
     that is missing) and `GraphError`."""
-    missing = [ref for ref in action_refs(graph) if links.actions(ref) is None]
+    found = {ref: links.actions(ref) for ref in action_refs(graph)}
+    actions = {action.name: action for action in found.values() if action is not None}
+    missing = [ref for ref, action in found.items() if action is None]
     if missing:
         listed = ", ".join(f"`{ref}`" for ref in missing)
         raise UnresolvedActionError(
@@ -120,6 +123,7 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         tape,
         graph.workflow,
         definition,
+        actions,
         links.modules["asyncio"].CancelledError,
     )
 

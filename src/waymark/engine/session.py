@@ -32,7 +32,6 @@ from waymark.values import dump_exception, load_exception
 
 from . import futures as m
 from .evaluator import Evaluator
-from .links import LinkedAction
 from .machine import Machine
 from .outcomes import (
     Advance,
@@ -88,6 +87,10 @@ class Session:
     seq = 0
     finished = False
     _began_ns = 0
+    #: What the input under way has made so far; None between inputs, as most runs
+    #: in memory only wait.
+    _entries: list[Entry] | None = None
+    _commands: list[Command] | None = None
     #: What recovery still has to feed, the next entry last; None otherwise.
     _expected: list[Recorded] | None = None
 
@@ -96,10 +99,8 @@ class Session:
         self.run_id = run_id
         self._machine = Machine(program.flat)
         self._evaluator = Evaluator(program, self._machine)
-        #: Pending effects: the action, and the command that asks for it.
-        self._effects: dict[int, tuple[LinkedAction, StartAction]] = {}
-        self._entries: list[Entry] = []
-        self._commands: list[Command] = []
+        #: The commands that ask for the pending effects.
+        self._effects: dict[int, StartAction] = {}
 
     # Inputs
 
@@ -115,13 +116,10 @@ class Session:
         if known is None:
             self._machine.settle(effect, ok, now_ns)
             return _NOTHING
-        action, command = known
-        value = self._decode(action, ok, payload)
+        value = self._decode(known.action, ok, payload)
         self.seq = seq = self.seq + 1
         kind = RESULT if ok else ERROR
-        self._entries.append(
-            _entry((seq, kind, effect, command.node, command.digest, now_ns, payload))
-        )
+        self._entries = [_entry((seq, kind, effect, known.node, known.digest, now_ns, payload))]
         self._deliver(effect, ok, value, now_ns)
         return self._flush()
 
@@ -179,15 +177,14 @@ class Session:
         known = self._effects.pop(entry.effect, None)
         if known is None:
             raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
-        action, command = known
-        if (command.node, command.digest) != (entry.node, entry.digest):
+        if (known.node, known.digest) != (entry.node, entry.digest):
             raise RecoveryMismatch(
-                f"effect {entry.effect} is a call of {action.name} at node {command.node} now, "
+                f"effect {entry.effect} is a call of {known.action} at node {known.node} now, "
                 f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
             )
         self.seq = entry.seq
         ok = entry.kind == RESULT
-        self._deliver(entry.effect, ok, self._decode(action, ok, entry.payload), entry.at_ns)
+        self._deliver(entry.effect, ok, self._decode(known.action, ok, entry.payload), entry.at_ns)
 
     def _feed_claim(self, input: bytes, entry: Recorded) -> None:
         self.seq = entry.seq
@@ -210,9 +207,9 @@ class Session:
         self._machine.start(now_ns)
         self._run()
 
-    def _decode(self, action: LinkedAction, ok: bool, payload: bytes) -> Any:
+    def _decode(self, action: str, ok: bool, payload: bytes) -> Any:
         if ok:
-            return action.result_plan.loads(payload, run=True)
+            return self.program.actions[action].result_plan.loads(payload, run=True)
         return load_exception(payload, self.program.links.types, run=True)
 
     def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
@@ -277,28 +274,31 @@ class Session:
         """Turn the machine's commands into the host's."""
         commands, self._machine.commands = self._machine.commands, []
         calls = self._evaluator.calls
+        made = self._commands
+        if made is None:
+            made = self._commands = []
         for command, number, detail in commands:
             if command == m.START_EFFECT:
                 call = calls.pop(detail)
                 action, arguments = call.action, call.arguments
                 digest = signed_crc(arguments)
                 start = _start((number, call.node, action.name, arguments, digest))
-                self._effects[number] = (action, start)
-                self._commands.append(start)
+                self._effects[number] = start
+                made.append(start)
             elif command == m.START_TIMER:
-                self._commands.append(SetTimer(number, detail))
+                made.append(SetTimer(number, detail))
             elif command == m.CANCEL_EFFECT:
                 self._cancel_effect(number)
+                made.append(CancelEffect(number))
             elif command == m.DROP_TIMER:
-                self._commands.append(DropTimer(number))
+                made.append(DropTimer(number))
             else:
                 self.finished = True
-                self._commands.append(self._finish(number))
+                made.append(self._finish(number))
 
     def _cancel_effect(self, effect: int) -> None:
         """The engine ended an effect itself: that is its one recorded outcome."""
-        _, known = self._effects.pop(effect)
-        self._commands.append(CancelEffect(effect))
+        known = self._effects.pop(effect)
         if self._expected is None:
             at_ns = self._machine.now_ns
             self._append(CANCELLED, effect, (known.node, known.digest), at_ns)
@@ -326,8 +326,8 @@ class Session:
 
     def _outstanding(self) -> list[Command]:
         """Commands for everything that is still awaited."""
-        over = [command for command in self._commands if isinstance(command, Finish)]
-        actions: list[Command] = [command for _, command in self._effects.values()]
+        over = [command for command in self._commands or () if isinstance(command, Finish)]
+        actions: list[Command] = list(self._effects.values())
         timers: list[Command] = [
             SetTimer(timer, deadline) for timer, (_, deadline) in self._machine.timers.items()
         ]
@@ -340,12 +340,14 @@ class Session:
     ) -> None:
         """`known` is the node and the digest, -1 and 0 where there are none."""
         self.seq += 1
+        if self._entries is None:
+            self._entries = []
         self._entries.append(Entry(self.seq, kind, effect, *known, at_ns, payload))
 
     def _flush(self) -> Advance:
         entries, commands = self._entries, self._commands
-        self._entries, self._commands = [], []
-        return _advance((entries, commands))
+        self._entries = self._commands = None
+        return _advance((entries or [], commands or []))
 
 
 def signed_crc(data: bytes) -> int:

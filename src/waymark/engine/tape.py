@@ -93,6 +93,7 @@ class Tape:
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, touched: list[Any]
     ) -> Any:
         self._inside = True
+        value: Any = None
         try:
             value = function(*args, **kwargs)
         except WaymarkError:
