@@ -6,7 +6,11 @@ The host (runtime, simulation, tests) delivers one input at a time and gets an
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+
+T = TypeVar("T", bound="tuple[Any, ...]")
 
 
 class StartAction(NamedTuple):
@@ -66,3 +70,9 @@ class Advance(NamedTuple):
 
     entries: list[Entry]
     commands: list[Command]
+
+
+def maker(cls: type[T]) -> Callable[[tuple[Any, ...]], T]:
+    """Makes a named tuple from its fields in order, without the constructor that
+    is written in Python: the hot path makes some of these for each action call."""
+    return cast("Callable[[tuple[Any, ...]], T]", partial(cast("Any", tuple).__new__, cls))

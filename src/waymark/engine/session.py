@@ -21,9 +21,8 @@ left for others to claim begins with the claim, its first entry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 from zlib import crc32
 
@@ -42,6 +41,7 @@ from .outcomes import (
     Finish,
     SetTimer,
     StartAction,
+    maker,
 )
 from .program import Program
 from .tape import join_items, split_items
@@ -50,19 +50,10 @@ from .tape import join_items, split_items
 RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM = range(1, 7)
 
 
-_T = TypeVar("_T")
-
-
-def _maker(cls: type[_T]) -> Callable[[tuple[Any, ...]], _T]:
-    """Makes a named tuple from its fields without the constructor written in
-    Python: the hot path makes some of these for each action call."""
-    return cast("Callable[[tuple[Any, ...]], _T]", partial(cast("Any", tuple).__new__, cls))
-
-
-_entry = _maker(Entry)
-_start = _maker(StartAction)
-_finished = _maker(Finish)
-_advance = _maker(Advance)
+_entry = maker(Entry)
+_start = maker(StartAction)
+_finished = maker(Finish)
+_advance = maker(Advance)
 
 _NOTHING = Advance([], [])
 

@@ -7,32 +7,32 @@ after a lost connection the fate of each change can be read off its run's row.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
+from ..engine.outcomes import maker
 from ..store.records import Flush, JournalRow, RunState
 from .live_run import Change, LiveRun
+
+_row = maker(JournalRow)
 
 #: What `Store.arrived` tells of a run: highest seq, state, epoch, owner.
 Arrival: TypeAlias = tuple[int, int, int, UUID | None]
 
 
-def take_batch(queue: deque[Change], rows_max: int, bytes_max: int) -> list[Change]:
-    """Changes from the front of `queue`, whole ones only, up to the bounds (but
-    at least one)."""
-    batch: list[Change] = []
-    runs = entries = size = 0
-    while queue:
-        change = queue[0]
-        runs += 1
-        entries += len(change.entries)
-        size += change.size
-        if batch and (runs > rows_max or entries > rows_max or size > bytes_max):
+def take_batch(queue: list[Change], rows_max: int, bytes_max: int) -> list[Change]:
+    """Changes off the front of `queue`, whole ones only, up to the bounds (but at
+    least one)."""
+    taken = entries = size = 0
+    for change in queue:
+        entries += len(change[2])  # by position: this runs for every change
+        size += change[6]
+        if taken and (taken >= rows_max or entries > rows_max or size > bytes_max):
             break
-        batch.append(change)
-        queue.popleft()
+        taken += 1
+    batch = queue[:taken]
+    del queue[:taken]
     return batch
 
 
@@ -48,7 +48,7 @@ def to_flush(worker: UUID, batch: list[Change]) -> Flush:
             new_runs.append(new)
         run_id, epoch = run.id, run.epoch
         for seq, kind, effect, node, digest, at_ns, payload in entries:
-            rows.append(JournalRow(run_id, seq, epoch, kind, effect, node, digest, at_ns, payload))
+            rows.append(_row((run_id, seq, epoch, kind, effect, node, digest, at_ns, payload)))
         if end is not None:
             ends.append(end)
         if release is not None:

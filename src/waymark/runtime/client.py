@@ -10,6 +10,7 @@ from uuid import UUID
 from ..authoring.handle import RunStatus
 from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
+from ..engine.outcomes import maker
 from ..engine.program import Program
 from ..errors import RunCancelled, RunFailed, RunNotFound, RunQuarantined
 from ..settings import Settings
@@ -24,6 +25,8 @@ from .scheduler import Scheduler
 from .waiters import Waiters
 
 READY, RUNNING = RunState.READY, RunState.RUNNING
+
+_new_run = maker(NewRun)
 
 #: The only queue so far; options of a submission will name others.
 DEFAULT_QUEUE = "default"
@@ -115,8 +118,8 @@ class RuntimeClient:
         run = LiveRun(run_id, name, 1, scheduler.lane(), self._programs.session(program, run_id))
         now_ns = scheduler.clock.now_ns()
         worker = self._worker()
-        return run, NewRun(
-            run_id, name, graph, DEFAULT_QUEUE, worker, 1, RUNNING, now_ns, arguments
+        return run, _new_run(
+            (run_id, name, graph, DEFAULT_QUEUE, worker, 1, RUNNING, now_ns, arguments)
         )
 
 

@@ -22,11 +22,13 @@ from typing import Any, TypeAlias
 from ..authoring.action import Action
 from ..authoring.context import ActionContext, attempt_context
 from ..authoring.registry import registry
-from ..engine.outcomes import StartAction
+from ..engine.outcomes import StartAction, maker
 from ..errors import UnresolvedActionError, ValueEncodeError
 from ..values import dump_exception
 from .live_run import LiveRun
 from .threads import ActionThreads
+
+_context = maker(ActionContext)
 
 log = logging.getLogger("waymark.executor")
 
@@ -127,7 +129,7 @@ class Executor:
         task = asyncio.current_task()
         assert task is not None
         try:
-            attempt_context.set(ActionContext(run.id, run.workflow, name, effect, 1))
+            attempt_context.set(_context((run.id, run.workflow, name, effect, 1)))
             action = self._action(name)
             args, kwargs = action.arguments.unpack(command.arguments)
             injection = action.injection

@@ -14,9 +14,6 @@ from ..store.records import JournalRow, NewRun, Release, RunEnd, RunState
 class RunSession(Protocol):
     """The engine's side of one run (`engine.session.Session`)."""
 
-    @property
-    def finished(self) -> bool: ...
-
     def begin(self, input: bytes, now_ns: int) -> Advance: ...
 
     def settle(self, effect: int, ok: bool, payload: bytes, now_ns: int) -> Advance: ...

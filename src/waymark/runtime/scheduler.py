@@ -28,8 +28,9 @@ from ..engine.outcomes import (
     Finish,
     SetTimer,
     StartAction,
+    maker,
 )
-from ..errors import ValueDecodeError, WaymarkBug
+from ..errors import ValueDecodeError
 from ..store.records import NewRun, Release, RunEnd, RunState
 from ..values import dump_exception
 from .clock import Clock
@@ -39,6 +40,10 @@ from .nudge import Nudge
 from .timers import Timers
 from .waiters import Waiters
 from .writer import Writer
+
+_change = maker(Change)
+_run_end = maker(RunEnd)
+_ending = maker(Ending)
 
 log = logging.getLogger("waymark.scheduler")
 
@@ -332,14 +337,13 @@ class Scheduler:
             return
         size = 0 if new is None else len(new.input)
         for entry in entries:
-            size += len(entry.payload)
+            size += len(entry[6])  # its payload
         end = None
-        assert run.session is not None
-        if run.session.finished:
+        if commands and type(commands[-1]) is Finish:
             run.closed = True
-            end = _end(run, commands)
+            end = _end(run, commands[-1])
             size += len(end.result)
-        self.writer.put(Change(run, new, entries, end, None, commands, size))
+        self.writer.put(_change((run, new, entries, end, None, commands, size)))
 
     # Outputs
 
@@ -354,26 +358,32 @@ class Scheduler:
                 self.waiters.adopt(run)
                 self._hints.add("runs")
                 self.passed_on()
-        for command in change.commands:
-            match command:
-                case StartAction():
-                    if not run.closed:
-                        self.executor.enqueue(run, command)
-                case SetTimer():
-                    if not run.closed:
-                        self.timers.set(run, command.timer, command.deadline_ns)
-                case CancelEffect():
-                    self.executor.cancel(run, command.effect)
-                case DropTimer():
-                    self.timers.drop(run, command.timer)
-                case Finish():
-                    pass
+        if not run.closed:
+            for command in change.commands:
+                self._obey(run, command)
+        else:
+            for command in change.commands:
+                if not isinstance(command, StartAction | SetTimer):
+                    self._obey(run, command)
         if change.end is not None:
             self._ended(run, change.end)
         elif change.release is not None:
             self._leave(run)
             self.waiters.adopt(run)
             self._hints.add("runs")
+
+    def _obey(self, run: LiveRun, command: Command) -> None:
+        match command:
+            case StartAction():
+                self.executor.enqueue(run, command)
+            case SetTimer():
+                self.timers.set(run, command.timer, command.deadline_ns)
+            case CancelEffect():
+                self.executor.cancel(run, command.effect)
+            case DropTimer():
+                self.timers.drop(run, command.timer)
+            case Finish():
+                pass
 
     def _ended(self, run: LiveRun, end: RunEnd) -> None:
         self._leave(run)
@@ -382,18 +392,13 @@ class Scheduler:
         if run.timers:
             self.timers.drop_all(run)
         if run.waiters is not None:
-            run.tell(Ending(run.workflow, end.state, end.result))
+            run.tell(_ending((run.workflow, end.state, end.result)))
         elif end.state == RunState.FAILED:
             log.info("run %s of %s failed; its handle's result() tells how", run.id, run.workflow)
         self._hints.add("done")
 
 
-def _end(run: LiveRun, commands: list[Command]) -> RunEnd:
-    for command in reversed(commands):
-        if isinstance(command, Finish):
-            if command.ok:
-                state = RunState.SUCCEEDED
-            else:
-                state = RunState.CANCELLED if command.cancelled else RunState.FAILED
-            return RunEnd(run.id, run.epoch, state, command.digest, command.payload)
-    raise WaymarkBug(f"the session of run {run.id} finished without a Finish")
+def _end(run: LiveRun, finish: Finish) -> RunEnd:
+    ok, cancelled, payload, digest = finish
+    state = RunState.SUCCEEDED if ok else RunState.CANCELLED if cancelled else RunState.FAILED
+    return _run_end((run.id, run.epoch, state, digest, payload))

@@ -25,7 +25,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 from uuid import UUID
@@ -75,7 +74,7 @@ class Lane:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self.queue: deque[Change] = deque()
+        self.queue: list[Change] = []
         self.sending: list[list[Change]] = []
         self.wake: asyncio.Future[None] | None = None
 
