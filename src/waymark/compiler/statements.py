@@ -10,6 +10,7 @@ from waymark.graph.model import Branch, Code, Handler, Jump, Loop, Node, Raise, 
 from .expressions import lower_await, lower_expression, lower_sequence
 from .lowering import UNNUMBERED, Lowering, load
 from .purity import has_await, is_pure, never_ends
+from .unbound import may_catch_unbound
 
 
 def lower_statement(to: Lowering, node: ast.stmt) -> None:
@@ -18,7 +19,8 @@ def lower_statement(to: Lowering, node: ast.stmt) -> None:
         return
     if isinstance(node, ast.While) and never_ends(node):
         _endless(to, node)
-    if not isinstance(node, ast.Raise) and is_pure(node):
+    unbound = may_catch_unbound(node, to.prepared.variables, to.bound)
+    if not isinstance(node, ast.Raise) and is_pure(node) and not unbound:
         to.pure(node)
         return
     match node:

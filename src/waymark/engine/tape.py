@@ -92,8 +92,9 @@ class Tape:
     def _record(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any, touched: list[Any]
     ) -> Any:
-        self._inside = True
         value: Any = None
+        failure: BaseException | None = None
+        self._inside = True
         try:
             value = function(*args, **kwargs)
         except WaymarkError:
@@ -101,9 +102,7 @@ class Tape:
         except Exception as error:  # noqa: BLE001 - what it raised is recorded
             data = dump_exception(error, types=self._types)
             self.recorded.append(b"[1,%b]" % data)
-            failure: BaseException | None = load_exception(data, self._types, run=True)
-        else:
-            failure = None
+            failure = load_exception(data, self._types, run=True)
         finally:
             self._inside = False
         if failure is not None:

@@ -1,0 +1,100 @@
+"""Whether a `try` in pure code may catch the reading of an unbound variable.
+
+Code of a node reaches variables through cells, where Python says `NameError`
+for what is an `UnboundLocalError` in a function. The engine names what leaves a
+node; what is caught inside of one it cannot see. So such a `try` becomes nodes.
+Assignments are followed in order; in doubt a variable counts as unbound.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterable
+
+from waymark.graph.scopes import bound_names, free_names, target_names
+
+
+def may_catch_unbound(
+    statement: ast.stmt, variables: Collection[str], bound: Collection[str]
+) -> bool:
+    """Whether a `try` within `statement` reads one of `variables` that is not
+    certainly `bound` by then."""
+    return _Follow(frozenset(variables)).block([statement], set(bound), trying=False)
+
+
+class _Follow:
+    def __init__(self, variables: frozenset[str]) -> None:
+        self.variables = variables
+
+    def reads(self, node: ast.AST | None, bound: set[str]) -> bool:
+        if node is None:
+            return False
+        return not self.variables.intersection(free_names(node)) <= bound
+
+    def block(self, body: Iterable[ast.stmt], bound: set[str], *, trying: bool) -> bool:
+        """Follow `body`, adding to `bound`, up to what is in doubt."""
+        return any(self.statement(node, bound, trying=trying) for node in body)
+
+    def statement(self, node: ast.stmt, bound: set[str], *, trying: bool) -> bool:
+        match node:
+            case ast.Try():
+                return self.attempt(node, bound, trying=trying)
+            case ast.If():
+                return self.head(node.test, bound, trying=trying) | self.either(
+                    (node.body, node.orelse), bound, trying=trying
+                )
+            case ast.While():
+                return self.head(node.test, bound, trying=trying) | self.loop(
+                    node, (), bound, trying=trying
+                )
+            case ast.For():
+                return self.head(node.iter, bound, trying=trying) | self.loop(
+                    node, target_names(node.target), bound, trying=trying
+                )
+            case ast.Match():
+                found = self.head(node.subject, bound, trying=trying)
+                for case in node.cases:
+                    inner = bound | set(bound_names([case.pattern]))
+                    found |= self.head(case.guard, inner, trying=trying)
+                    found |= self.block(case.body, inner, trying=trying)
+                return found
+            case ast.TryStar():
+                return False  # It has no nodes of its own yet.
+            case _:
+                return self.simple(node, bound, trying=trying)
+
+    def head(self, node: ast.expr | None, bound: set[str], *, trying: bool) -> bool:
+        return trying and self.reads(node, bound)
+
+    def simple(self, node: ast.stmt, bound: set[str], *, trying: bool) -> bool:
+        found = trying and self.reads(node, bound)
+        if isinstance(node, ast.Delete):
+            bound.difference_update(bound_names([node]))
+        elif isinstance(node, (ast.Assign, ast.AugAssign, ast.FunctionDef)):
+            bound.update(bound_names([node]))
+        return found
+
+    def attempt(self, node: ast.Try, bound: set[str], *, trying: bool) -> bool:
+        inner = set(bound)
+        found = self.block(node.body, inner, trying=trying or bool(node.handlers))
+        for handler in node.handlers:
+            named = {handler.name} if handler.name else set[str]()
+            found |= self.head(handler.type, bound, trying=trying)
+            found |= self.block(handler.body, bound | named, trying=trying)
+        found |= self.block(node.orelse, inner, trying=trying)
+        return found | self.block(node.finalbody, bound, trying=trying)
+
+    def either(
+        self, bodies: tuple[list[ast.stmt], list[ast.stmt]], bound: set[str], *, trying: bool
+    ) -> bool:
+        then, orelse = set(bound), set(bound)
+        found = self.block(bodies[0], then, trying=trying)
+        found |= self.block(bodies[1], orelse, trying=trying)
+        bound.update(then & orelse)
+        return found
+
+    def loop(
+        self, node: ast.For | ast.While, targets: Iterable[str], bound: set[str], *, trying: bool
+    ) -> bool:
+        inside = self.block(node.body, bound | set(targets), trying=trying)
+        return inside | self.block(node.orelse, set(bound), trying=trying)
