@@ -17,6 +17,7 @@ from waymark.authoring.registry import registry
 from waymark.graph.operations import operation_at
 
 from .prepare import PLACEHOLDER, Prepared
+from .purity import has_await
 from .reach import Reach
 
 CalleeKind: TypeAlias = Literal["action", "helper", "sleep", "gather", "unknown", "other"]
@@ -127,6 +128,14 @@ class _CallCheck:
                     "`gather` begins its calls at once; keeping it is not supported yet",
                     "await it here: `await asyncio.gather(...)`",
                 )
+            elif callee.kind == "gather" and _begins_early(node, parents):
+                self.report(
+                    node,
+                    "WM305",
+                    "this `gather` begins at once, before an await beside it; that is not"
+                    " supported yet",
+                    "await that first, on a line of its own",
+                )
             elif not _may_be_held(node, parents):
                 what = ast.unparse(node.func)
                 self.report(
@@ -231,6 +240,28 @@ _NEVER_HELD = (
     ast.While,
     ast.If,
 )
+
+
+def _begins_early(node: ast.Call, parents: tuple[ast.AST, ...]) -> bool:
+    """Whether Python awaits something after it has evaluated this argument of a
+    gather, and before the outer gather is called."""
+    around: ast.AST = node
+    within: ast.AST = node
+    for parent in reversed(parents):
+        if isinstance(parent, ast.Await):
+            break
+        around = parent
+        if isinstance(parent, ast.ListComp):
+            within = ast.Pass()  # Each turn begins one; the next may await.
+    own = set(map(id, ast.walk(within)))
+    return any(
+        isinstance(inner, ast.Await) and id(inner) not in own and _starts(inner) >= _starts(node)
+        for inner in ast.walk(around)
+    ) or (isinstance(within, ast.Pass) and has_await(around))
+
+
+def _starts(node: ast.expr) -> tuple[int, int]:
+    return (node.lineno, node.col_offset)
 
 
 def _may_be_held(node: ast.expr, parents: tuple[ast.AST, ...]) -> bool:

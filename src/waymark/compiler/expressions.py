@@ -128,7 +128,8 @@ def lower_sequence(
 ) -> list[ast.expr]:
     """Lower operands that Python evaluates one after the other. `spreads` are
     positions of mappings that are spread with `**`: read where they stand, so a
-    copy is what is kept."""
+    copy is what is kept. (Where one is no mapping, the error says so in the words
+    of a display, also in a call.)"""
     last = max((i for i, operand in enumerate(operands) if has_await(operand)), default=-1)
     lowered: list[ast.expr] = []
     for position, operand in enumerate(operands):
