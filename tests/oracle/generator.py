@@ -129,9 +129,10 @@ class Writer:
             parts.append(
                 self.pick(f"*[{call} for i in {width}]", f"*({call} for i in {width} if i != 1)")
             )
-        if depth < 1 and self.chance(0.2):
-            parts.append(self.gathered(depth + 1))
         self.random.shuffle(parts)
+        if depth < 1 and self.chance(0.25):
+            # Last: one that begins before an await beside it is refused.
+            parts.append(self.gathered(depth + 1))
         if self.chance(0.5):
             parts.append("return_exceptions=True")
         return f"asyncio.gather({', '.join(parts)})"
