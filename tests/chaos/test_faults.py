@@ -103,7 +103,9 @@ async def break_down() -> None:
 
 
 async def ordeal(seed: int, database: MemoryDatabase) -> dict[UUID, tuple[str, int]]:
-    """Everything that happens by one seed; returns what was submitted."""
+    """Everything that happens by one seed; returns what was submitted. One runtime lives
+    through it all, and has to finish what the others leave, without forgetting anything
+    that it has taken."""
     chance = random.Random(seed)
     acked: dict[UUID, tuple[str, int]] = {}
 
@@ -111,10 +113,14 @@ async def ordeal(seed: int, database: MemoryDatabase) -> dict[UUID, tuple[str, i
         for _ in range(LIVES):
             await live(database, chance, acked)
 
-    await asyncio.gather(*[lives(random.Random(chance.random())) for _ in range(RUNTIMES)])
-    # Who was cut off could not leave: what is left of them is found by their lease.
-    database.workers.clear()
-    async with serving(MemoryStore(database)):
+    steady = FaultyStore(database, random.Random(chance.random()), 0.0)
+    async with serving(steady, poll_seconds=0.01) as runtime:
+        steady._fault_rate = 0.2
+        await asyncio.gather(*[lives(random.Random(chance.random())) for _ in range(RUNTIMES)])
+        steady._fault_rate = 0.0
+        # Who was cut off could not leave: in the end the lease says so.
+        for worker in database.workers.keys() - {runtime.worker}:
+            del database.workers[worker]
         await until(lambda: not database.live)
     return acked
 
