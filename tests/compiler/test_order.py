@@ -59,7 +59,8 @@ EXPRESSIONS = [
     "items.copy().index(await self.zero(items))",
     "''.join([str(items), str(await self.grow(items)), str(items)])",
     "[await self.grow(items) for x in items[:2]]",
-    "[(x, y, await self.grow(items)) for x in items[:] for y in range(x) if await self.grow(items) < 9]",
+    "[(x, y, await self.grow(items)) for x in items[:] for y in [x, n] if await self.zero(items)]",
+    "[(x, y, await self.grow(items)) for x in items[:] for y in [x, n] if x + n]",
     "[x for x in range(3) if x != await self.zero(items)]",
     "{await self.grow(items): x for x in items[:2]}",
     "{x: await self.grow(items) for x in items[:2]}",
@@ -86,52 +87,146 @@ EXPRESSIONS = [
     "{[]: await self.grow(items)}",
 ]
 
-STATEMENTS = [
-    "n += await self.grow(items)",
-    "items += [await self.grow(items)]",
-    "items[len(items) - 1] += await self.grow(items)",
-    "items[await self.zero(items)] += await self.grow(items)",
-    "box['a'] += await self.change(box)",
-    "box[len(items)] = await self.grow(items)",
-    "items[await self.zero(items)] = len(items)",
-    "box[await self.grow(items)] = box[await self.grow(items)] = len(items)",
-    "box[await self.grow(items)], [*rest, box['b']] = len(items), items",
-    "first, *rest = [len(items), await self.grow(items), len(items)]",
-    "del items[await self.zero(items)], box['a']",
-    "del (items[await self.zero(items)], box['a'])",
-    "for box[await self.grow(items)] in items[:3]:\n    log.append(await self.grow(items))",
-    "for x in items:\n    if await self.grow(items) > 5:\n        break\nelse:\n    log.append('else')",
-    "for x in items[: await self.grow(items)]:\n    log.append(x)\nelse:\n    log.append('else')",
-    "while await self.grow(items) < 5:\n    if len(items) == 4:\n        continue\n    log.append(n)\n"
-    "else:\n    log.append('else')",
-    "while n < 3 or await self.zero(items):\n    n += 1\nelse:\n    log.append('else')",
-    "if n > 5:\n    log.append(1)\nelif await self.grow(items):\n    log.append(2)\n"
-    "else:\n    log.append(3)",
-    "assert await self.grow(items), await self.grow(items)",
-    "assert await self.zero(items), await self.grow(items)",
-    "assert not items, f'{await self.grow(items)}'",
-    "raise ValueError(items[-1]) from KeyError(await self.grow(items))",
-    "raise ValueError(len(items), await self.grow(items), len(items))",
-    "match await self.grow(items):\n    case 1:\n        log.append(1)\n"
-    "    case y if y == len(items):\n        log.append((y, await self.grow(items)))\n"
-    "    case _:\n        log.append(2)",
-    "match items:\n    case [first, *rest]:\n        log.append((first, await self.grow(rest), rest))",
-    "match box:\n    case {'zz': y}:\n        await slow(1)\n    case {'a': y, **rest} | {'b': y, **rest}:\n"
-    "        log.append((y, rest, await self.change(box)))",
-    "try:\n    log.append(await fail(1))\nexcept (KeyError, ValueError) as error:\n"
-    "    log.append((str(error), await self.grow(items)))\nelse:\n    log.append('else')\n"
-    "finally:\n    log.append(await self.grow(items))",
-    "try:\n    await fail(1)\nexcept KeyError:\n    log.append(1)\nfinally:\n    log.append(2)",
-    "try:\n    await slow(1)\nexcept ValueError as error:\n    pass\nelse:\n    await fail(2)\n"
-    "finally:\n    log.append(await self.grow(items))",
-    "try:\n    await fail(1)\nexcept ValueError as error:\n    pass\nlog.append(error)",
-    "for x in range(3):\n    try:\n        await self.grow(items)\n        continue\n    finally:\n"
-    "        log.append(x)\n        if x:\n            break",
-    "try:\n    return await self.grow(items)\nfinally:\n    items.append(await self.grow(items))",
-    "with contextlib.suppress(ValueError, KeyError):\n    await fail(1)\n    log.append('never')\n"
-    "log.append('after')",
-    "with contextlib.suppress(KeyError):\n    await fail(1)",
-]
+#: Parted by lines of dashes.
+STATEMENTS = """\
+n += await self.grow(items)
+---
+items += [await self.grow(items)]
+---
+items[len(items) - 1] += await self.grow(items)
+---
+items[await self.zero(items)] += await self.grow(items)
+---
+box['a'] += await self.change(box)
+---
+box[len(items)] = await self.grow(items)
+---
+items[await self.zero(items)] = len(items)
+---
+box[await self.grow(items)] = box[await self.grow(items)] = len(items)
+---
+box[await self.grow(items)], [*rest, box['b']] = len(items), items
+---
+first, *rest = [len(items), await self.grow(items), len(items)]
+---
+del items[await self.zero(items)], box['a']
+---
+del (items[await self.zero(items)], box['a'])
+---
+for box[await self.grow(items)] in items[:3]:
+    log.append(await self.grow(items))
+---
+for x in items:
+    if await self.grow(items) > 5:
+        break
+else:
+    log.append('else')
+---
+for x in items[: await self.grow(items)]:
+    log.append(x)
+else:
+    log.append('else')
+---
+while await self.grow(items) < 5:
+    if len(items) == 4:
+        continue
+    log.append(n)
+else:
+    log.append('else')
+---
+while n < 3 or await self.zero(items):
+    n += 1
+else:
+    log.append('else')
+---
+if n > 5:
+    log.append(1)
+elif await self.grow(items):
+    log.append(2)
+else:
+    log.append(3)
+---
+assert await self.grow(items), await self.grow(items)
+---
+assert await self.zero(items), await self.grow(items)
+---
+assert not items, f'{await self.grow(items)}'
+---
+raise ValueError(items[-1]) from KeyError(await self.grow(items))
+---
+raise ValueError(len(items), await self.grow(items), len(items))
+---
+match await self.grow(items):
+    case 1:
+        log.append(1)
+    case y if y == len(items):
+        log.append((y, await self.grow(items)))
+    case _:
+        log.append(2)
+---
+match items:
+    case [first, *rest]:
+        log.append((first, await self.grow(rest), rest))
+---
+match box:
+    case {'zz': y}:
+        await slow(1)
+    case {'a': y, **rest} | {'b': y, **rest}:
+        log.append((y, rest, await self.change(box)))
+---
+try:
+    log.append(await fail(1))
+except (KeyError, ValueError) as error:
+    log.append((str(error), await self.grow(items)))
+else:
+    log.append('else')
+finally:
+    log.append(await self.grow(items))
+---
+try:
+    await fail(1)
+except KeyError:
+    log.append(1)
+finally:
+    log.append(2)
+---
+try:
+    await slow(1)
+except ValueError as error:
+    pass
+else:
+    await fail(2)
+finally:
+    log.append(await self.grow(items))
+---
+try:
+    await fail(1)
+except ValueError as error:
+    pass
+log.append(error)
+---
+for x in range(3):
+    try:
+        await self.grow(items)
+        continue
+    finally:
+        log.append(x)
+        if x:
+            break
+---
+try:
+    return await self.grow(items)
+finally:
+    items.append(await self.grow(items))
+---
+with contextlib.suppress(ValueError, KeyError):
+    await fail(1)
+    log.append('never')
+log.append('after')
+---
+with contextlib.suppress(KeyError):
+    await fail(1)
+""".strip().split("\n---\n")
 
 
 def agree(text: str) -> None:
