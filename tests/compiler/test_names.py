@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -82,6 +84,11 @@ def test_module_constants_are_part_of_the_graph() -> None:
     same = definition_of(define("\n\nLIMIT = 3\n" + body("return LIMIT"), name="constants")).hash
     other = definition_of(define("LIMIT = 4\n" + body("return LIMIT"), name="constants")).hash
     assert first == same != other
+
+
+def test_a_huge_constant_is_refused() -> None:
+    """A graph is read by people and kept for each version."""
+    assert codes("return len(TABLE)", "TABLE = 'x' * 1_000_001") == {"WM402"}
 
 
 def test_constants_may_hold_classes_members_and_models() -> None:
@@ -361,6 +368,21 @@ def test_a_workflow_in_a_rewritten_test_module_compiles() -> None:
     from tests.compiler.asserting import Asserting
 
     assert Asserting.__waymark__.graph.functions[0].body
+
+
+def test_asserts_are_left_out_where_python_leaves_them_out(tmp_path: Path) -> None:
+    """Under `-O` the authored body has none, so the graph has none."""
+    (tmp_path / "plain.py").write_text(
+        "from waymark import Workflow, workflow\n"
+        "@workflow\nclass W(Workflow):\n    async def run(self, x: int) -> int:\n"
+        "        assert x\n        return x\n"
+        "print([type(n).__name__ for n in W.__waymark__.graph.functions[0].body])\n"
+    )
+    for flag, expected in (("-B", "['Compute', 'Return']"), ("-OB", "['Return']")):
+        ran = subprocess.run(
+            [sys.executable, flag, "plain.py"], cwd=tmp_path, capture_output=True, check=True
+        )
+        assert ran.stdout.decode().strip() == expected
 
 
 def test_columns_are_characters() -> None:

@@ -194,6 +194,9 @@ def _kind(value: object) -> str:
 
 # Constants
 
+#: A constant is stored with every version of the graph that names it.
+CONSTANT_BYTES_MAX = 1_000_000
+
 
 def _is_data(value: Any) -> bool:
     """Whether a value is callable only by accident (a model with `__call__`)."""
@@ -218,6 +221,13 @@ def constant(value: Any, spelled: str, code: str = "WM402") -> Name | Refusal:
             code,
             f"`{error.path}` cannot be part of the graph: {error.problem.partition(';')[0]}",
             "build it from plain data inside the body",
+        )
+    if len(data) > CONSTANT_BYTES_MAX:
+        return Refusal(
+            code,
+            f"`{spelled}` takes {len(data):,} bytes; a graph holds constants up to"
+            f" {CONSTANT_BYTES_MAX:,}",
+            "read it in an @action",
         )
     return Name("constant", value=data.decode())
 

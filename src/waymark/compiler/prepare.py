@@ -468,6 +468,11 @@ def _is_list(value: object) -> TypeGuard[list[Any]]:
 
 
 def _means_nothing(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Pass) or (
-        isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    )
+    match statement:
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assert():
+            # `python -O` leaves them out of the authored body as well.
+            return not __debug__
+        case _:
+            return False
