@@ -16,9 +16,9 @@ from typing import Literal, TypeAlias, TypeGuard
 from waymark.authoring.registry import registry
 from waymark.graph.operations import operation_at
 
-from .prepare import PLACEHOLDER, Prepared
 from .purity import has_await
 from .reach import Reach
+from .table import PLACEHOLDER, Prepared
 
 CalleeKind: TypeAlias = Literal["action", "helper", "sleep", "gather", "unknown", "other"]
 

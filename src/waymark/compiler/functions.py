@@ -11,10 +11,11 @@ from .calls import check_calls
 from .held import check_held
 from .lowering import Lowering
 from .names import Refusal, constant
-from .prepare import Prepared, prepare
+from .prepare import prepare
 from .reach import PendingFunction, Reach
 from .source import find_source
 from .statements import lower_statement
+from .table import Prepared
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: "positional",

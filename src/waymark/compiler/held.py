@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from waymark.graph.model import Await, Branch, Code, Compute, Loop, Node, Raise, Return, Try, walk
 
-from .prepare import Prepared
 from .reach import Reach
+from .table import Prepared
 
 _WHAT = {"Lambda": "lambda", "GeneratorExp": "generator", "FunctionDef": "local function"}
 

@@ -17,8 +17,8 @@ from waymark.graph.model import HIDDEN, Code, Compute, Node, Span
 from waymark.graph.scopes import bound_names, free_names, parameter_names
 
 from .code import expression_code, statements_code
-from .prepare import Prepared
 from .reach import Reach
+from .table import Prepared
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -1,35 +1,30 @@
 """From the author's tree to a tree that only says what the graph can hold.
 
-Works on a copy. It decides each name (variable, or an entry of the function's
-table), takes off what means nothing at run time (annotations, docstrings,
-`typing.cast`), spells `obj.mod.name` of an imported module as one name, calls
-the first parameter of a method `self`, and refuses syntax that cannot be held.
-After it, every name is a variable, `self`, an entry of the table, an allowed
-builtin, or bound by an inner scope.
+Works on a copy. It has each name decided (see `table`), takes off what means
+nothing at run time (annotations, docstrings, `typing.cast`), calls the first
+parameter of a method `self`, and refuses syntax that cannot be held. After it,
+every name is a variable, `self`, an entry of the table, an allowed builtin, or
+bound by an inner scope.
 """
 
 from __future__ import annotations
 
 import ast
 import copy
-import inspect
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any, TypeGuard, TypeVar, cast
 
 from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
 from waymark.graph.grammar import FIELDS
-from waymark.graph.model import HIDDEN, Name
-from waymark.graph.operations import BUILTINS
+from waymark.graph.model import HIDDEN
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
 
-from .catalogued import library_path
-from .names import MISSING, HelperRef, Namespace, Refusal, classify, constant, stdlib_module
-from .origins import outside_origin
+from .names import MISSING, Refusal
 from .reach import PendingFunction, Reach
 from .source import Source
+from .table import PLACEHOLDER, Prepared, Table
 
 T = TypeVar("T", bound=ast.AST)
 
@@ -44,19 +39,6 @@ LOWERED = {
 }
 
 _SUPPRESS = "contextlib.suppress"
-
-
-@dataclass(slots=True)
-class Prepared:
-    """A function's body in prepared form. `variables` begins with the
-    parameters; `hidden` counts the invented ones."""
-
-    source: Source
-    pending: PendingFunction
-    arguments: ast.arguments
-    body: list[ast.stmt] = field(default_factory=list[ast.stmt])
-    names: dict[str, Name] = field(default_factory=dict[str, Name])
-    variables: list[str] = field(default_factory=list[str])
 
 
 def prepare(source: Source, pending: PendingFunction, reach: Reach) -> Prepared:
@@ -84,10 +66,7 @@ class _Preparer:
         self.reach = reach
         self.receiver = receiver
         self.source = prepared.source
-        self.namespace = Namespace(prepared.pending.function)
-        self.variables = frozenset(prepared.variables)
-        self.inner: frozenset[str] = frozenset()
-        self.keys: dict[str, str] = {}
+        self.table = Table(prepared, reach, receiver)
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         self.reach.report(self.source, node, code, fact, fix)
@@ -160,7 +139,7 @@ class _Preparer:
 
     def refused(self, node: ast.AST) -> advice.Advice:
         if isinstance(node, ast.AsyncWith) and isinstance(node.items[0].context_expr, ast.Call):
-            path = self.live_path(node.items[0].context_expr.func)
+            path = self.table.live_path(node.items[0].context_expr.func)
             if path is not None and path.startswith("asyncio."):
                 return advice.stdlib_not_allowed(path)
         return advice.refused_syntax(node)
@@ -196,10 +175,10 @@ class _Preparer:
         return [self.rewrite(item) if isinstance(item, ast.AST) else item for item in items]
 
     def within(self, names: Any, node: T) -> T:
-        outer = self.inner
-        self.inner = outer | frozenset(names)
+        outer = self.table.inner
+        self.table.inner = outer | frozenset(names)
         result = self.rewrite(node)
-        self.inner = outer
+        self.table.inner = outer
         return result
 
     # Scopes
@@ -248,10 +227,10 @@ class _Preparer:
         node.args = self.arguments(node.args)
         names = (*parameter_names(node.args), *bound_names(node.body))
         self.check_bound(node, names)
-        outer = self.inner
-        self.inner = outer | frozenset(names)
+        outer = self.table.inner
+        self.table.inner = outer | frozenset(names)
         node.body = self.body(node.body)
-        self.inner = outer
+        self.table.inner = outer
 
     # Statements
 
@@ -275,7 +254,7 @@ class _Preparer:
             or item.optional_vars is not None
             or not isinstance(call, ast.Call)
             or call.keywords
-            or self.live_path(call.func) != _SUPPRESS
+            or self.table.live_path(call.func) != _SUPPRESS
         ):
             self.report(item.context_expr, *advice.refused_syntax(node))
             return cast("ast.stmt", self.replacement(node))
@@ -290,118 +269,44 @@ class _Preparer:
         if self.is_super(node.func):
             self.report(node, *advice.missing_name("super"))
             return self.replacement_value(node)
-        if self.live_path(node.func) == "typing.cast" and len(node.args) == 2:
+        if self.table.live_path(node.func) == "typing.cast" and len(node.args) == 2:
             # Its first argument is an annotation, which need not mean anything.
             return self.rewrite(node.args[1])
         self.fields(node)
         return node
 
     def is_super(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Name) and node.id == "super" and self.live(node) is MISSING
-
-    def live_path(self, node: ast.expr) -> str | None:
-        """The library's path of what a dotted name outside the variables spells."""
-        live = self.live(node)
-        return None if live is MISSING else library_path(live)
+        return (
+            isinstance(node, ast.Name) and node.id == "super" and self.table.live(node) is MISSING
+        )
 
     # Names
 
-    def is_variable(self, name: str) -> bool:
-        return name in self.inner or name in self.variables
-
     def name(self, node: ast.Name) -> ast.Name:
-        if not isinstance(node.ctx, ast.Load) and node.id not in self.inner:
-            self.check_bound(node, (node.id,), receiver=self.receiver)
-        if node.id == self.receiver and not self.is_variable(node.id):
+        if not isinstance(node.ctx, ast.Load):
+            if node.id not in self.table.inner:
+                self.check_bound(node, (node.id,), receiver=self.receiver)
+        elif self.table.is_variable(node.id):
+            pass
+        elif node.id == self.receiver:
             node.id = "self"
-            return node
-        if isinstance(node.ctx, ast.Load) and not self.is_variable(node.id):
-            value = self.namespace.look_up(node.id)
-            self.enter(node, node.id, node.id, value)
-        return node
-
-    def enter(self, node: ast.AST, key: str, spelled: str, value: Any) -> None:
-        """Give `key` its entry in the function's table."""
-        if key in self.prepared.names:
-            return
-        if value is MISSING:
-            self.missing(node, key, spelled)
-            return
-        if isinstance(value, ModuleType):
-            module = stdlib_module(value)
-            if module is None:
-                self.report(node, *advice.module_as_value(value.__name__))
-            self.prepared.names[key] = Name("stdlib", ref=module or "math")
-            return
-        entry = classify(value, spelled)
-        if isinstance(entry, Name) and entry.kind == "constant":
-            entry = self.constant(entry, spelled)
-        if isinstance(entry, HelperRef):
-            name = entry.function.__qualname__.rpartition("<locals>.")[2]
-            ref = self.reach.helper(entry.function, name, method=False)
-            entry = Name("helper", ref=ref)
-        if isinstance(entry, Refusal):
-            self.report(node, entry.code, entry.fact, entry.fix)
-            entry = PLACEHOLDER
-        self.prepared.names[key] = entry
-
-    def constant(self, entry: Name, spelled: str) -> Name | Refusal:
-        if spelled.partition(".")[0] in self.namespace.cells:
-            return entry
-        scope: dict[str, Any] = self.namespace.function.__globals__
-        *modules, name = spelled.split(".")
-        for part in modules:
-            module: ModuleType = scope[part]
-            scope = vars(module)
-        origin = outside_origin(scope, name)
-        if origin is None:
-            return entry
-        return Refusal(
-            "WM209",
-            f"`{spelled}` is made from {origin}, which differs between processes",
-            "pass it to `run`, or read it in an @action",
-        )
-
-    def missing(self, node: ast.AST, key: str, spelled: str) -> None:
-        if spelled in BUILTINS or key in BUILTINS:
-            return
-        self.prepared.names[key] = PLACEHOLDER
-        if key in advice.REFUSED_BUILTINS:
-            self.report(node, *advice.missing_name(key))
-        elif key.startswith("__"):
-            self.report(node, *advice.reserved_name(key))
-        elif not self.reach.final:
-            self.reach.unresolved.setdefault(spelled)
         else:
-            code, fact, fix = advice.missing_name(key)
-            similar = self.namespace.similar(key, self.variables)
-            self.report(node, code, fact, f"did you mean `{similar}`?" if similar else fix)
-
-    # Attributes
-
-    def live(self, node: ast.expr) -> Any:
-        """The live object that a dotted name outside the variables spells."""
-        if isinstance(node, ast.Name):
-            if self.is_variable(node.id) or node.id == self.receiver:
-                return MISSING
-            return self.namespace.look_up(node.id)
-        if isinstance(node, ast.Attribute):
-            owner = self.live(node.value)
-            if isinstance(owner, ModuleType):
-                return getattr(owner, node.attr, MISSING)
-        return MISSING
+            self.table.plain_name(node, node.id)
+        return node
 
     def attribute(self, node: ast.Attribute) -> ast.expr:
         if isinstance(node.value, ast.Name) and node.value.id == self.receiver:
             return self.own_attribute(node)
-        owner = self.live(node.value)
+        short: ast.Name | None = None
         if isinstance(node.ctx, ast.Load):
+            owner = self.table.live(node.value)
             if isinstance(owner, ModuleType):
-                return self.module_member(node, owner)
-            if isinstance(owner, type) and issubclass(owner, Workflow):
-                return self.workflow_constant(node, owner)
-        node.value = self.rewrite(node.value)
-        return node
+                short = self.table.module_member(node, owner)
+            elif isinstance(owner, type) and issubclass(owner, Workflow):
+                short = self.table.workflow_constant(node, owner)
+        if short is None:
+            node.value = self.rewrite(node.value)
+        return short or node
 
     def own_attribute(self, node: ast.Attribute) -> ast.expr:
         node.value = self.rewrite(node.value)
@@ -412,55 +317,6 @@ class _Preparer:
                 self.report(node, entry.code, entry.fact, entry.fix)
                 return self.replacement_value(node)
         return node
-
-    def workflow_constant(self, node: ast.Attribute, cls: type) -> ast.expr:
-        """`Report.LIMIT`: a constant of a workflow's class, by value."""
-        value = inspect.getattr_static(cls, node.attr, MISSING)
-        spelled = ast.unparse(node)
-        if value is MISSING or isinstance(value, (FunctionType, staticmethod, classmethod)):
-            node.value = self.rewrite(node.value)
-            return node
-        entry = constant(value, spelled)
-        if isinstance(entry, Refusal):
-            self.report(node, entry.code, entry.fact, entry.fix)
-            entry = PLACEHOLDER
-        key = self.free_key(spelled)
-        self.prepared.names[key] = entry
-        return ast.copy_location(ast.Name(key, ast.Load()), node)
-
-    def free_key(self, spelled: str) -> str:
-        """One name for a dotted one, that means nothing else here."""
-        if spelled not in self.keys:
-            key = spelled.replace(".", "_")
-            while (
-                self.is_variable(key)
-                or key in self.keys.values()
-                or self.namespace.look_up(key) is not MISSING
-            ):
-                key += "_"
-            self.keys[spelled] = key
-        return self.keys[spelled]
-
-    def module_member(self, node: ast.Attribute, module: ModuleType) -> ast.expr:
-        """`module.name`: kept for the catalogue's modules, else one name."""
-        spelled = ast.unparse(node)
-        value = getattr(module, node.attr, MISSING)
-        if stdlib_module(module) is not None:
-            if value is MISSING:
-                self.report(node, *advice.missing_member(spelled))
-            node.value = self.rewrite(node.value)
-            return node
-        if isinstance(value, ModuleType) and stdlib_module(value) is None:
-            self.report(node, *advice.module_as_value(spelled))
-            return self.replacement_value(node)
-        key = self.free_key(spelled)
-        self.enter(node, key, spelled, value)
-        return ast.copy_location(ast.Name(key, ast.Load()), node)
-
-
-#: Stands in the table where a name was refused or has no meaning yet, so that the
-#: rest of the function is still judged. Never reaches a graph.
-PLACEHOLDER = Name("class", ref="")
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:

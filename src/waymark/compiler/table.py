@@ -1,0 +1,189 @@
+"""The names of one function: which are variables, and what the others are.
+
+Everything that is no variable becomes an entry of the function's table, which
+is filled here from what the author's scopes hold.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from dataclasses import dataclass, field
+from types import FunctionType, ModuleType
+from typing import Any
+
+from waymark.graph import advice
+from waymark.graph.model import Name
+from waymark.graph.operations import BUILTINS
+
+from .catalogued import library_path
+from .names import MISSING, HelperRef, Namespace, Refusal, classify, constant, stdlib_module
+from .origins import outside_origin
+from .reach import PendingFunction, Reach
+from .source import Source
+
+#: Stands in the table where a name was refused or has no meaning yet, so that the
+#: rest of the function is still judged. Never reaches a graph.
+PLACEHOLDER = Name("class", ref="")
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A function's body in prepared form. `variables` begins with the
+    parameters; `hidden` counts the invented ones."""
+
+    source: Source
+    pending: PendingFunction
+    arguments: ast.arguments
+    body: list[ast.stmt] = field(default_factory=list[ast.stmt])
+    names: dict[str, Name] = field(default_factory=dict[str, Name])
+    variables: list[str] = field(default_factory=list[str])
+
+
+class Table:
+    """Fills a function's table. `receiver` is the author's word for `self`;
+    `inner` are the names of the inner scopes around what is looked at."""
+
+    def __init__(self, prepared: Prepared, reach: Reach, receiver: str | None) -> None:
+        self.prepared = prepared
+        self.reach = reach
+        self.receiver = receiver
+        self.namespace = Namespace(prepared.pending.function)
+        self.variables = frozenset(prepared.variables)
+        self.inner: frozenset[str] = frozenset()
+        self.keys: dict[str, str] = {}
+
+    def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
+        self.reach.report(self.prepared.source, node, code, fact, fix)
+
+    # Looking at what is there
+
+    def is_variable(self, name: str) -> bool:
+        return name in self.inner or name in self.variables
+
+    def live(self, node: ast.expr) -> Any:
+        """The live object that a dotted name outside the variables spells."""
+        if isinstance(node, ast.Name):
+            if self.is_variable(node.id) or node.id == self.receiver:
+                return MISSING
+            return self.namespace.look_up(node.id)
+        if isinstance(node, ast.Attribute):
+            owner = self.live(node.value)
+            if isinstance(owner, ModuleType):
+                return getattr(owner, node.attr, MISSING)
+        return MISSING
+
+    def live_path(self, node: ast.expr) -> str | None:
+        """The library's path of what a dotted name outside the variables spells."""
+        live = self.live(node)
+        return None if live is MISSING else library_path(live)
+
+    # Entering names
+
+    def plain_name(self, node: ast.AST, name: str) -> None:
+        """A name that is read and is no variable."""
+        self.enter(node, name, name, self.namespace.look_up(name))
+
+    def enter(self, node: ast.AST, key: str, spelled: str, value: Any) -> None:
+        """Give `key` its entry in the function's table."""
+        if key in self.prepared.names:
+            return
+        if value is MISSING:
+            self.missing(node, key, spelled)
+            return
+        if isinstance(value, ModuleType):
+            module = stdlib_module(value)
+            if module is None:
+                self.report(node, *advice.module_as_value(value.__name__))
+            self.prepared.names[key] = Name("stdlib", ref=module or "math")
+            return
+        entry = classify(value, spelled)
+        if isinstance(entry, Name) and entry.kind == "constant":
+            entry = self.constant(entry, spelled)
+        if isinstance(entry, HelperRef):
+            name = entry.function.__qualname__.rpartition("<locals>.")[2]
+            ref = self.reach.helper(entry.function, name, method=False)
+            entry = Name("helper", ref=ref)
+        self.put(node, key, entry)
+
+    def constant(self, entry: Name, spelled: str) -> Name | Refusal:
+        if spelled.partition(".")[0] in self.namespace.cells:
+            return entry
+        scope: dict[str, Any] = self.namespace.function.__globals__
+        *modules, name = spelled.split(".")
+        for part in modules:
+            module = scope.get(part)
+            if not isinstance(module, ModuleType):
+                # A module that makes its members when they are asked for.
+                return entry
+            scope = vars(module)
+        origin = outside_origin(scope, name)
+        if origin is None:
+            return entry
+        return Refusal(
+            "WM209",
+            f"`{spelled}` is made from {origin}, which differs between processes",
+            "pass it to `run`, or read it in an @action",
+        )
+
+    def missing(self, node: ast.AST, key: str, spelled: str) -> None:
+        if spelled in BUILTINS or key in BUILTINS:
+            return
+        self.prepared.names[key] = PLACEHOLDER
+        if key in advice.REFUSED_BUILTINS:
+            self.report(node, *advice.missing_name(key))
+        elif key.startswith("__"):
+            self.report(node, *advice.reserved_name(key))
+        elif not self.reach.final:
+            self.reach.unresolved.setdefault(spelled)
+        else:
+            code, fact, fix = advice.missing_name(key)
+            similar = self.namespace.similar(key, self.variables)
+            self.report(node, code, fact, f"did you mean `{similar}`?" if similar else fix)
+
+    def module_member(self, node: ast.Attribute, module: ModuleType) -> ast.Name | None:
+        """The one name for `module.name`; None where the dotted path is kept, as
+        it is for the catalogue's modules."""
+        spelled = ast.unparse(node)
+        value = getattr(module, node.attr, MISSING)
+        if stdlib_module(module) is not None:
+            if value is MISSING:
+                self.report(node, *advice.missing_member(spelled))
+            return None
+        key = self.free_key(spelled)
+        if isinstance(value, ModuleType) and stdlib_module(value) is None:
+            self.report(node, *advice.module_as_value(spelled))
+            self.prepared.names[key] = PLACEHOLDER
+        else:
+            self.enter(node, key, spelled, value)
+        return ast.copy_location(ast.Name(key, ast.Load()), node)
+
+    def workflow_constant(self, node: ast.Attribute, cls: type) -> ast.Name | None:
+        """The one name for `Report.LIMIT`, a constant of a workflow's class; None
+        for what is no constant."""
+        value = inspect.getattr_static(cls, node.attr, MISSING)
+        if value is MISSING or isinstance(value, (FunctionType, staticmethod, classmethod)):
+            return None
+        spelled = ast.unparse(node)
+        key = self.free_key(spelled)
+        self.put(node, key, constant(value, spelled))
+        return ast.copy_location(ast.Name(key, ast.Load()), node)
+
+    def put(self, node: ast.AST, key: str, entry: Name | Refusal) -> None:
+        if isinstance(entry, Refusal):
+            self.report(node, entry.code, entry.fact, entry.fix)
+            entry = PLACEHOLDER
+        self.prepared.names[key] = entry
+
+    def free_key(self, spelled: str) -> str:
+        """One name for a dotted one, that means nothing else here."""
+        if spelled not in self.keys:
+            key = spelled.replace(".", "_")
+            while (
+                self.is_variable(key)
+                or key in self.keys.values()
+                or self.namespace.look_up(key) is not MISSING
+            ):
+                key += "_"
+            self.keys[spelled] = key
+        return self.keys[spelled]
