@@ -167,6 +167,8 @@ class Guards:
         if name.startswith("_") or not _is_user_class(cls):
             raise _refusal(cls, name)
         found = _find(cls, name)
+        if found is None and hasattr(type(cls), name):
+            raise _refusal(cls, name)  # what classes have because they are classes
         if isinstance(found, _FUNCTIONS):
             return _TAPED_METHOD
         if isinstance(getattr(cls, name, None), types.BuiltinFunctionType | types.MethodType):

@@ -1,0 +1,125 @@
+"""Promise 10 at run time: no text of a graph gets out through a value.
+
+These are graphs that no compiler made: the text of one node of a stored graph was
+edited by hand. Loading refuses it, or evaluating it raises; nothing else happens.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.oracle.host import Host, modules
+from tests.oracle.programs import Contexts
+from tests.oracle.virtual_loop import run_virtually
+from waymark.authoring.registry import registry
+from waymark.compiler.code import expression_code, statements_code
+from waymark.engine.links import Links
+from waymark.engine.program import load_program
+from waymark.errors import GraphError
+from waymark.graph.codec import from_document, to_document
+from waymark.graph.model import Compute, Name, Return, Span
+from waymark.graph.validation import validate
+from waymark.values import load_exception
+
+VARIABLES = ("how", "x", "y", "z")
+HERE = Span(1, 0, 1, 1)
+NAMES = {
+    "partial": Name("stdlib", "functools.partial"),
+    "reduce": Name("stdlib", "functools.reduce"),
+    "defaultdict": Name("stdlib", "collections.defaultdict"),
+    "match": Name("stdlib", "re.match"),
+    "random": Name("stdlib", "random"),
+    "act": Name("action", "tests.oracle.programs:echo"),
+    "User": Name("class", "tests.oracle.programs:User"),
+    "Color": Name("class", "tests.oracle.programs:Color"),
+    "Order": Name("class", "tests.oracle.programs:Order"),
+}
+
+
+def outcome(text: str) -> str:
+    """What comes of a `run` of these statements: its result, or what refused it."""
+    definition = Contexts.__waymark__
+    registry.link()
+    graph = definition.graph
+    run = replace(
+        graph.functions[0],
+        body=(
+            Compute(0, HERE, statements_code(ast.parse(text).body, VARIABLES)),
+            Return(1, HERE, expression_code(ast.parse("x", mode="eval").body, VARIABLES)),
+        ),
+        variables=VARIABLES,
+        names=NAMES,
+    )
+    links = Links(registry.action, registry.workflow, registry.types, modules(), registry.pure)
+    try:
+        edited = from_document(to_document(replace(graph, functions=(run,), attributes={})))
+        validate(edited)
+        program = load_program(edited, b"edited", links)
+    except GraphError as error:
+        return f"refused: {error}"
+    host = Host(program, definition.arguments.pack(("",), {}))
+    finish = run_virtually(host.run())
+    if finish.ok:
+        return f"got out: {finish.payload!r}"
+    return f"raised {type(load_exception(finish.payload, registry.types)).__name__}"
+
+
+ESCAPES = {
+    "frame of a generator": "y = (1 for z in [1])\nx = str(y.gi_frame)",
+    "frame of a running generator": "y = (y.gi_frame for z in [0])\nx = str(next(y).f_back)",
+    "code of a generator": "x = str((1 for z in [1]).gi_code)",
+    "frame by pattern": "match (z for z in [1]):\n case object(gi_frame=x): pass",
+    "template by pattern": "match '{0.__class__}':\n case str(format=y): x = y(3)",
+    "template as a value": "x = list(map('{0.__class__}'.format, [1]))",
+    "template of the class": "x = list(map(str.format, ['{0.__class__}'], [1]))",
+    "the class of classes": "x = type(int)('X', (object,), {}).mro()",
+    "the class of an enum": "x = type(Color)('X', {}).mro()",
+    "a class's own lists": "x = str(Order.mro())",
+    "what a partial holds of a method": "y = Order(1).larger_than\nx = str(y.func)",
+    "globals of an action": "x = str(act.__globals__)",
+    "code of a lambda": "y = lambda: 1\nx = str(y.__code__)",
+    "a taped call's insides": "x = str(random.random._tape)",
+    "dunder by key": "x = str(User(id='', email='').__dict__)",
+    "subclasses": "x = str(object.__subclasses__())",
+    "traceback of an exception": "try: 1 / 0\nexcept Exception as y: x = str(y.__traceback__)",
+    "traceback by pattern": (
+        "try: 1 / 0\nexcept Exception as y:\n match y:\n  case Exception(__traceback__=x): pass"
+    ),
+    "class of a pattern in a variable": "y = type(1)\nmatch 1:\n case y(real=x): pass",
+    "import": "x = __import__('os').getcwd()",
+    "builtins": "x = str(__builtins__)",
+    "getattr": "x = getattr(1, 'real')",
+    "the guard itself": "x = _waymark_get(1, 'real')",
+    "writing to a class": "Order.total = 3\nx = 1",
+    "writing to a class by value": "y = type(Order(1))\ny.total = 3\nx = 1",
+    "format specification": "x = f'{act.__globals__}'",
+}
+
+
+@pytest.mark.parametrize("text", ESCAPES.values(), ids=ESCAPES)
+def test_no_way_out(text: str) -> None:
+    """Each is refused when the graph is loaded, or raises when it is evaluated."""
+    found = outcome(text)
+    assert found.startswith(("refused", "raised ImpureCallError", "raised AttributeError")), found
+
+
+ALLOWED: dict[str, Any] = {
+    "plain": "x = 1",
+    "fields of a pattern": "match Order(1):\n case Order(id=x): pass",
+    "a class handed on": "x = len(list(map(Order, [1, 2])))",
+    "a lambda handed on": "x = reduce(lambda y, z: y + z, [1, 2])",
+    "a partial": "x = partial(max, 3)(4)",
+    "sets that are made on demand": "y = defaultdict(set)\ny[1].add(2)\nx = len(y)",
+    "a match": "x = match('(a)', 'ab').group(1)",
+    "an enum by dotted name": "match Color('red'):\n case Color.RED: x = 1",
+}
+
+
+@pytest.mark.parametrize("text", ALLOWED.values(), ids=ALLOWED)
+def test_what_is_meant_to_work_works(text: str) -> None:
+    """The same walls let the whitelist through."""
+    assert outcome(text).startswith("got out"), outcome(text)
