@@ -94,6 +94,17 @@ def chaos(session: nox.Session) -> None:
     session.run("python", "-m", "tests.chaos.kill", *options)
 
 
+@nox.session
+def oracle(session: nox.Session) -> None:
+    """Compare 5,000 generated workflows with asyncio, each with a crash after every entry."""
+    install(session, "test")
+    session.run(
+        "python",
+        *("-m", "pytest", "--timeout=7200", "tests/oracle/test_generated.py", *session.posargs),
+        env={"WAYMARK_ORACLE_EXAMPLES": "5000"},
+    )
+
+
 @nox.session(venv_backend="none")
 def clean(session: nox.Session) -> None:
     """Remove what builds and tools leave behind. Environments of nox stay."""

@@ -183,7 +183,8 @@ class Writer:
             f"assert {self.test()}, {self.number(1)}",
             f"{name} = {self.number(1)} // {self.number(1)}",
             f"{name} = {values}[{self.number(1)}]",
-            f"del {name}",
+            f"del d[{self.number(1)} % 3]",
+            f"del {values}[{self.number(1)}]",
         ]
         if self.loops:
             leaves += ["break", "continue"] * 2
