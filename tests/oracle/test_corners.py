@@ -1,0 +1,59 @@
+"""Promise 4 in the corners of the language, one small program for each.
+
+The programs are texts in `corners/`: a heading, then the body of `run`, and after
+a line `---` further methods. A heading that ends in `-> WM305` says that the
+compiler refuses the program with this code, since it would differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+
+from tests.compiler.authored import define, definition_of
+from tests.oracle.host import check, program_of
+from waymark.errors import WorkflowCompileError
+
+CORNERS = Path(__file__).parent / "corners"
+HEAD = (CORNERS / "head.txt").read_text()
+
+
+def programs() -> Iterator[tuple[str, str, str]]:
+    """Name, code of the refusal or nothing, and text of each program."""
+    for path in sorted(CORNERS.glob("*.txt")):
+        parts = re.split(r"^### (.*)$", path.read_text(), flags=re.MULTILINE)
+        for heading, text in zip(parts[1::2], parts[2::2], strict=True):
+            name, _, code = heading.partition(" -> ")
+            yield name, code, text.strip("\n")
+
+
+def module_of(text: str) -> str:
+    run, _, methods = text.partition("\n---\n")
+    body = indent(run, " " * 8)
+    return f"@workflow\nclass W(Workflow):\n    async def run(self) -> Any:\n{body}\n" + indent(
+        methods, " " * 4
+    )
+
+
+ALL = list(programs())
+HONOURED = [(name, text) for name, code, text in ALL if not code]
+REFUSED = [(name, code, text) for name, code, text in ALL if code]
+
+
+@pytest.mark.parametrize(("name", "text"), HONOURED, ids=[name for name, _ in HONOURED])
+def test_corner_behaves_as_asyncio_does(name: str, text: str) -> None:
+    """Equal value or exception and order of calls; equal again after each crash."""
+    definition = definition_of(define(module_of(text), HEAD, name="corner"))
+    assert check(definition, keep_attempts=True) >= 1
+
+
+@pytest.mark.parametrize(("name", "code", "text"), REFUSED, ids=[name for name, *_ in REFUSED])
+def test_corner_is_refused(name: str, code: str, text: str) -> None:
+    """What would differ does not compile."""
+    with pytest.raises(WorkflowCompileError) as caught:
+        program_of(definition_of(define(module_of(text), HEAD, name="corner")))
+    assert code in [diagnostic.code for diagnostic in caught.value.diagnostics]
