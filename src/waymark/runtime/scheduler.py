@@ -303,9 +303,11 @@ class Scheduler:
         except ValueDecodeError as error:
             if not ok:
                 raise
-            # What was encoded a moment ago cannot be read: a result of no use,
-            # and thus the action's failure. The session has not changed.
-            return session.settle(effect, False, dump_exception(error), now_ns)
+            failure = dump_exception(error)
+        # What was encoded a moment ago cannot be read: a result of no use, and thus
+        # the action's failure. The session has not changed. It goes on out here, so
+        # that the error is no context of what the workflow raises.
+        return session.settle(effect, False, failure, now_ns)
 
     def _fire(self, run: LiveRun, timer: int, now_ns: int) -> None:
         if run.closed or run.session is None:
