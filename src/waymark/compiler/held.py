@@ -1,12 +1,26 @@
 """Values that cannot wait: lambdas, local functions and generators kept in a
-variable that is read in another node."""
+variable and read on the other side of an await."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from waymark.graph.model import Await, Branch, Code, Compute, Loop, Node, Raise, Return, Try, walk
+from waymark.graph.model import (
+    Await,
+    Branch,
+    Code,
+    Compute,
+    Loop,
+    Node,
+    Raise,
+    Return,
+    Try,
+    children,
+    walk,
+)
+from waymark.graph.scopes import bound_names, free_names
 
 from .reach import Reach
 from .table import Prepared
@@ -15,25 +29,69 @@ _WHAT = {"Lambda": "lambda", "GeneratorExp": "generator", "FunctionDef": "local 
 
 
 def check_held(prepared: Prepared, body: Sequence[Node], reach: Reach) -> None:
-    """Report lambdas, local functions and generators that cross a node."""
+    """Report lambdas, local functions and generators that cross an await."""
     held = dict(_held(prepared.body))
     if not held:
         return
-    nodes = [(node, _reads(node), _writes(node)) for node in walk(tuple(body))]
+    steps = list(_steps(tuple(body), ()))
     for name, where in held.items():
-        made = {id(node) for node, _, writes in nodes if name in writes}
-        if any(name in reads and made - {id(node)} for node, reads, _ in nodes):
-            what = _WHAT[type(where).__name__]
-            fix = "make it again where it is needed" + (
-                ", or build a list" if what == "generator" else ", or mark a function @waymark.pure"
-            )
-            reach.report(
-                prepared.source,
-                where,
-                "WM401",
-                f"a {what} held in `{name}` across an await is not supported yet",
-                fix,
-            )
+        if not _crosses(name, steps):
+            continue
+        what = _WHAT[type(where).__name__]
+        fix = "make it again where it is needed" + (
+            ", or build a list" if what == "generator" else ", or mark a function @waymark.pure"
+        )
+        fact = f"a {what} held in `{name}` across an await is not supported yet"
+        reach.report(prepared.source, where, "WM401", fact, fix)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A node in source order. `loops` are the loops around it that await, each
+    with whether the node stands directly in the loop's body."""
+
+    node: Node
+    loops: tuple[tuple[int, bool], ...]
+
+
+def _steps(body: tuple[Node, ...], loops: tuple[tuple[int, bool], ...]) -> Iterator[_Step]:
+    for node in body:
+        yield _Step(node, loops)
+        inside = tuple((loop, False) for loop, _ in loops)
+        for inner in children(node):
+            around = inside
+            if isinstance(node, Loop) and inner is node.body and _awaits(inner):
+                around = (*inside, (id(node), True))
+            yield from _steps(inner, around)
+
+
+def _awaits(body: tuple[Node, ...]) -> bool:
+    return any(isinstance(node, Await) for node in walk(body))
+
+
+def _crosses(name: str, steps: list[_Step]) -> bool:
+    """Whether a value of `name` may wait between where it is made and read."""
+    made = [at for at, step in enumerate(steps) if name in _writes(step.node)]
+    read = [at for at, step in enumerate(steps) if _reads_first(step.node, name)]
+    return any(_waits_between(name, steps, start, end) for start in made for end in read)
+
+
+def _waits_between(name: str, steps: list[_Step], start: int, end: int) -> bool:
+    shared = {loop for loop, _ in steps[start].loops} & {loop for loop, _ in steps[end].loops}
+    if end <= start:
+        return bool(shared)
+    if any(isinstance(step.node, Await) for step in steps[start + 1 : end]):
+        return True
+    if not shared:
+        return False
+    # The next round may read what this one made, unless each round makes it anew.
+    inmost = max(shared, key=_depth(steps[start]))
+    return (inmost, True) not in steps[start].loops or not _binds(steps[start].node, name)
+
+
+def _depth(step: _Step) -> Callable[[int], int]:
+    order = [loop for loop, _ in step.loops]
+    return order.index
 
 
 def _held(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
@@ -54,8 +112,33 @@ def _held(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
                     pass
 
 
-def _reads(node: Node) -> set[str]:
-    return {name for code in _codes(node) for name in code.reads}
+def _reads_first(node: Node, name: str) -> bool:
+    """Whether `node` reads a value of `name` from before it."""
+    for code in _codes(node):
+        if name in code.reads and not (code.mode == "exec" and _binds_first(code, name)):
+            return True
+    return False
+
+
+def _binds(node: Node, name: str) -> bool:
+    """Whether `node` binds `name` whatever happens in it."""
+    return isinstance(node, Compute) and any(
+        _is_binding(statement, name) for statement in ast.parse(node.code.text).body
+    )
+
+
+def _binds_first(code: Code, name: str) -> bool:
+    for statement in ast.parse(code.text).body:
+        if name in free_names(statement):
+            return False
+        if _is_binding(statement, name):
+            return True
+    return True
+
+
+def _is_binding(statement: ast.stmt, name: str) -> bool:
+    simple = isinstance(statement, (ast.Assign, ast.FunctionDef))
+    return simple and name in bound_names([statement])
 
 
 def _writes(node: Node) -> set[str]:
