@@ -43,7 +43,7 @@ def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
         entry = reach.attributes.get(function.attr)
         if entry is not None and entry.kind == "helper":
             return Callee("helper", entry.ref)
-    path = _stdlib_path(function, prepared)
+    path = stdlib_path(function, prepared)
     if path is not None:
         return Callee(_AWAITABLES.get(path, "other"), path)
     if not isinstance(function, ast.Name) or function.id in prepared.variables:
@@ -71,9 +71,10 @@ def _is_own(node: ast.expr) -> TypeGuard[ast.Attribute]:
     )
 
 
-def _stdlib_path(node: ast.expr, prepared: Prepared) -> str | None:
+def stdlib_path(node: ast.expr, prepared: Prepared) -> str | None:
+    """The catalogue's path that a prepared `name` or `name.attribute` spells."""
     if isinstance(node, ast.Attribute):
-        owner = _stdlib_path(node.value, prepared)
+        owner = stdlib_path(node.value, prepared)
         return None if owner is None else f"{owner}.{node.attr}"
     if isinstance(node, ast.Name) and node.id not in prepared.variables:
         entry = prepared.names.get(node.id)

@@ -11,6 +11,7 @@ from .calls import check_calls
 from .held import check_held
 from .lowering import Lowering
 from .names import Refusal, constant
+from .patterns import check_patterns
 from .prepare import prepare
 from .reach import PendingFunction, Reach
 from .source import find_source
@@ -32,6 +33,7 @@ def compile_function(pending: PendingFunction, reach: Reach) -> Function:
     source = find_source(pending.function)
     prepared = prepare(source, pending, reach)
     check_calls(prepared, reach)
+    check_patterns(prepared, reach)
     parameters = _parameters(prepared, reach)
     lowering = Lowering(prepared, reach, lower_statement)
     lowering.lower(prepared.body)
