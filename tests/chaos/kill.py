@@ -116,7 +116,8 @@ def _break_connections(site: Site, child: Child, chance: random.Random) -> None:
 
 def _fell_server(site: Site, child: Child, chance: random.Random) -> None:
     if site.url is None and (pid := site.server_pid()):
-        os.kill(pid, chance.choice([signal.SIGQUIT, signal.SIGKILL]))
+        with suppress(ProcessLookupError):
+            os.kill(pid, chance.choice([signal.SIGQUIT, signal.SIGKILL]))
 
 
 BLOWS: list[Callable[[Site, Child, random.Random], None]] = [

@@ -139,11 +139,15 @@ class Site:
         return self.acked.read_bytes().count(b"\n")
 
     def server_pid(self) -> int:
-        """The process of the embedded server that takes connections; 0 when none does."""
+        """The process of the embedded server that takes connections; 0 when none does.
+        A note that a killed server left behind may name a stranger: that is asked."""
         for note in self.data.glob("postgres-*/data/postmaster.pid"):
             lines = note.read_text().splitlines()
             if len(lines) > 7 and lines[7].strip() == "ready":
-                return int(lines[0])
+                command = ["ps", "-o", "command=", "-p", lines[0].strip()]
+                found = subprocess.run(command, capture_output=True, check=False).stdout
+                if os.fsencode(note.parent) in found:
+                    return int(lines[0])
         return 0
 
     def end_children(self) -> None:

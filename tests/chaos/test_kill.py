@@ -109,7 +109,9 @@ def test_the_supervisor_dies_with_its_server(embedded: Site) -> None:
     """With nobody left to start the server again, the processes that need it do."""
     children = two_at_work(embedded)
     pid = embedded.server_pid()
-    os.kill(parent_of(pid), signal.SIGKILL)
+    supervisor = parent_of(pid)
+    assert supervisor not in (0, 1, os.getpid())
+    os.kill(supervisor, signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)
     until(lambda: embedded.server_pid() not in (0, pid), "the server to come back", children)
     under_load(embedded)
