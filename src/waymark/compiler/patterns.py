@@ -95,5 +95,5 @@ def _is_field(cls: type, name: str) -> bool:
         return cls.__module__.partition(".")[0] not in sys.stdlib_module_names
     if isinstance(found, (MemberDescriptorType, GetSetDescriptorType)):
         return True
-    kind: type[Any] = type(found)
+    kind: Any = found.__class__
     return not hasattr(kind, "__get__")
