@@ -54,13 +54,14 @@ class RuntimeClient:
         self._worker = worker
         self._check = check
         self._new_id = RunIds()
+        self._loop = asyncio.get_running_loop()
         self._executes = DEFAULT_QUEUE in settings.queues
 
     async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
         self._check()
         program = self._programs.find(definition) or await self._ensure(definition)
         run, new = self._prepare(definition, program, arguments)
-        accepted = run.accepted = asyncio.get_running_loop().create_future()
+        accepted = run.accepted = self._loop.create_future()
         self._scheduler.submit(run, new)
         await accepted
         return run.id
@@ -69,7 +70,7 @@ class RuntimeClient:
         self._check()
         program = self._programs.find(definition) or await self._ensure(definition)
         run, new = self._prepare(definition, program, arguments)
-        ended = run.wait()
+        ended = run.wait(self._loop)
         self._scheduler.submit(run, new)
         return decode(await ended, run.id, definition)
 
@@ -78,7 +79,7 @@ class RuntimeClient:
     ) -> Any:
         self._check()
         run = self._scheduler.runs.get(run_id)
-        ended = self._waiters.wait(run_id) if run is None else run.wait()
+        ended = self._waiters.wait(run_id) if run is None else run.wait(self._loop)
         self._scheduler.wake()
         if timeout is None:
             return decode(await ended, run_id, definition)

@@ -70,6 +70,7 @@ class Executor:
         self.ending = ending
         self.ready: deque[tuple[LiveRun, StartAction]] = deque()
         self.running: set[asyncio.Task[Any]] = set()
+        self._loop = asyncio.get_running_loop()
         self._revision = -1
         self._actions: dict[str, Action[..., Any]] = {}
 
@@ -90,7 +91,7 @@ class Executor:
     def start(self, limit: int) -> None:
         """Start up to `limit` waiting calls that have a slot."""
         ready, running = self.ready, self.running
-        create_task = task_maker(asyncio.get_running_loop())
+        create_task = task_maker(self._loop)
         limit = min(limit, self.free_slots)
         while limit > 0 and ready:
             run, command = ready.popleft()
@@ -126,7 +127,7 @@ class Executor:
 
     async def _attempt(self, run: LiveRun, command: StartAction) -> None:
         effect, name = command.effect, command.action
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         try:
             attempt_context.set(_context((run.id, run.workflow, name, effect, 1)))

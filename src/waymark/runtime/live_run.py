@@ -84,9 +84,9 @@ class LiveRun:
         self.attempts: dict[int, asyncio.Task[None] | None] = {}
         self.timers: set[int] | None = None
 
-    def wait(self) -> asyncio.Future[Ending]:
+    def wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Ending]:
         """A future for the run's end; cancelling it cancels nothing else."""
-        future: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Ending] = loop.create_future()
         if self.waiters is None:
             self.waiters = [future]
         else:

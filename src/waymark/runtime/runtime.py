@@ -18,6 +18,7 @@ import platform
 import socket
 import time
 from contextlib import suppress
+from threading import get_ident
 from typing import cast
 from uuid import UUID, uuid4
 
@@ -70,6 +71,7 @@ class Runtime:
         self.settings = settings
         self.database_url = backing.database_url
         self.loop = asyncio.get_running_loop()
+        self._thread = get_ident()
         #: The task that runs `serve`: once it is cancelled, attempts are interrupted.
         self.owner: asyncio.Task[object] | None = None
         self._backing = backing
@@ -347,7 +349,8 @@ class Runtime:
                 "Waymark is stopping in this process and takes no more work; submit elsewhere, or"
                 " after the next start()"
             )
-        if asyncio.get_running_loop() is not self.loop:
+        # Cheaper than asking for the running loop, which costs a system call.
+        if get_ident() != self._thread or not self.loop.is_running():
             raise WrongLoopError(
                 "Waymark was started in another event loop; submit and wait in that loop (from a"
                 " thread: asyncio.run_coroutine_threadsafe)"
