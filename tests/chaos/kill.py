@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import signal
 import sys
@@ -115,9 +114,9 @@ def _break_connections(site: Site, child: Child, chance: random.Random) -> None:
 
 
 def _fell_server(site: Site, child: Child, chance: random.Random) -> None:
-    if site.url is None and (pid := site.server_pid()):
-        with suppress(ProcessLookupError):
-            os.kill(pid, chance.choice([signal.SIGQUIT, signal.SIGKILL]))
+    if site.url is None:
+        with suppress(ProcessLookupError, AssertionError):  # It is down already.
+            site.kill_server(chance.choice([signal.SIGQUIT, signal.SIGKILL]))
 
 
 BLOWS: list[Callable[[Site, Child, random.Random], None]] = [

@@ -144,11 +144,19 @@ class Site:
         for note in self.data.glob("postgres-*/data/postmaster.pid"):
             lines = note.read_text().splitlines()
             if len(lines) > 7 and lines[7].strip() == "ready":
-                command = ["ps", "-o", "command=", "-p", lines[0].strip()]
+                command = ["ps", "-ww", "-o", "command=", "-p", lines[0].strip()]
                 found = subprocess.run(command, capture_output=True, check=False).stdout
                 if os.fsencode(note.parent) in found:
                     return int(lines[0])
         return 0
+
+    def kill_server(self, number: signal.Signals) -> int:
+        """Send a signal to the embedded server; returns its process. Fails when none runs:
+        a signal to process 0 would hit this one and all its kin."""
+        pid = self.server_pid()
+        assert pid > 1, "no server runs"
+        os.kill(pid, number)
+        return pid
 
     def end_children(self) -> None:
         """Kill what still runs."""

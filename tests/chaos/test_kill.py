@@ -95,24 +95,23 @@ def test_postgres_is_restarted(embedded: Site) -> None:
     """The server goes down without a word (immediate shutdown, no checkpoint) and comes
     back; both processes go on by themselves."""
     children = two_at_work(embedded)
-    for _ in range(3):
-        pid = embedded.server_pid()
-        os.kill(pid, signal.SIGQUIT)
+    for _ in range(2):
+        pid = embedded.kill_server(signal.SIGQUIT)
         until(lambda: embedded.server_pid() not in (0, pid), "the server to come back", children)  # noqa: B023
         under_load(embedded)
     for child in children:
         child.stop()
-    hold_to_the_promises(embedded, 3)
+    hold_to_the_promises(embedded, 2)
 
 
 def test_the_supervisor_dies_with_its_server(embedded: Site) -> None:
     """With nobody left to start the server again, the processes that need it do."""
     children = two_at_work(embedded)
-    pid = embedded.server_pid()
-    supervisor = parent_of(pid)
+    supervisor = parent_of(embedded.server_pid())
     assert supervisor not in (0, 1, os.getpid())
+    os.kill(supervisor, signal.SIGSTOP)
+    pid = embedded.kill_server(signal.SIGKILL)
     os.kill(supervisor, signal.SIGKILL)
-    os.kill(pid, signal.SIGKILL)
     until(lambda: embedded.server_pid() not in (0, pid), "the server to come back", children)
     under_load(embedded)
     for child in children:
@@ -144,7 +143,7 @@ def test_a_stopped_process_writes_nothing_when_it_goes_on(plain: Site) -> None:
     stopped, living = two_at_work(plain, lease=1.0)
     assert plain.url is not None
     execute(plain.url, WATCH_THE_DEAD.replace("{schema}", plain.schema))
-    for _ in range(3):
+    for _ in range(2):
         worker = worker_of(plain, stopped)
         stopped.send(signal.SIGSTOP)
         until(lambda: not alive(plain, worker), "its lease to run out", [living])  # noqa: B023
@@ -155,7 +154,7 @@ def test_a_stopped_process_writes_nothing_when_it_goes_on(plain: Site) -> None:
         child.stop()
     breaches = query(plain, "select what, id from {schema}.breaches")
     assert breaches == []
-    hold_to_the_promises(plain, 3, zombies=True)
+    hold_to_the_promises(plain, 2, zombies=True)
 
 
 #: Notes each row that is written for an owner who has no row among the workers. A run

@@ -181,7 +181,7 @@ async def test_a_flush_that_a_dead_name_wrote_gives_its_runs_up() -> None:
             return refused
 
     store = LateStore(database)
-    async with serving(store, resident_runs_max=1) as runtime:
+    async with serving(store, resident_runs_max=1, lease_seconds=1.0) as runtime:
         assert await run(runtime, Double, 1) == 2
         store.late = True
         waiting = asyncio.create_task(run(runtime, Hold, 7))
