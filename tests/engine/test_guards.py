@@ -40,6 +40,10 @@ NAMES = {
 }
 
 
+def linked() -> Links:
+    return Links(registry.action, registry.workflow, registry.types, modules(), registry.pure)
+
+
 def outcome(text: str) -> str:
     """What comes of a `run` of these statements: its result, or what refused it."""
     definition = Contexts.__waymark__
@@ -54,11 +58,10 @@ def outcome(text: str) -> str:
         variables=VARIABLES,
         names=NAMES,
     )
-    links = Links(registry.action, registry.workflow, registry.types, modules(), registry.pure)
     try:
         edited = from_document(to_document(replace(graph, functions=(run,), attributes={})))
         validate(edited)
-        program = load_program(edited, b"edited", links)
+        program = load_program(edited, b"edited", linked())
     except GraphError as error:
         return f"refused: {error}"
     host = Host(program, definition.arguments.pack(("",), {}))
@@ -123,3 +126,33 @@ ALLOWED: dict[str, Any] = {
 def test_what_is_meant_to_work_works(text: str) -> None:
     """The same walls let the whitelist through."""
     assert outcome(text).startswith("got out"), outcome(text)
+
+
+def load(document: str) -> None:
+    graph = from_document(document)
+    validate(graph)
+    load_program(graph, b"edited", linked())
+
+
+DEEP = "[" * 5000 + "]" * 5000
+
+ODD = {
+    "a line beyond all files": ('"first_line": 1', '"first_line": 999999999999'),
+    "a line before the file": ('"first_line": 1', '"first_line": -3'),
+    "nested too deeply": ('"body": [', f'"body": [{DEEP},'),
+    "not parsed": ("1 / 0", "(" * 500 + "1" + ")" * 500),
+    "not compiled": ("1 / 0", "-" * 20_000 + "1"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), ODD.values(), ids=ODD)
+def test_odd_documents_are_refused(old: str, new: str) -> None:
+    """Whatever is wrong with a document is a GraphError, and costs little."""
+    graph = Contexts.__waymark__.graph
+    body = (Compute(0, HERE, statements_code(ast.parse("1 / 0").body, VARIABLES)),)
+    run = replace(graph.functions[0], body=body, names={}, first_line=1)
+    document = to_document(replace(graph, functions=(run,), attributes={}))
+    load(document)
+    assert old in document
+    with pytest.raises(GraphError):
+        load(document.replace(old, new, 1))

@@ -113,7 +113,10 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         )
     tape = Tape(links.types)
     linker = _Linker(graph, hash, links, Guards(tape))
-    functions = tuple(linker.link(function) for function in graph.functions)
+    try:
+        functions = tuple(linker.link(function) for function in graph.functions)
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise GraphError(f"the graph of {graph.workflow} cannot be compiled: {error}") from error
     return Program(
         graph,
         hash,

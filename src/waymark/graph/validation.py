@@ -41,6 +41,8 @@ from .operations import operation_at
 from .scopes import bound_names, free_names
 
 CODE_CHARACTERS_MAX = 1_000_000
+#: Locations are for people, but tracebacks need as many lines.
+LINES_MAX = 1_000_000
 
 
 def validate(graph: Graph) -> None:
@@ -88,6 +90,7 @@ class _FunctionCheck:
         self.variables = frozenset(function.variables)
 
     def run(self) -> None:
+        self.check_places()
         self.check_names()
         self.check_jumps(self.function.body, looping=False)
         for node in walk(self.function.body):
@@ -99,6 +102,10 @@ class _FunctionCheck:
     def odd(self, node: Node | None, problem: str) -> GraphError:
         where = f"node {node.id} of " if node is not None else ""
         return GraphError(f"{where}`{self.function.name}` of {self.graph.workflow}: {problem}")
+
+    def check_places(self) -> None:
+        if not 1 <= self.function.first_line <= LINES_MAX or "\0" in self.function.path:
+            raise self.odd(None, "it stands at an impossible place")
 
     def check_names(self) -> None:
         function = self.function
@@ -143,6 +150,8 @@ class _FunctionCheck:
             raise self.odd(node, f"its code should be of mode {mode!r}")
         if len(code.text) > CODE_CHARACTERS_MAX:
             raise self.odd(node, f"its code is longer than {CODE_CHARACTERS_MAX} characters")
+        if not all(1 <= line <= LINES_MAX for line in code.lines):
+            raise self.odd(node, "its code stands at an impossible line")
         try:
             tree = ast.parse(code.text, mode=mode)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
