@@ -66,6 +66,9 @@ async def test_the_original_exception_comes_out(new_store: NewStore) -> None:
         failed = caught.value.__cause__
         assert isinstance(failed, RunFailed)
         assert isinstance(failed.__cause__, KeyError)
+        (note,) = failed.__notes__
+        assert "workflows.py" in note
+        assert "raise ValueError(text)" in note
         run_id = await submit(runtime, Fail, "again")
         with pytest.raises(ValueError, match="again") as caught:
             await result(runtime, run_id)

@@ -16,7 +16,7 @@ from ..errors import RunCancelled, RunFailed, RunNotFound, RunQuarantined
 from ..settings import Settings
 from ..store.protocol import Store
 from ..store.records import NewRun, RunState
-from ..values import load_exception, plan_for
+from ..values import load_exception, plan_for, recorded_traceback
 from .executor import too_large
 from .live_run import Ending, LiveRun
 from .programs import Programs
@@ -135,6 +135,9 @@ def decode(ending: Ending, run_id: UUID, definition: WorkflowDefinition | None) 
         error = load_exception(payload, registry.types)
         failed = RunFailed(run_id, workflow)
         failed.__cause__ = error.__cause__
+        trace = recorded_traceback(error)
+        if trace is not None:
+            failed.add_note(f"where it was raised:\n{trace.rstrip()}")
         raise error from failed
     if state == RunState.QUARANTINED:
         raise RunQuarantined(run_id, workflow, payload.decode(errors="replace"))
