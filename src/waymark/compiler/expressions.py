@@ -10,6 +10,7 @@ branch.
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Collection, Sequence
 
 from waymark.graph.model import Await, AwaitKind, Branch, Node
@@ -247,6 +248,7 @@ def _text(to: Lowering, node: ast.JoinedStr) -> ast.expr:
     for position, value in enumerate(node.values):
         if not isinstance(value, ast.FormattedValue):
             continue
+        _convert_early(value)
         parts = [value.value, *filter(None, (value.format_spec,))]
         lowered = lower_sequence(to, parts)
         value.value = lowered[0]
@@ -258,6 +260,15 @@ def _text(to: Lowering, node: ast.JoinedStr) -> ast.expr:
                 ast.FormattedValue(to.hide(text), -1, None), value
             )
     return node
+
+
+def _convert_early(value: ast.FormattedValue) -> None:
+    """Since 3.13 `!r` is applied before the specification is evaluated."""
+    awaits = value.format_spec is not None and has_await(value.format_spec)
+    if awaits and value.conversion != -1 and sys.version_info >= (3, 13):
+        field = ast.FormattedValue(value.value, value.conversion, None)
+        text = ast.JoinedStr([ast.copy_location(field, value)])
+        value.value, value.conversion = ast.copy_location(text, value), -1
 
 
 def _specification(node: ast.expr) -> ast.JoinedStr:
