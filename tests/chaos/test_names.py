@@ -16,7 +16,7 @@ from waymark.errors import StoreUnavailable, WaymarkBug
 from waymark.runtime.backing import Backing
 from waymark.settings import Settings
 from waymark.store.memory import MemoryDatabase, MemoryStore
-from waymark.store.records import JournalRow
+from waymark.store.records import ClaimedRun, JournalRow, RunState
 
 pytestmark = pytest.mark.anyio
 
@@ -218,3 +218,34 @@ async def test_stop_ends_although_a_restart_cannot_reach_the_database(
     await until(lambda: len(store.asked) > registered)
     async with asyncio.timeout(20):
         await ownership.end()
+
+
+async def test_what_is_given_back_is_not_claimed_again() -> None:
+    """A look for runs that is under way when a stop begins does not take back what the
+    stop gives up."""
+    gates.append(asyncio.Event())
+    database = MemoryDatabase()
+
+    class SlowClaims(MemoryStore):
+        """Claims wait at a gate before they are made."""
+
+        gate = asyncio.Event()
+        waiting = False
+
+        async def claim(self, *arguments: object) -> list[ClaimedRun]:
+            self.waiting = True
+            await self.gate.wait()
+            return await super().claim(*arguments)  # type: ignore[arg-type]
+
+    store = SlowClaims(database)
+    runtime, ownership = await begin(store, drain_seconds=0.0)
+    run_id = await submit(runtime, Hold, 1)
+    await until(lambda: store.waiting)
+    ending = asyncio.create_task(ownership.end())
+    await until(lambda: runtime._scheduler.draining)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    store.gate.set()
+    await ending
+    row = database.runs[run_id]
+    assert (row.owner, row.state, row.epoch) == (None, RunState.READY, 1)

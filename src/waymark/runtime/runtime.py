@@ -294,6 +294,9 @@ class Runtime:
         deadline = self.loop.time() + self.settings.drain_seconds
         while executor.running and (left := deadline - self.loop.time()) > 0:
             await asyncio.wait(set(executor.running), timeout=left)
+        # A claim that is under way would take back what is given up here.
+        with anyio.move_on_after(CANCEL_SECONDS):
+            await self._sweep.ended.wait()
         while scheduler.has_inputs:
             await scheduler.quiet.wait(DRAIN_LOOK_SECONDS)
         for run in list(scheduler.runs.values()):
@@ -307,7 +310,6 @@ class Runtime:
         # A query is rather awaited than cancelled: its connection stays whole.
         self._waiters.close()
         with anyio.move_on_after(CANCEL_SECONDS):
-            await self._sweep.ended.wait()
             await self._waiters.ended.wait()
 
     async def _leave(self) -> None:
