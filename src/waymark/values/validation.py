@@ -48,6 +48,7 @@ class ValidationBody:
         errors = [_line(decode, *checked(line, list)) for line in lines]
         core: Any = sys.modules["pydantic_core"]
         made: BaseException = core.ValidationError.from_exception_data(read_text(title), errors)
+        made.args = ()  # as validation itself leaves them
         return made
 
 
