@@ -227,10 +227,11 @@ def compiled_outcome(
     *args: Any,
     crash_after: int = -1,
     keep_attempts: bool = False,
+    program: Program | None = None,
 ) -> tuple[Outcome, Host]:
     """The same program as a graph."""
     CALLS.clear()
-    program = program_of(definition)
+    program = program or program_of(definition)
     host = Host(program, definition.arguments.pack(args, {}), crash_after, keep_attempts)
     finish = run_virtually(host.run())
     if finish.ok:
@@ -243,11 +244,12 @@ def check(definition: WorkflowDefinition, *args: Any, keep_attempts: bool = Fals
     """Compare with asyncio, then once more with a crash after every entry.
     Returns how many crashes were tried."""
     plain = plain_outcome(definition, *args)
-    compiled, host = compiled_outcome(definition, *args)
+    program = program_of(definition)
+    compiled, host = compiled_outcome(definition, *args, program=program)
     assert compiled == plain, f"{compiled}\n!=\n{plain}"
     for count in range(len(host.entries) + 1):
         crashed, again = compiled_outcome(
-            definition, *args, crash_after=count, keep_attempts=keep_attempts
+            definition, *args, crash_after=count, keep_attempts=keep_attempts, program=program
         )
         assert again.crashes == 1
         assert (crashed.kind, crashed.value) == (plain.kind, plain.value), (
