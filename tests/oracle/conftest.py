@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.oracle import programs
 from waymark.authoring.registry import registry
+
+#: Imported here, before any test: a module that a test imports first would register
+#: its actions for that test only.
+ALWAYS_THERE = programs
 
 
 @pytest.fixture(autouse=True)
