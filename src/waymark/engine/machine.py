@@ -178,17 +178,23 @@ class Machine:
         return key
 
     def _complete(self, key: int, state: int, now_ns: int) -> None:
-        """Between inputs the ready queue is empty, so a task that waited directly
-        takes its turn here and now."""
+        """Between inputs the ready queue is empty, so the turns that this leads to
+        (a task that waited directly, the end of a call, its gather's callback) are
+        taken here and now."""
         self.now_ns = max(self.now_ns, now_ns)
-        if key >= 0:
-            self._call(key).outcome = state
-            self._soon((_END_CALL, key, -1))
+        if key < 0:
+            task = self._task(~key)
+            task.woken, task.waiting = state, NOTHING
+            self.task, self.frame, self.pc = task, task.frame, task.pc
+            self.future, self._first = key, RECEIVE
             return
-        task = self._task(~key)
-        task.woken, task.waiting = state, NOTHING
-        self.task, self.frame, self.pc = task, task.frame, task.pc
-        self.future, self._first = key, RECEIVE
+        call = self._call(key)
+        waiters = call.waiters
+        if len(waiters) == 1 and waiters[0][0] == _CHILD_DONE and not self._winding:
+            call.state, call.waiters = state, ()
+            self._child_done(waiters[0][1], key)
+        else:
+            self._end(key, call, state)
 
     # The loop
 

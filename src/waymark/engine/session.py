@@ -31,7 +31,7 @@ from waymark.values import dump_exception, load_exception
 
 from . import futures as m
 from .evaluator import Evaluator
-from .machine import Machine
+from .machine import Machine, MachineError
 from .outcomes import (
     Advance,
     CancelEffect,
@@ -102,12 +102,15 @@ class Session:
         return self._flush()
 
     def settle(self, effect: int, ok: bool, payload: bytes, now_ns: int) -> Advance:
-        """An action's outcome. One for an effect that is over makes nothing."""
-        known = self._effects.pop(effect, None)
+        """An action's outcome. One for an effect that is over makes nothing. Raises
+        `ValueDecodeError` when the payload does not fit, and is then unchanged."""
+        known = self._effects.get(effect)
         if known is None:
             self._machine.settle(effect, ok, now_ns)
             return _NOTHING
+        # Decoded before anything changes: a payload that cannot be read changes nothing.
         value = self._decode(known.action, ok, payload)
+        del self._effects[effect]
         self.seq = seq = self.seq + 1
         kind = RESULT if ok else ERROR
         self._entries = [_entry((seq, kind, effect, known.node, known.digest, now_ns, payload))]
@@ -155,10 +158,7 @@ class Session:
             case 1 | 2:
                 self._feed_outcome(entry)
             case 5:
-                self.seq = entry.seq
-                if self._machine.fire(entry.effect, entry.at_ns) is None:
-                    raise RecoveryMismatch(f"timer {entry.effect} of entry {entry.seq} is unknown")
-                self._run()
+                self._feed_timer(entry)
             case 6:
                 self._feed_claim(input, entry)
             case kind:
@@ -176,6 +176,16 @@ class Session:
         self.seq = entry.seq
         ok = entry.kind == RESULT
         self._deliver(entry.effect, ok, self._decode(known.action, ok, entry.payload), entry.at_ns)
+
+    def _feed_timer(self, entry: Recorded) -> None:
+        try:
+            known = self._machine.fire(entry.effect, entry.at_ns) is not None
+        except MachineError:  # never set, or not due by then
+            known = False
+        if not known:
+            raise RecoveryMismatch(f"timer {entry.effect} of entry {entry.seq} was not pending")
+        self.seq = entry.seq
+        self._run()
 
     def _feed_claim(self, input: bytes, entry: Recorded) -> None:
         self.seq = entry.seq
