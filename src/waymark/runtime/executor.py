@@ -85,7 +85,7 @@ class Executor:
 
     def enqueue(self, run: LiveRun, command: StartAction) -> None:
         """Let a call start as soon as it has a slot."""
-        run.attempts[command.effect] = None
+        run.attempts[command[0]] = None  # its effect
         self.ready.append((run, command))
 
     def start(self, limit: int) -> None:
@@ -95,11 +95,12 @@ class Executor:
         limit = min(limit, self.free_slots)
         while limit > 0 and ready:
             run, command = ready.popleft()
-            if run.closed or command.effect not in run.attempts:
+            effect = command[0]
+            if run.closed or effect not in run.attempts:
                 continue
             limit -= 1
             task = create_task(self._attempt(run, command))
-            run.attempts[command.effect] = task
+            run.attempts[effect] = task
             if not task.done():
                 running.add(task)
 
@@ -126,13 +127,13 @@ class Executor:
             self.running.discard(task)
 
     async def _attempt(self, run: LiveRun, command: StartAction) -> None:
-        effect, name = command.effect, command.action
+        effect, _, name, arguments, _ = command
         task = asyncio.current_task(self._loop)
         assert task is not None
         try:
             attempt_context.set(_context((run.id, run.workflow, name, effect, 1)))
             action = self._action(name)
-            args, kwargs = action.arguments.unpack(command.arguments)
+            args, kwargs = action.arguments.unpack(arguments)
             injection = action.injection
             function = action.function if action.is_async else self._threaded(action)
             if injection is None:
