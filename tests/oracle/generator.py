@@ -172,7 +172,7 @@ class Writer:
             f"d[{self.number(1)} % 3] = {self.number(1)}",
             f"a, b = b, {self.number(1)}",
             f"a, *ys = [{self.number(1)}, *xs]",
-            f"{values} = [i + {self.number(2)} for i in {self.pick(*LISTS)} if i % 2]",
+            f"{values} = [i + {self.number(2)} for i in {self.pick(*LISTS)}[:4] if i % 2]",
             f"log.append(({self.place()}, a, b, c, len(xs)))",
             f"log.append(({self.place()}, a, b, c, len(xs)))",
             f"log.append(f'{self.place()} {{{name} + len(ys):>3}} {{{name}!r}}')",

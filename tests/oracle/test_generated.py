@@ -14,7 +14,7 @@ from tests.compiler.authored import define, definition_of
 from tests.oracle.generator import program
 from tests.oracle.host import check
 
-EXAMPLES = int(os.environ.get("WAYMARK_ORACLE_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("WAYMARK_ORACLE_EXAMPLES", "300"))
 SHARE = 10
 
 
