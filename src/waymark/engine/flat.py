@@ -171,7 +171,7 @@ class _Flattener:
 
     def loop(self, node: Loop) -> None:
         if node.flavour == "for":
-            self.emit(Op.ITERATE, Site(node.id, node.head, _iterator(node)))
+            self.emit(Op.ITERATE, Site(node.id, node.head))
         block = _Block("loop", self.catch, self.depth, head=self.here(), node=node.id)
         if node.flavour == "for":
             exit_ = self.emit(Op.NEXT, Site(node.id, None, node.target))
@@ -277,10 +277,6 @@ class _Flattener:
         self.emit(Op.RERAISE, Site(node.id))
         self.depth = depth
         self.patch(*ends)
-
-
-def _iterator(node: Loop) -> str:
-    return f"{node.id}"
 
 
 def flatten(function: Function) -> FlatFunction:
