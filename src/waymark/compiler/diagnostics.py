@@ -15,15 +15,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from waymark.errors import WorkflowCompileError
 
 from .catalogue import CODES
 
+#: An error stops the registration, a warning never does.
+Severity: TypeAlias = Literal["error", "warning"]
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One violation. Lines and columns count from 1, the end is exclusive.
+    """One finding. Lines and columns count from 1, the end is exclusive.
     `message` states the fact, `hint` the fix, `text` is the author's line."""
 
     code: str
@@ -35,6 +39,7 @@ class Diagnostic:
     end_line: int
     end_column: int
     text: str = ""
+    severity: Severity = "error"
 
     @property
     def name(self) -> str:
@@ -59,7 +64,8 @@ def render_diagnostic(diagnostic: Diagnostic) -> str:
     number = str(diagnostic.line)
     margin = " " * len(number)
     where = f"{shown_path(diagnostic.path)}:{number}:{diagnostic.column}"
-    lines = [f"{where} {diagnostic.code} {diagnostic.name}"]
+    kind = "" if diagnostic.severity == "error" else f" ({diagnostic.severity})"
+    lines = [f"{where} {diagnostic.code} {diagnostic.name}{kind}"]
     if diagnostic.text.strip():
         text = diagnostic.text.expandtabs(1)
         lines += [
