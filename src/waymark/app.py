@@ -19,8 +19,8 @@ from .compiler import compile_workflow
 from .compiler.render import render
 from .errors import AlreadyStartedError, WrongLoopError
 from .runtime.backing import Backing, open_backing
-from .runtime.clock import Clock
 from .runtime.runtime import Runtime, unwrap
+from .runtime.surroundings import Surroundings
 from .settings import Settings, load_settings
 
 __all__ = ["Application", "application", "running", "start", "stop"]
@@ -88,14 +88,14 @@ class Ownership:
         self,
         settings: Settings,
         *,
-        clock: Clock | None = None,
+        surroundings: Surroundings | None = None,
         backing: Backing | None = None,
         link: bool = True,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.runtime: Runtime | None = None
         self._settings = settings
-        self._clock = clock
+        self._surroundings = surroundings
         self._backing = backing
         self._link = link
         self._task: asyncio.Task[None] | None = None
@@ -142,7 +142,7 @@ class Ownership:
     async def _own(self) -> None:
         try:
             backing = self._backing or await open_backing(self._settings)
-            runtime = Runtime(backing, self._settings, self._clock)
+            runtime = Runtime(backing, self._settings, self._surroundings)
             runtime.owner = asyncio.current_task()
             try:
                 await runtime.prepare(link=self._link)

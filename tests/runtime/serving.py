@@ -13,6 +13,7 @@ from waymark.authoring.workflow import definition_of
 from waymark.runtime.backing import Backing
 from waymark.runtime.clock import Clock
 from waymark.runtime.runtime import Runtime
+from waymark.runtime.surroundings import Surroundings
 from waymark.settings import Settings
 from waymark.store.protocol import Store
 
@@ -23,7 +24,9 @@ async def begin(
     """A runtime of its own, as in a process of its own."""
     await store.open()
     chosen = Settings(**{"poll_seconds": 0.02, "drain_seconds": 5.0, **settings})
-    ownership = Ownership(chosen, clock=clock, backing=Backing(store, store.label), link=False)
+    surroundings = Surroundings() if clock is None else Surroundings(clock)
+    backing = Backing(store, store.label)
+    ownership = Ownership(chosen, surroundings=surroundings, backing=backing, link=False)
     return await ownership.begin(), ownership
 
 

@@ -16,7 +16,8 @@ from waymark.app import Ownership
 from waymark.errors import StoreUnavailable
 from waymark.runtime import leases
 from waymark.runtime.backing import Backing
-from waymark.runtime.leases import Heartbeat
+from waymark.runtime.clock import WallClock
+from waymark.runtime.leases import Heartbeat, in_thread
 from waymark.settings import Settings
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.records import Flush
@@ -51,7 +52,7 @@ async def test_a_blocked_loop_does_not_cost_the_lease() -> None:
     """Beats go on while the app's code holds up the loop."""
     store, worker = BeatenStore(), uuid4()
     await store.register_worker(worker, 0.04, "{}")
-    heartbeat = Heartbeat(store, worker, 0.04, nothing, nothing)
+    heartbeat = Heartbeat(store, worker, 0.04, nothing, nothing, WallClock(), in_thread)
     heartbeat.start()
     for _ in range(5):
         assert store.beats.acquire(timeout=10)  # holds up the loop: the point
@@ -62,7 +63,7 @@ async def test_a_lost_row_is_told_to_the_loop() -> None:
     """Whoever was declared dead learns it, once, with the name that is dead."""
     store, worker = BeatenStore(), uuid4()
     lost: asyncio.Queue[UUID] = asyncio.Queue()
-    heartbeat = Heartbeat(store, worker, 0.04, nothing, lost.put_nowait)
+    heartbeat = Heartbeat(store, worker, 0.04, nothing, lost.put_nowait, WallClock(), in_thread)
     heartbeat.start()
     assert await lost.get() == worker
     heartbeat.stop()
@@ -75,7 +76,9 @@ async def test_beats_that_fail_are_tried_again() -> None:
     store.fails = 3
     await store.register_worker(worker, 0.04, "{}")
     confirmed: asyncio.Queue[float] = asyncio.Queue()
-    heartbeat = Heartbeat(store, worker, 0.04, confirmed.put_nowait, nothing)
+    heartbeat = Heartbeat(
+        store, worker, 0.04, confirmed.put_nowait, nothing, WallClock(), in_thread
+    )
     heartbeat.start()
     first, second = await confirmed.get(), await confirmed.get()
     assert first < second
@@ -89,7 +92,7 @@ async def test_a_stuck_app_loses_its_lease(
     monkeypatch.setattr(leases, "STUCK_SECONDS", -1.0)
     store, worker = BeatenStore(), uuid4()
     with caplog.at_level(logging.ERROR, "waymark.leases"):
-        heartbeat = Heartbeat(store, worker, 0.04, nothing, nothing)
+        heartbeat = Heartbeat(store, worker, 0.04, nothing, nothing, WallClock(), in_thread)
         heartbeat.start()
         await until(lambda: "no more beats" in caplog.text)
     heartbeat.stop()

@@ -11,6 +11,7 @@ import pytest
 
 from tests.runtime.stores import FlakyStore, HeldStore
 from waymark.engine.outcomes import Entry
+from waymark.runtime.clock import WallClock
 from waymark.runtime.live_run import Change, LiveRun
 from waymark.runtime.writer import Writer
 from waymark.settings import Settings
@@ -61,7 +62,9 @@ class Bench:
         self.host = Host()
         self.worker = uuid4()
         self.names = [self.worker]
-        self.writer = Writer(store, settings, self.host, lambda: self.worker, self.fenced)
+        self.writer = Writer(
+            store, settings, self.host, lambda: self.worker, self.fenced, WallClock()
+        )
 
     async def fenced(self, worker: UUID) -> None:
         if worker == self.worker:

@@ -20,7 +20,6 @@ from ..values import load_exception, plan_for, recorded_traceback
 from .executor import too_large
 from .live_run import Ending, LiveRun
 from .programs import Programs
-from .run_ids import RunIds
 from .scheduler import Scheduler
 from .waiters import Waiters
 
@@ -45,6 +44,7 @@ class RuntimeClient:
         programs: Programs,
         worker: Callable[[], UUID],
         check: Callable[[], None],
+        new_id: Callable[[], UUID],
     ) -> None:
         self._store = store
         self._settings = settings
@@ -53,7 +53,7 @@ class RuntimeClient:
         self._programs = programs
         self._worker = worker
         self._check = check
-        self._new_id = RunIds()
+        self._new_id = new_id
         self._loop = asyncio.get_running_loop()
         self._executes = DEFAULT_QUEUE in settings.queues
 

@@ -1,4 +1,4 @@
-"""Time, as the runtime sees it: nanoseconds of the engine, and alarms.
+"""Time, as the runtime sees it: nanoseconds of the engine, seconds of leases, alarms.
 
 Engine time is wall-clock time that never goes backwards within a process. The
 virtual clock stands still until it is told to jump to its next alarm.
@@ -31,6 +31,10 @@ class Clock(Protocol):
 
     def now_ns(self) -> int: ...
 
+    def monotonic(self) -> float:
+        """Seconds that only go forwards, from any thread: what leases are measured by."""
+        ...
+
     def alarm(self, deadline_ns: int, ring: Callable[[], None]) -> Alarm:
         """Call `ring` in this loop at or a little before `deadline_ns`: who is
         woken early sets the next alarm."""
@@ -54,6 +58,9 @@ class WallClock:
         now = time.time_ns()
         self._last_ns = max(self._last_ns, now)
         return self._last_ns
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
     def alarm(self, deadline_ns: int, ring: Callable[[], None]) -> Alarm:
         seconds = (deadline_ns - self.now_ns()) / 1e9
@@ -90,6 +97,9 @@ class VirtualClock:
 
     def now_ns(self) -> int:
         return self._now_ns
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
     def alarm(self, deadline_ns: int, ring: Callable[[], None]) -> Alarm:
         alarm = _VirtualAlarm(ring)

@@ -12,11 +12,12 @@ import asyncio
 import contextlib
 import logging
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 from uuid import UUID
 
 from ..store.protocol import Store
+from .clock import Clock
 
 log = logging.getLogger("waymark.leases")
 
@@ -30,11 +31,22 @@ BEATS_PER_LEASE = 4
 PULSE_SECONDS = 1.0
 
 
+def in_thread(beat: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a heartbeat in a thread with a loop of its own, so that its connection
+    belongs to nobody else."""
+
+    def run() -> None:
+        with contextlib.suppress(RuntimeError):  # The app's loop is closed.
+            asyncio.run(beat())
+
+    threading.Thread(target=run, name="waymark-heartbeat", daemon=True).start()
+
+
 class Heartbeat:
     """Keeps one worker alive from `start` to `stop`.
 
     `confirmed` is called in the app's loop after a beat that confirms the lease,
-    with the time (`time.monotonic`) at which it was sent; `lost` when the row is
+    with the time (`Clock.monotonic`) at which it was sent; `lost` when the row is
     gone. Both are called in the loop that called `start`.
     """
 
@@ -45,6 +57,8 @@ class Heartbeat:
         lease_seconds: float,
         confirmed: Callable[[float], None],
         lost: Callable[[UUID], None],
+        clock: Clock,
+        aside: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
     ) -> None:
         self._store = store
         self._worker = worker
@@ -52,7 +66,9 @@ class Heartbeat:
         self._confirmed = confirmed
         self._lost = lost
         self._app = asyncio.get_running_loop()
-        self._turned_at = time.monotonic()
+        self._monotonic = clock.monotonic
+        self._aside = aside
+        self._turned_at = clock.monotonic()
         self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
@@ -60,7 +76,7 @@ class Heartbeat:
 
     def start(self) -> None:
         self._show_life()
-        threading.Thread(target=self._run, name="waymark-heartbeat", daemon=True).start()
+        self._aside(self._beat)
 
     def stop(self) -> None:
         """Beat no more. The thread ends by itself."""
@@ -72,13 +88,8 @@ class Heartbeat:
                 self._loop.call_soon_threadsafe(self._wake.set)
 
     def _show_life(self) -> None:
-        self._turned_at = time.monotonic()
+        self._turned_at = self._monotonic()
         self._pulse = self._app.call_later(PULSE_SECONDS, self._show_life)
-
-    def _run(self) -> None:
-        # Its own loop, so that its connection belongs to nobody else.
-        with contextlib.suppress(RuntimeError):  # The app's loop is closed.
-            asyncio.run(self._beat())
 
     async def _beat(self) -> None:
         self._wake = asyncio.Event()
@@ -86,10 +97,10 @@ class Heartbeat:
         interval = self._lease_seconds / BEATS_PER_LEASE
         while not self._stopped and not self._app.is_closed():
             pause = interval
-            if time.monotonic() - self._turned_at > STUCK_SECONDS:
+            if self._monotonic() - self._turned_at > STUCK_SECONDS:
                 log.error("the event loop has not turned for %.0f s: no more beats", STUCK_SECONDS)
                 return
-            sent_at = time.monotonic()
+            sent_at = self._monotonic()
             try:
                 alive = await self._store.beat(self._worker, self._lease_seconds)
             except Exception as error:  # noqa: BLE001  # the next beat may succeed

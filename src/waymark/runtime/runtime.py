@@ -16,11 +16,10 @@ import logging
 import os
 import platform
 import socket
-import time
 from contextlib import suppress
 from threading import get_ident
 from typing import cast
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import anyio
 import anyio.abc
@@ -32,13 +31,13 @@ from ..store.records import RunState
 from .backing import Backing
 from .backoff import Backoff
 from .client import RuntimeClient
-from .clock import Clock, WallClock
 from .executor import Executor
 from .leases import Heartbeat
 from .live_run import LiveRun
 from .programs import Programs
 from .rest import jump_when_at_rest
 from .scheduler import Scheduler
+from .surroundings import Surroundings
 from .sweep import Sweep
 from .threads import ActionThreads
 from .waiters import Waiters
@@ -67,7 +66,9 @@ class Runtime:
     embedded server too). Everything belongs to the loop that made it.
     """
 
-    def __init__(self, backing: Backing, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, backing: Backing, settings: Settings, surroundings: Surroundings | None = None
+    ) -> None:
         self.settings = settings
         self.database_url = backing.database_url
         self.loop = asyncio.get_running_loop()
@@ -75,21 +76,22 @@ class Runtime:
         #: The task that runs `serve`: once it is cancelled, attempts are interrupted.
         self.owner: asyncio.Task[object] | None = None
         self._backing = backing
-        self._worker = uuid4()
+        self._surroundings = surroundings = surroundings or Surroundings()
+        clock = surroundings.clock
+        self._worker = surroundings.new_worker()
         #: Whether the present name is registered.
         self._named = False
         self._stop = asyncio.Event()
         self._stopping = False
-        self._beaten_at = time.monotonic()
+        self._beaten_at = clock.monotonic()
         self._heartbeat: Heartbeat | None = None
         self._renaming = asyncio.Lock()
         self._group: anyio.abc.TaskGroup | None = None
-        clock = clock or WallClock()
         store = backing.store
         self._threads = ActionThreads(self.loop)
-        self._waiters = Waiters(store, settings.poll_seconds)
+        self._waiters = Waiters(store, settings.poll_seconds, clock)
         self._scheduler = scheduler = Scheduler(clock, self._waiters)
-        self._writer = Writer(store, settings, scheduler, lambda: self._worker, self.fenced)
+        self._writer = Writer(store, settings, scheduler, lambda: self._worker, self.fenced, clock)
         self._executor = Executor(
             settings.concurrency,
             settings.payload_bytes_max,
@@ -116,6 +118,7 @@ class Runtime:
             self._programs,
             lambda: self._worker,
             self._check_open,
+            surroundings.new_run,
         )
 
     @property
@@ -209,7 +212,7 @@ class Runtime:
         server, lease_seconds = self._backing.server, self.settings.lease_seconds
         if server is not None:
             server.lock_worker(worker)
-        sent_at = time.monotonic()
+        sent_at = self._surroundings.clock.monotonic()
         try:
             await self._backing.store.register_worker(worker, lease_seconds, _about())
         except BaseException:
@@ -222,7 +225,13 @@ class Runtime:
         if self._scheduler.clock.virtual:
             return  # Nobody else is there to declare us dead.
         self._heartbeat = Heartbeat(
-            self._backing.store, worker, lease_seconds, self._confirmed, self._lost
+            self._backing.store,
+            worker,
+            lease_seconds,
+            self._confirmed,
+            self._lost,
+            self._surroundings.clock,
+            self._surroundings.aside,
         )
         self._heartbeat.start()
 
@@ -236,7 +245,7 @@ class Runtime:
             log.warning("worker %s is dead to the database; this process begins anew", worker)
             self._give_up()
             self._retire(worker)
-            name = uuid4()
+            name = self._surroundings.new_worker()
             backoff = Backoff(0.05, 2.0)
             while True:
                 try:
@@ -277,7 +286,8 @@ class Runtime:
         if self._scheduler.clock.virtual:
             return True
         confirmed_at = max(self._beaten_at, self._writer.confirmed_at)
-        return time.monotonic() - confirmed_at < self.settings.lease_seconds
+        now = self._surroundings.clock.monotonic()
+        return now - confirmed_at < self.settings.lease_seconds
 
     # Ending
 
@@ -335,7 +345,7 @@ class Runtime:
                 change.run.fail(
                     StoppingError("Waymark was stopped; nothing of this submission was stored")
                 )
-        for run in {change.run for change in self._writer.in_doubt()}:
+        for run in dict.fromkeys(change.run for change in self._writer.in_doubt()):
             run.fail(_stopped(run))
         for run in list(self._scheduler.runs.values()):
             run.fail(_stopped(run))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterable
 from itertools import islice
 from uuid import UUID
@@ -18,6 +17,7 @@ from ..errors import RunNotFound, StoreUnavailable
 from ..store.protocol import Store
 from ..store.records import RunRow, RunState
 from .backoff import Backoff
+from .clock import Clock
 from .live_run import Ending, LiveRun, fail
 from .nudge import Nudge
 
@@ -36,9 +36,10 @@ SAY_SECONDS = 60.0
 class Waiters:
     """Futures by run id, and the one task that answers them."""
 
-    def __init__(self, store: Store, poll_seconds: float) -> None:
+    def __init__(self, store: Store, poll_seconds: float, clock: Clock) -> None:
         self._store = store
         self._poll_seconds = poll_seconds
+        self._clock = clock
         self._waiting: dict[UUID, list[asyncio.Future[Ending]]] = {}
         #: Not looked up yet.
         self._fresh: set[UUID] = set()
@@ -152,7 +153,7 @@ class Waiters:
         """Who waits for a run that stands still learns the reason from the log."""
         if state not in (RunState.BLOCKED, RunState.PAUSED):
             return
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if now - self._said.get(row.id, -SAY_SECONDS) >= SAY_SECONDS:
             self._said[row.id] = now
             why = row.reason or "no reason is recorded"

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 from uuid import UUID
@@ -35,6 +34,7 @@ from ..store.protocol import Store
 from ..store.records import RunState
 from .backoff import Backoff
 from .batch import Arrival, by_run, judge, take_batch, to_flush
+from .clock import Clock
 from .live_run import Change, LiveRun, quarantine
 
 log = logging.getLogger("waymark.writer")
@@ -93,6 +93,7 @@ class Writer:
         host: WriterHost,
         worker: Callable[[], UUID],
         fenced: Callable[[UUID], Awaitable[None]],
+        clock: Clock,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -103,8 +104,9 @@ class Writer:
         #: Rows and bytes handed over and not yet committed.
         self.unflushed_rows = 0
         self.unflushed_bytes = 0
-        #: `time.monotonic` at which the last confirmed flush was sent.
-        self.confirmed_at = time.monotonic()
+        #: `Clock.monotonic` at which the last confirmed flush was sent.
+        self.confirmed_at = clock.monotonic()
+        self._clock = clock
 
     @property
     def idle(self) -> bool:
@@ -166,7 +168,7 @@ class Writer:
         if not batch:
             return []
         worker = self.worker()
-        sent_at = time.monotonic()
+        sent_at = self._clock.monotonic()
         try:
             refused = await self.store.flush(lane.index, to_flush(worker, batch))
         except StoreUnavailable as error:
@@ -198,7 +200,7 @@ class Writer:
     def _finish(self, batch: list[Change], refused: frozenset[UUID] = frozenset()) -> None:
         self._count_out(batch)
         if refused:
-            for run in {change.run for change in batch if change.run.id in refused}:
+            for run in dict.fromkeys(c.run for c in batch if c.run.id in refused):
                 self.host.refused(run)
             batch = [change for change in batch if change.run.id not in refused]
         for change in batch:

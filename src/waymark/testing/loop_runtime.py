@@ -17,6 +17,7 @@ from ..authoring.handle import Client, RunStatus
 from ..authoring.workflow import WorkflowDefinition
 from ..runtime.backing import Backing
 from ..runtime.clock import VirtualClock
+from ..runtime.surroundings import Surroundings
 from ..settings import Settings
 from ..store.memory import MemoryStore
 
@@ -91,4 +92,5 @@ def _ownership() -> Ownership:
     # Workflows are compiled at first use: a broken one elsewhere in the test suite
     # is no business of this test.
     backing = Backing(MemoryStore(), "memory://")
-    return Ownership(_SETTINGS, clock=VirtualClock(), backing=backing, link=False)
+    surroundings = Surroundings(VirtualClock())
+    return Ownership(_SETTINGS, surroundings=surroundings, backing=backing, link=False)
