@@ -64,6 +64,14 @@ def test_wheel_has_the_migrations(wheel: Path) -> None:
     assert {f"waymark/migrations/{name}" for name in migrations} <= names(wheel)
 
 
+def test_wheel_has_the_pages_of_codes(wheel: Path) -> None:
+    """`waymark explain` finds them wherever it is installed."""
+    pages = files(ROOT / "docs" / "codes", "*.md")
+
+    assert pages
+    assert {f"waymark/codes/{name}" for name in pages} <= names(wheel)
+
+
 def test_wheel_has_nothing_else(wheel: Path) -> None:
     """No tests, examples or left-overs of a build."""
     tops = {name.split("/")[0] for name in names(wheel)}
@@ -74,7 +82,7 @@ def test_wheel_has_nothing_else(wheel: Path) -> None:
 
 
 def test_wheel_says_what_it_needs(wheel: Path) -> None:
-    """Python's version, the extra for the embedded server, and the pytest plugin."""
+    """Python's version, the extra for the embedded server, the script, and the pytest plugin."""
     with zipfile.ZipFile(wheel) as archive:
         metadata = archive.read("waymark-0.1.0.dist-info/METADATA").decode()
         entries = archive.read("waymark-0.1.0.dist-info/entry_points.txt").decode()
@@ -83,6 +91,7 @@ def test_wheel_says_what_it_needs(wheel: Path) -> None:
     assert "Provides-Extra: embedded" in metadata
     assert "License-Expression: MIT" in metadata
     assert "waymark = waymark.pytest_plugin" in entries
+    assert "waymark = waymark.cli:main" in entries
 
 
 def test_sdist_builds_the_same_wheel(wheel: Path, unpacked_sdist: Path, tmp_path: Path) -> None:
@@ -135,3 +144,21 @@ def test_wheel_works_by_itself(wheel: Path, tmp_path: Path) -> None:
 
     assert output.stderr == ""
     assert output.stdout.split() == [str(tmp_path / "site" / "waymark" / "__init__.py"), "42"]
+
+
+def test_wheel_explains_codes(wheel: Path, tmp_path: Path) -> None:
+    """The command line finds its pages in the package, with no source tree around."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+
+    output = subprocess.run(
+        [sys.executable, "-m", "waymark", "explain", "WM204"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "site")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert output.stderr == ""
+    assert output.stdout.startswith("# WM204 call-not-known-pure")

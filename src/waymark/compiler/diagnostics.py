@@ -1,4 +1,4 @@
-"""A violation, where it stands, and how it is shown.
+"""A finding, where it stands, and how it is shown.
 
 Shown like this, all of a workflow's in source order:
 
@@ -8,6 +8,8 @@ Shown like this, all of a workflow's in source order:
        |                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ the fact
        |
        = fix: what to write instead
+
+Other forms of the same, for programs that read it, are in `report.py` and `sarif.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from .catalogue import CODES
 
 #: An error stops the registration, a warning never does.
 Severity: TypeAlias = Literal["error", "warning"]
+
+#: Of a terminal, by what is shown: the parameters of ANSI's "select graphic rendition".
+_STYLES = {"error": "1;31", "warning": "1;33", "place": "1", "margin": "1;34", "fix": "1;36"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +64,41 @@ def shown_path(path: str) -> str:
         return path
 
 
-def render_diagnostic(diagnostic: Diagnostic) -> str:
+def painted(text: str, style: str, colour: bool) -> str:
+    """`text` in one of the styles of this module, unchanged without `colour`."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if colour else text
+
+
+def render_diagnostic(diagnostic: Diagnostic, *, colour: bool = False) -> str:
     """One diagnostic as text, no newline at its end."""
-    number = str(diagnostic.line)
-    margin = " " * len(number)
-    where = f"{shown_path(diagnostic.path)}:{number}:{diagnostic.column}"
-    kind = "" if diagnostic.severity == "error" else f" ({diagnostic.severity})"
-    lines = [f"{where} {diagnostic.code} {diagnostic.name}{kind}"]
-    if diagnostic.text.strip():
-        text = diagnostic.text.expandtabs(1)
-        lines += [
-            f"{margin} |",
-            f"{number} | {text}",
-            f"{margin} | {_carets(diagnostic, text)} {diagnostic.message}",
-            f"{margin} |",
-        ]
-    else:
-        lines.append(f"{margin} | {diagnostic.message}")
+    severity = diagnostic.severity
+    where = f"{shown_path(diagnostic.path)}:{diagnostic.line}:{diagnostic.column}"
+    code = painted(diagnostic.code, severity, colour)
+    kind = "" if severity == "error" else f" ({severity})"
+    lines = [f"{painted(where, 'place', colour)} {code} {diagnostic.name}{kind}"]
+    text = diagnostic.text.expandtabs(1)
+    marked = f"{_carets(diagnostic, text)} {diagnostic.message}" if text.strip() else ""
+    lines += quoted_line(diagnostic.line, text, painted(marked, severity, colour), colour)
+    margin = " " * len(str(diagnostic.line))
+    if not text.strip():
+        lines.append(f"{margin} {painted('|', 'margin', colour)} {diagnostic.message}")
     first, *more = diagnostic.hint.splitlines()
-    lines.append(f"{margin} = fix: {first}")
+    lines.append(f"{margin} {painted('= fix:', 'fix', colour)} {first}")
     lines += [f"{margin}     {line}".rstrip() for line in more]
     return "\n".join(lines)
+
+
+def quoted_line(number: int, text: str, marked: str, colour: bool) -> list[str]:
+    """A line of a file between empty margins, `marked` below it; nothing when there
+    is no line to show."""
+    if not text.strip():
+        return []
+    margin = " " * len(str(number))
+    bar = painted("|", "margin", colour)
+    lines = [f"{margin} {bar}", f"{painted(str(number), 'margin', colour)} {bar} {text}"]
+    if marked:
+        lines.append(f"{margin} {bar} {marked}")
+    return [*lines, f"{margin} {bar}"]
 
 
 def _carets(diagnostic: Diagnostic, text: str) -> str:
