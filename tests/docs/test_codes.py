@@ -97,3 +97,10 @@ def test_bad_earns_the_code_and_good_nothing(code: str, tmp_path: Path) -> None:
         }
     registry._workflows.clear()
     assert found_in(code, "Good", tmp_path) == []
+
+
+def test_links_lead_somewhere() -> None:
+    """From page to page, also from those above them."""
+    for path in (*PAGES.glob("*.md"), *PAGES.parent.glob("*.md")):
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
