@@ -49,6 +49,7 @@ from .errors import (
     WaymarkBug,
     WaymarkError,
     WorkflowCompileError,
+    WorkflowWarning,
     WrongLoopError,
 )
 from .runtime import Runtime
@@ -93,6 +94,7 @@ __all__ = [
     "WaymarkError",
     "Workflow",
     "WorkflowCompileError",
+    "WorkflowWarning",
     "WrongLoopError",
     "action",
     "context",

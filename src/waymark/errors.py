@@ -118,6 +118,12 @@ class WorkflowCompileError(SyntaxError, WaymarkError):
         super().__init__(text)
 
 
+class WorkflowWarning(UserWarning):
+    """A workflow compiles, but holds what is likely a mistake. Follow the fix in
+    the message, or turn it off: `# waymark: ignore[WM411]` on its line,
+    `@workflow(ignore=("WM411",))`, or a filter of Python's own."""
+
+
 class UnresolvedActionError(RegistrationError):
     """A graph names an action that no registered code provides. Import the
     module that defines it before `start()`, or add its old name to `aliases=`."""

@@ -14,6 +14,8 @@ from waymark.errors import NotStartedError
 from waymark.graph.model import Graph
 
 if TYPE_CHECKING:
+    from waymark.compiler.diagnostics import Diagnostic
+
     from .handle import Client
     from .workflow import WorkflowDefinition
 
@@ -24,13 +26,15 @@ class Compiled:
 
     `graph` is None while names in `unresolved` have no meaning yet (an action
     defined further down the module); `hash` and `document` are then empty.
-    `hash` has 16 bytes; `document` is the JSON text that is stored.
+    `hash` has 16 bytes; `document` is the JSON text that is stored. `warnings` are
+    what is likely a mistake, in source order.
     """
 
     graph: Graph | None
     hash: bytes = b""
     document: str = ""
     unresolved: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def not_started() -> Client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from types import FrameType, FunctionType
 from typing import (
@@ -23,6 +23,7 @@ from waymark.graph.model import Graph
 
 from . import hooks
 from .annotations import defining_namespace, reached, resolve
+from .announcing import announced
 from .handle import RunHandle
 from .hooks import Compiled
 from .naming import checked_name, registered_name
@@ -57,10 +58,13 @@ class WorkflowDefinition:
         name: str,
         authored: Callable[..., Any],
         namespace: Mapping[str, Any] | None = None,
+        ignore: tuple[str, ...] = (),
     ) -> None:
         self.cls = cls
         self.name = name
         self.authored = authored
+        #: Codes of warnings that are not shown.
+        self.ignore = ignore
         self.compiled: Compiled | None = None
         self._namespace: Mapping[str, Any] = namespace or {}
 
@@ -118,7 +122,7 @@ class WorkflowDefinition:
                     f"workflow {self.name} cannot be compiled: `import waymark` installs the"
                     " compiler, and only a part of the package was imported"
                 )
-            self.compiled = hooks.compiler(self, True)
+            self.compiled = announced(hooks.compiler(self, True))
         return self.compiled
 
     def teach(self, types: TypeRegistry) -> None:
@@ -193,37 +197,45 @@ class WorkflowDecorator(Protocol):
 @overload
 def workflow(cls: type[W], /) -> type[W]: ...
 @overload
-def workflow(*, name: str | None = None) -> WorkflowDecorator: ...
-def workflow(cls: type[Any] | None = None, /, *, name: str | None = None) -> Any:
+def workflow(*, name: str | None = None, ignore: Sequence[str] = ()) -> WorkflowDecorator: ...
+def workflow(
+    cls: type[Any] | None = None, /, *, name: str | None = None, ignore: Sequence[str] = ()
+) -> Any:
     """Register a workflow class and compile its `run`.
 
-    The name is `module:qualname` unless `name` gives another. Raises
+    The name is `module:qualname` unless `name` gives another; `ignore` are codes
+    of warnings (`"WM411"`) that are not to be shown for it. Raises
     RegistrationError, DuplicateNameError, and WorkflowCompileError with every
     violation at once; names that have no meaning yet may still get one until
     `start()`.
     """
     frame = inspect.currentframe()
     if cls is not None:
-        return _register(cls, name, frame.f_back if frame else None)
+        return _register(cls, name, ignore, frame.f_back if frame else None)
 
     def decorate(cls: type[Any], /) -> type[Any]:
         inner = inspect.currentframe()
-        return _register(cls, name, inner.f_back if inner else None)
+        return _register(cls, name, ignore, inner.f_back if inner else None)
 
     return decorate
 
 
-def _register(cls: object, name: str | None, frame: FrameType | None) -> type[Any]:
+def _register(
+    cls: object, name: str | None, ignore: Sequence[str], frame: FrameType | None
+) -> type[Any]:
     checked = _checked_class(cls)
+    if isinstance(ignore, str):
+        raise RegistrationError(f"ignore={ignore!r} is one text; write ignore=({ignore!r},)")
     definition = WorkflowDefinition(
         checked,
         registered_name(checked) if name is None else checked_name(name, "workflow"),
         _authored_run(checked),
         defining_namespace(checked, frame),
+        tuple(ignore),
     )
     registry.refuse_taken_workflow(definition)
     if hooks.compiler is not None:
-        definition.compiled = hooks.compiler(definition, False)
+        definition.compiled = announced(hooks.compiler(definition, False))
     # Only what compiled is changed or registered.
     setattr(checked, "run", _durable(definition.authored))  # noqa: B010 - the base declares no run
     checked.__waymark__ = definition

@@ -47,9 +47,26 @@ CODES: Mapping[str, str] = {
     "WM305": "gather-held",
     "WM306": "await-in-generator",
     "WM307": "await-where-it-cannot-be-lowered",
+    "WM310": "unreachable-code",
+    "WM311": "unreachable-except",
+    "WM312": "loop-without-end",
+    "WM313": "condition-never-changes",
+    "WM316": "errors-thrown-away",
+    "WM318": "cancellation-swallowed",
     "WM401": "held-across-await",
     "WM402": "constant-not-storable",
     "WM403": "default-not-storable",
+    "WM415": "value-thrown-away",
+    "WM416": "identity-of-values",
+    "WM417": "default-changed",
     "WM501": "option-not-supported-yet",
     "WM901": "compiler-bug",
 }
+
+#: Where the codes of warnings stand, which never stop a registration.
+_WARNING_RANGES = (("WM310", "WM339"), ("WM410", "WM449"))
+
+#: Codes of what compiles and is likely a mistake.
+WARNINGS: frozenset[str] = frozenset(
+    code for code in CODES if any(low <= code <= high for low, high in _WARNING_RANGES)
+)

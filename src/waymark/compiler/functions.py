@@ -30,7 +30,7 @@ _KINDS = {
 def compile_function(pending: PendingFunction, reach: Reach) -> Function:
     """The function with unnumbered nodes; what is wrong goes to `reach`. Raises
     SourceProblem when there is no source to compile."""
-    source = find_source(pending.function)
+    source = reach.sources[pending.name] = find_source(pending.function)
     prepared = prepare(source, pending, reach)
     check_calls(prepared, reach)
     check_patterns(prepared, reach)

@@ -53,6 +53,7 @@ class Reach:
     attributes: dict[str, Name] = field(default_factory=dict[str, Name])
     diagnostics: list[Diagnostic] = field(default_factory=list[Diagnostic])
     unresolved: dict[str, None] = field(default_factory=dict[str, None])
+    sources: dict[str, Source] = field(default_factory=dict[str, Source])
 
     def report(self, source: Source, node: ast.AST, code: str, fact: str, fix: str) -> None:
         """Note a violation, unless one is known at this very place: a later pass

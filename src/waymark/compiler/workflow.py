@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import FunctionType
 
 from waymark.authoring.hooks import Compiled
 from waymark.authoring.workflow import WorkflowDefinition
-from waymark.errors import GraphError
+from waymark.errors import GraphError, RegistrationError
 from waymark.graph.codec import to_document
 from waymark.graph.fingerprint import fingerprint
 from waymark.graph.model import Function, Graph
@@ -18,15 +19,23 @@ from .functions import compile_function
 from .numbering import numbered
 from .reach import PendingFunction, Reach
 from .source import SourceProblem, find_source
+from .warned import unknown_codes, warnings_of
 
 
 def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
     """Compile `definition.authored` and what it reaches.
 
-    Raises WorkflowCompileError with every violation. Names that have no meaning
+    Raises WorkflowCompileError with every violation, and RegistrationError for an
+    `ignore` that can mean no warning. Names that have no meaning
     yet are violations when `final`; else they are returned in `unresolved`, with
     no graph.
     """
+    unknown = unknown_codes(definition.ignore)
+    if unknown:
+        raise RegistrationError(
+            f"{definition.name}: ignore={definition.ignore!r} names {unknown[0]!r}, which is no"
+            " warning's code; errors cannot be ignored"
+        )
     reach = Reach(definition, final)
     reach.helper(_authored(definition), "run", method=True)
     functions: list[Function] = []
@@ -44,7 +53,7 @@ def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
         compiled_by=sys.version_info[:2],
     )
     _check_own_work(definition, graph)
-    return Compiled(graph, fingerprint(graph), to_document(graph))
+    return Compiled(graph, fingerprint(graph), to_document(graph), warnings=tuple(_warnings(reach)))
 
 
 def _compiled(pending: PendingFunction, reach: Reach) -> Function:
@@ -61,6 +70,18 @@ def _compiled(pending: PendingFunction, reach: Reach) -> Function:
         raise compile_error(
             name, [_at_definition(pending.function, "WM901", fact, _REPORT)]
         ) from error
+
+
+def _warnings(reach: Reach) -> list[Diagnostic]:
+    """A mistake of ours in looking for warnings never stops a registration."""
+    try:
+        return in_source_order(warnings_of(reach))
+    except RecursionError:
+        return []
+    except Exception as error:  # noqa: BLE001 - whatever it is, the author's workflow compiles
+        fact = f"the search for warnings failed: {type(error).__name__}: {error}"
+        diagnostic = _at_definition(_authored(reach.definition), "WM901", fact, _REPORT)
+        return [replace(diagnostic, severity="warning")]
 
 
 _REPORT = "please report this, with the workflow; writing it in simpler steps may help"

@@ -1,0 +1,26 @@
+import asyncio
+
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> str:
+        try:
+            return await fetch(key)
+        except (KeyError, LookupError):
+            return "missing"
+        except (IndexError, OSError):
+            return "partly new"
+        except Exception:
+            return "failed"
+        except asyncio.CancelledError:
+            raise

@@ -1,0 +1,20 @@
+import asyncio
+
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, keys: list[str]) -> list[object]:
+        await asyncio.gather(*[store(key, "x") for key in keys])
+        await asyncio.gather(*[store(key, "x") for key in keys], return_exceptions=False)
+        results = await asyncio.gather(*[fetch(key) for key in keys], return_exceptions=True)
+        return [result for result in results if isinstance(result, BaseException)]

@@ -1,0 +1,18 @@
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> str:
+        words = (await fetch(key)).split()
+        sorted(words)
+        words == ["a"]
+        return " ".join(words)
