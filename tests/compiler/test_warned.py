@@ -27,10 +27,11 @@ HERE = Path(__file__).parent
 WARNED = sorted((HERE / "warned").glob("*.py"))
 SILENT = sorted((HERE / "silent").glob("*.py"))
 
-pytestmark = pytest.mark.filterwarnings(
+pytestmark = [
     # Python says some of these itself, where it compiles a file for the first time.
-    "ignore::SyntaxWarning"
-)
+    pytest.mark.filterwarnings("ignore::SyntaxWarning"),
+    pytest.mark.filterwarnings("error::waymark.WorkflowWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
