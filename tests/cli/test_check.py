@@ -75,6 +75,20 @@ def test_a_shared_helper_is_reported_once(project: Project) -> None:
     assert found["summary"]["workflows"] == 2
 
 
+def test_warnings_are_shown_and_fail_nothing(project: Project) -> None:
+    """A likely mistake is told in its place, and only there; the exit status is that of success."""
+    dead = CLEAN.replace("await fetch(key)", "await fetch(key)\n        return key")
+    project.write("flows.py", dead)
+
+    result = project.call("check", "flows.py")
+
+    assert result.exit_code == 0
+    assert "flows.py:11:9 WM310 unreachable-code (warning)" in result.stdout
+    assert "WorkflowWarning" not in result.output
+    assert "1 warning" in result.output
+    assert project.call("check", "flows.py", "--ignore", "WM310").stdout.count("WM310") == 0
+
+
 def test_findings_come_in_the_order_of_files_and_lines(project: Project) -> None:
     project.write("b.py", PRINTING)
     project.write("a.py", PRINTING + "\n" + PRINTING.removeprefix(HEAD).replace("Printing", "P2"))

@@ -17,6 +17,7 @@ import sysconfig
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -50,11 +51,13 @@ class Collector:
         except WorkflowCompileError as error:
             self._found[definition] = error.diagnostics
             return Compiled(None)
-        self._found[definition] = ()
-        return compiled
+        self._found[definition] = compiled.warnings
+        return replace(compiled, warnings=())
 
     def report(self) -> Report:
-        diagnostics = source_order(one for found in self._found.values() for one in found)
+        # Two workflows may share a helper that earns a warning.
+        every = dict.fromkeys(one for found in self._found.values() for one in found)
+        diagnostics = source_order(every)
         return Report(diagnostics, tuple(self.failures), len(self._found))
 
 
