@@ -19,7 +19,7 @@ from waymark.authoring.registry import registry
 from waymark.compiler.code import expression_code, statements_code
 from waymark.engine.links import Links
 from waymark.engine.program import load_program
-from waymark.errors import GraphError
+from waymark.errors import GraphError, UnresolvedActionError
 from waymark.graph.codec import from_document, to_document
 from waymark.graph.model import Compute, Name, Return, Span
 from waymark.graph.validation import validate
@@ -34,6 +34,7 @@ NAMES = {
     "match": Name("stdlib", "re.match"),
     "random": Name("stdlib", "random"),
     "act": Name("action", "tests.oracle.programs:echo"),
+    "Child": Name("workflow", "tests.oracle.programs:Welcome"),
     "User": Name("class", "tests.oracle.programs:User"),
     "Color": Name("class", "tests.oracle.programs:Color"),
     "Order": Name("class", "tests.oracle.programs:Order"),
@@ -84,6 +85,16 @@ ESCAPES = {
     "a class's own lists": "x = str(Order.mro())",
     "what a partial holds of a method": "y = Order(1).larger_than\nx = str(y.func)",
     "globals of an action": "x = str(act.__globals__)",
+    "globals of a child's run": "x = str(Child().run.__globals__)",
+    "pack of a child's run": "y = Child().run\nx = str(y.__closure__)",
+    "submission of a child": "x = Child().submit",
+    "what a child's call holds": "y = Child().run(['a'])\nx = str(y.action)",
+    "arguments of a child's call": "y = Child().run(['a'])\ny.arguments = 'x'\nx = 1",
+    "another run in a child's place": "y = Child()\ny.run = act\nx = 1",
+    "class of a child": "x = str(type(Child()).mro())",
+    "child by pattern": "match Child():\n case Child(run=x): pass",
+    "child by another pattern": "match Child():\n case object(run=x): pass",
+    "class of a workflow": "x = str(Child.__waymark__)",
     "code of a lambda": "y = lambda: 1\nx = str(y.__code__)",
     "a taped call's insides": "x = str(random.random._tape)",
     "dunder by key": "x = str(User(id='', email='').__dict__)",
@@ -126,6 +137,18 @@ ALLOWED: dict[str, Any] = {
 def test_what_is_meant_to_work_works(text: str) -> None:
     """The same walls let the whitelist through."""
     assert outcome(text).startswith("got out"), outcome(text)
+
+
+def test_a_child_that_is_not_registered_is_named() -> None:
+    """A row may name any workflow; only a registered one is ever run."""
+    registry.link()
+    graph = Contexts.__waymark__.graph
+    names = {"Other": Name("workflow", "os:system")}
+    run = replace(graph.functions[0], body=(Return(0, HERE),), names=names)
+    edited = replace(graph, functions=(run,), attributes={})
+    validate(edited)
+    with pytest.raises(UnresolvedActionError, match="calls `os:system`, which no imported module"):
+        load_program(edited, b"edited", linked())
 
 
 def load(document: str) -> None:

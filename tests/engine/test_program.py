@@ -55,7 +55,8 @@ def test_a_program_reaches_nothing_but_what_is_allowed() -> None:
 
 def test_a_failure_shows_the_authors_own_line() -> None:
     """Quoted from the stored source, at the line it has in the author's file."""
-    _, host = compiled_outcome(definition_of(Contexts), "none")
+    _, world = compiled_outcome(definition_of(Contexts), "none")
+    host = world.main
     assert host.finish is not None
     text = recorded_traceback(load_exception(host.finish.payload, registry.types))
     assert text is not None

@@ -4,8 +4,9 @@
 of a virtual-time loop; `plain_outcome` runs the authored body under asyncio.
 What a program did (value, exception, order of action calls) must be equal.
 
-With `crash_after=n` the host loses all memory once the journal has n entries,
-builds a new session from input and journal, and goes on. Actions that ran then
+With `crash_after=n` the host loses all memory once the journals have n entries,
+builds new sessions from inputs and journals, and goes on. A child is a host of its
+own in the same `World`, and crashes with it. Actions that ran then
 are begun anew, which may change who is first; with `keep_attempts` they go on
 undisturbed, as if another process ran them, and nothing of the outcome may
 change.
@@ -17,7 +18,10 @@ import asyncio
 import copy
 import importlib
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +37,7 @@ from waymark.engine.outcomes import (
     Finish,
     SetTimer,
     StartAction,
+    StartChild,
 )
 from waymark.engine.program import Program, load_program
 from waymark.engine.session import Session
@@ -122,9 +127,55 @@ def plain_outcome(definition: WorkflowDefinition, *args: Any) -> Outcome:
         # A program that fails between two calls may leave one never awaited.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited")
         try:
-            return Outcome.returned(run_virtually(main()))
+            with authored_runs():
+                return Outcome.returned(run_virtually(main()))
         except BaseException as error:
             return Outcome.raised(error)
+
+
+@contextmanager
+def authored_runs() -> Iterator[None]:
+    """`Other().run(...)` is the coroutine that its author wrote."""
+    definitions = registry.workflows()
+    durable = [definition.cls.__dict__["run"] for definition in definitions]
+    for definition in definitions:
+        definition.cls.run = definition.authored  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for definition, run in zip(definitions, durable, strict=True):
+            definition.cls.run = run  # type: ignore[attr-defined]
+
+
+@dataclass
+class World:
+    """The hosts of a run and of its children, and what they share."""
+
+    crash_after: int = -1
+    keep_attempts: bool = False
+    hosts: list[Host] = field(default_factory=list)
+    crashes: int = 0
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [entry for host in self.hosts for entry in host.entries]
+
+    @property
+    def main(self) -> Host:
+        """The host of the run that is no child."""
+        return self.hosts[0]
+
+    def crash(self) -> bool:
+        """Whether it is time to crash; then it has happened."""
+        due = self.crash_after >= 0 and len(self.entries) >= self.crash_after
+        if not due or self.crashes:
+            return False
+        self.crashes += 1
+        for host in self.hosts:
+            host.forget()
+        for host in list(self.hosts):
+            host.recover()
+        return True
 
 
 @dataclass
@@ -133,12 +184,13 @@ class Host:
 
     program: Program
     input: bytes
-    crash_after: int = -1
-    keep_attempts: bool = False
+    world: World = field(default_factory=World)
     entries: list[Entry] = field(default_factory=list)
+    children: dict[int, Host] = field(default_factory=dict)
+    told: Callable[[Finish], None] = lambda finish: None
+    began_ns: int = 0
     session: Session | None = None
     finish: Finish | None = None
-    crashes: int = 0
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     timers: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -147,32 +199,40 @@ class Host:
         return 1_000_000_000 + round(asyncio.get_running_loop().time() * 1e9)
 
     async def run(self) -> Finish:
-        self.session = Session(self.program, RUN_ID)
-        self.take(self.session.begin(self.input, self.now_ns()))
+        self.begin()
         await self.done.wait()
         assert self.finish is not None
         return self.finish
 
+    def begin(self) -> None:
+        self.world.hosts.append(self)
+        self.began_ns = self.now_ns()
+        self.session = Session(self.program, RUN_ID)
+        self.take(self.session.begin(self.input, self.began_ns))
+
     def take(self, advance: Advance) -> None:
         self.entries.extend(advance.entries)
-        if self.crash_after >= 0 and len(self.entries) >= self.crash_after and not self.crashes:
-            self.crash()
+        if self.world.crash():
             return
         for command in advance.commands:
             self.obey(command)
 
-    def crash(self) -> None:
-        self.crashes += 1
+    def forget(self) -> None:
+        """Lose what is in memory. What a run ended with is in the store."""
         for timer in self.timers.values():
             timer.cancel()
         self.timers = {}
-        if not self.keep_attempts:
+        if not self.world.keep_attempts:
             for task in self.tasks.values():
                 task.cancel()
             self.tasks = {}
+
+    def recover(self) -> None:
+        if self.finish is not None:
+            return
         self.session = Session(self.program, RUN_ID)
         self.take(
-            self.session.recover(self.input, 1_000_000_000, list(self.entries), self.now_ns())
+            self.session.recover(self.input, self.began_ns, list(self.entries), self.now_ns())
         )
 
     def obey(self, command: Any) -> None:
@@ -181,6 +241,9 @@ class Host:
                 if command.effect not in self.tasks:
                     task = asyncio.get_running_loop().create_task(self.attempt(command))
                     self.tasks[command.effect] = task
+            case StartChild():
+                loop = asyncio.get_running_loop()
+                loop.call_soon(self.start_child, command, self.session)
             case SetTimer(timer, deadline_ns):
                 when = (deadline_ns - 1_000_000_000) / 1e9
                 handle = asyncio.get_running_loop().call_at(when, self.fire, timer, deadline_ns)
@@ -192,8 +255,30 @@ class Host:
             case DropTimer(timer):
                 self.timers.pop(timer).cancel()
             case Finish():
-                self.finish = command
-                self.done.set()
+                if self.finish is None:
+                    self.finish = command
+                    self.done.set()
+                    self.told(command)
+
+    def start_child(self, command: StartChild, session: Session) -> None:
+        if session is not self.session:
+            return  # The crash came first, and recovery asks again.
+        child = self.children.get(command.effect)
+        assert child is None or command.again, "a child is started twice"
+        if child is None:
+            definition = registry.workflow(command.workflow)
+            assert definition is not None
+            child = Host(program_of(definition), command.arguments, self.world)
+            self.children[command.effect] = child
+            child.told = partial(self.child_ended, command.effect)
+            child.begin()
+        elif child.finish is not None:
+            self.child_ended(command.effect, child.finish)
+
+    def child_ended(self, effect: int, finish: Finish) -> None:
+        session = self.session
+        assert session is not None
+        self.take(session.settle(effect, finish.ok, finish.payload, self.now_ns()))
 
     def fire(self, timer: int, deadline_ns: int) -> None:
         assert self.session is not None
@@ -216,7 +301,7 @@ class Host:
             ok, payload = False, dump_exception(error)
         session = self.session
         assert session is not None
-        if session is not begun_by and not self.keep_attempts:
+        if session is not begun_by and not self.world.keep_attempts:
             return
         if self.tasks.pop(command.effect, None) is not None:
             self.take(session.settle(command.effect, ok, payload, self.now_ns()))
@@ -228,16 +313,17 @@ def compiled_outcome(
     crash_after: int = -1,
     keep_attempts: bool = False,
     program: Program | None = None,
-) -> tuple[Outcome, Host]:
+) -> tuple[Outcome, World]:
     """The same program as a graph."""
     CALLS.clear()
     program = program or program_of(definition)
-    host = Host(program, definition.arguments.pack(args, {}), crash_after, keep_attempts)
+    world = World(crash_after, keep_attempts)
+    host = Host(program, definition.arguments.pack(args, {}), world)
     finish = run_virtually(host.run())
     if finish.ok:
         value = definition.result_plan.loads(finish.payload)
-        return Outcome.returned(value), host
-    return Outcome.raised(load_exception(finish.payload, registry.types)), host
+        return Outcome.returned(value), world
+    return Outcome.raised(load_exception(finish.payload, registry.types)), world
 
 
 def check(definition: WorkflowDefinition, *args: Any, keep_attempts: bool = False) -> int:
@@ -245,9 +331,13 @@ def check(definition: WorkflowDefinition, *args: Any, keep_attempts: bool = Fals
     Returns how many crashes were tried."""
     plain = plain_outcome(definition, *args)
     program = program_of(definition)
-    compiled, host = compiled_outcome(definition, *args, program=program)
+    compiled, world = compiled_outcome(definition, *args, program=program)
+    if len(world.hosts) > 1:
+        # Runs that go on at once are not in step with each other.
+        compiled.calls.sort(key=repr)
+        plain.calls.sort(key=repr)
     assert compiled == plain, f"{compiled}\n!=\n{plain}"
-    for count in range(len(host.entries) + 1):
+    for count in range(len(world.entries) + 1):
         crashed, again = compiled_outcome(
             definition, *args, crash_after=count, keep_attempts=keep_attempts, program=program
         )
@@ -255,6 +345,7 @@ def check(definition: WorkflowDefinition, *args: Any, keep_attempts: bool = Fals
         assert (crashed.kind, crashed.value) == (plain.kind, plain.value), (
             f"after entry {count}: {crashed}\n!=\n{plain}"
         )
-        effects = [entry.effect for entry in again.entries if entry.kind in (1, 2, 3)]
-        assert len(effects) == len(set(effects)), "an action call has two recorded outcomes"
-    return len(host.entries) + 1
+        for host in again.hosts:
+            effects = [entry.effect for entry in host.entries if entry.kind in (1, 2, 3)]
+            assert len(effects) == len(set(effects)), "an action call has two recorded outcomes"
+    return len(world.entries) + 1

@@ -51,7 +51,8 @@ TEXTS = ["the cat and the dog", "a dog of the house", "dog house mouse horse"]
 
 
 def run() -> dict[str, Any]:
-    outcome, host = compiled_outcome(Index.__waymark__, TEXTS)
+    outcome, world = compiled_outcome(Index.__waymark__, TEXTS)
+    host = world.main
     return {
         "calls": [repr(call) for call in outcome.calls],
         "value": host.finish.payload.hex() if host.finish else "",

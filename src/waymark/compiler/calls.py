@@ -11,19 +11,22 @@ import ast
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, TypeGuard
+from typing import Literal, TypeAlias, TypeGuard, cast
 
 from waymark.authoring.registry import registry
+from waymark.graph import advice
 from waymark.graph.operations import operation_at
 
 from .purity import has_await
 from .reach import Reach
 from .table import PLACEHOLDER, Prepared
 
-CalleeKind: TypeAlias = Literal["action", "helper", "sleep", "gather", "unknown", "other"]
+CalleeKind: TypeAlias = Literal[
+    "action", "child", "workflow", "helper", "sleep", "gather", "unknown", "other"
+]
 
 _AWAITABLES: dict[str, CalleeKind] = {"asyncio.sleep": "sleep", "asyncio.gather": "gather"}
-_HELD = ("action", "helper", "sleep", "gather")
+_HELD = ("action", "child", "helper", "sleep", "gather")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,9 @@ def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
         entry = reach.attributes.get(function.attr)
         if entry is not None and entry.kind == "helper":
             return Callee("helper", entry.ref)
+    child = child_of(function, prepared, reach)
+    if child is not None:
+        return Callee("child", child)
     path = stdlib_path(function, prepared)
     if path is not None:
         return Callee(_AWAITABLES.get(path, "other"), path)
@@ -58,8 +64,25 @@ def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
             return Callee("action", entry.ref)
         case "helper":
             return Callee("helper", entry.ref)
+        case "workflow":
+            return Callee("workflow", entry.ref)
         case _:
             return OTHER
+
+
+def child_of(function: ast.expr, prepared: Prepared, reach: Reach) -> str | None:
+    """The workflow that `Other().run` runs, None for anything else."""
+    if isinstance(function, ast.Attribute) and function.attr == "run":
+        return _instance_of(function.value, prepared, reach)
+    return None
+
+
+def _instance_of(node: ast.expr, prepared: Prepared, reach: Reach) -> str | None:
+    """The workflow that `Other()` makes an instance of."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        callee = callee_of(node.func, prepared, reach)
+        return callee.ref if callee.kind == "workflow" else None
+    return None
 
 
 def _is_own(node: ast.expr) -> TypeGuard[ast.Attribute]:
@@ -109,6 +132,8 @@ class _CallCheck:
             callee = self.callee(node)
             self.call(node, callee, parents, gathered=gathered)
             gathered = callee.kind == "gather"
+        elif isinstance(node, ast.Attribute):
+            self.child_attribute(node)
         elif isinstance(node, ast.Await):
             self.awaited(node)
             gathered = isinstance(node.value, ast.Call)
@@ -120,6 +145,8 @@ class _CallCheck:
     def call(
         self, node: ast.Call, callee: Callee, parents: tuple[ast.AST, ...], *, gathered: bool
     ) -> None:
+        if callee.kind == "workflow" and (node.args or node.keywords):
+            self.report(node, *advice.child_arguments(ast.unparse(node.func)))
         if callee.kind in _HELD:
             self.arguments(node, callee)
             if callee.kind == "gather" and not gathered:
@@ -146,6 +173,12 @@ class _CallCheck:
                     f"write `await {what}(...)`",
                 )
 
+    def child_attribute(self, node: ast.Attribute) -> None:
+        """`Other().<name>`: only its run can be called."""
+        if _instance_of(node.value, self.prepared, self.reach) is not None and node.attr != "run":
+            name = ast.unparse(cast("ast.Call", node.value).func)
+            self.report(node, *advice.run_apart(ast.unparse(node), name))
+
     def arguments(self, node: ast.Call, callee: Callee) -> None:
         signature = self.signature(callee)
         spread = any(isinstance(argument, ast.Starred) for argument in node.args)
@@ -167,6 +200,9 @@ class _CallCheck:
             case "action":
                 action = registry.action(callee.ref)
                 return None if action is None else action.signature
+            case "child":
+                child = registry.workflow(callee.ref)
+                return None if child is None else child.signature
             case "helper":
                 return self.reach.signatures.get(callee.ref)
             case _:
@@ -295,12 +331,12 @@ def _short(signature: inspect.Signature) -> str:
     return str(inspect.Signature(parameters))
 
 
-def action_refs(node: ast.AST, prepared: Prepared, reach: Reach) -> Iterator[str]:
-    """Names of the actions that `node` mentions, in order, each once."""
+def effect_refs(node: ast.AST, prepared: Prepared, reach: Reach) -> Iterator[str]:
+    """Names of the actions and workflows that `node` mentions, in order, each once."""
     seen: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, (ast.Name, ast.Attribute)):
             callee = callee_of(inner, prepared, reach)
-            if callee.kind == "action" and callee.ref not in seen:
+            if callee.kind in ("action", "child") and callee.ref not in seen:
                 seen.add(callee.ref)
                 yield callee.ref

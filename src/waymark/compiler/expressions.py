@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 
 from waymark.graph.model import Await, AwaitKind, Branch, Node
 
-from .calls import Callee, action_refs, callee_of
+from .calls import Callee, callee_of, effect_refs
 from .comprehensions import Awaiting, unrolled
 from .lowering import UNNUMBERED, Lowering, load
 from .purity import awaits_inside_generator, has_await
@@ -92,7 +92,7 @@ def lower_await(to: Lowering, node: ast.Await, target: str | None) -> ast.expr:
 
 def _kind(callee: Callee) -> AwaitKind:
     match callee.kind:
-        case "action" | "sleep":
+        case "action" | "child" | "sleep":
             return callee.kind
         case "helper":
             return "call"
@@ -104,10 +104,10 @@ def _kind(callee: Callee) -> AwaitKind:
 
 def _refers(to: Lowering, operand: ast.expr, callee: Callee) -> tuple[str, ...]:
     match callee.kind:
-        case "action" | "helper":
+        case "action" | "child" | "helper":
             return (callee.ref,)
         case "gather":
-            return tuple(action_refs(operand, to.prepared, to.reach))
+            return tuple(effect_refs(operand, to.prepared, to.reach))
         case _:
             return ()
 

@@ -19,6 +19,7 @@ from waymark.graph.model import (
 
 _AWAITS = {
     "action": "action",
+    "child": "child",
     "sleep": "sleep",
     "call": "call",
     "join": "gather",

@@ -111,7 +111,7 @@ class _Chart:
         match node:
             case Await(kind="sleep"):
                 return f"{name}[/{quoted}/]"
-            case Await(kind="call"):
+            case Await(kind="call" | "child"):
                 return f"{name}[[{quoted}]]"
             case Await():
                 return f"{name}({quoted})"

@@ -20,6 +20,7 @@ from waymark.authoring.action import Action
 from waymark.authoring.naming import registered_name
 from waymark.authoring.pure import pure_ref
 from waymark.authoring.registry import registry
+from waymark.authoring.workflow import Workflow, WorkflowDefinition
 from waymark.errors import ValueEncodeError
 from waymark.graph.advice import stdlib_not_allowed
 from waymark.graph.model import Name
@@ -105,12 +106,8 @@ def _class(cls: type, spelled: str) -> Name | Refusal:
     path = catalogue_path(cls)
     if path is not None:
         return Name("stdlib", ref=path)
-    if "__waymark__" in cls.__dict__:
-        return Refusal(
-            "WM304",
-            f"`{spelled}` is a workflow, and child runs are not supported yet",
-            "start it from an @action that submits it, or call a helper method",
-        )
+    if issubclass(cls, Workflow):
+        return _workflow(cls, spelled)
     if _storable(cls):
         registry.types.add(cls)
         return Name("class", ref=registered_name(cls))
@@ -121,6 +118,17 @@ def _class(cls: type, spelled: str) -> Name | Refusal:
         "WM218",
         f"`{spelled}` is a class whose instances cannot be stored",
         "make it a dataclass or a pydantic model, or use it inside an @action",
+    )
+
+
+def _workflow(cls: type[Workflow], spelled: str) -> Name | Refusal:
+    definition = cls.__dict__.get("__waymark__")
+    if isinstance(definition, WorkflowDefinition):
+        return Name("workflow", ref=definition.name)
+    return Refusal(
+        "WM371",
+        f"`{spelled}` is no registered workflow, so it cannot run as a child",
+        f"put @workflow above `class {cls.__name__}` (a subclass of a workflow needs its own)",
     )
 
 

@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import Any
 
 from waymark.authoring.workflow import AUTHORED, Workflow, WorkflowDefinition
-from waymark.graph.advice import unknown_attribute
+from waymark.graph.advice import run_apart, unknown_attribute
 from waymark.graph.model import Name
 
 from .diagnostics import Diagnostic
@@ -97,11 +97,7 @@ class Reach:
         if value is _MISSING:
             return self._instance_attribute(name)
         if hasattr(Workflow, name):
-            return Refusal(
-                "WM304",
-                f"`self.{name}` starts or shows runs, which a run itself cannot do yet",
-                "do it in an @action and await that",
-            )
+            return Refusal(*run_apart(f"self.{name}", self.definition.cls.__name__))
         return self._class_attribute(cls, name, value)
 
     def _class_attribute(self, cls: type, name: str, value: Any) -> Name | Refusal:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from .links import LinkedAction
+from .links import LinkedAction, LinkedWorkflow
 
 #: Longer sleeps (`inf` among them) end with it: 73 years, which fit a deadline.
 _SLEEP_SECONDS_MAX = float(2**61 // 1_000_000_000)
@@ -30,6 +30,23 @@ class ActionCall:
 
     def __repr__(self) -> str:
         return f"<call of {self.action.name}>"
+
+
+class ChildCall(ActionCall):
+    """A call of another workflow's `run`: an effect as an action's call is, whose
+    `action` is the workflow."""
+
+    __slots__ = ()
+
+
+class ChildWorkflow:
+    """What `Other()` is inside a run: something with a `run` to call. `run` makes
+    `ChildCall`s, and is all that may be reached."""
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Callable[..., ChildCall]) -> None:
+        self.run = run
 
 
 class HelperCall:
@@ -98,3 +115,18 @@ def action_stub(action: LinkedAction) -> Callable[..., ActionCall]:
 
     call.__name__ = action.name
     return call
+
+
+def workflow_stub(workflow: LinkedWorkflow) -> Callable[[], ChildWorkflow]:
+    """What a workflow's name means inside a graph. As in another process, the object
+    is made without arguments."""
+    pack = workflow.arguments.pack
+
+    def run(*args: Any, **kwargs: Any) -> ChildCall:
+        return ChildCall(workflow, pack(args, kwargs))
+
+    def make() -> ChildWorkflow:
+        return ChildWorkflow(run)
+
+    run.__name__, make.__name__ = f"{workflow.name}.run", workflow.name
+    return make

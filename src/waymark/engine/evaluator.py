@@ -262,7 +262,7 @@ class Evaluator:
                 children.append((m.CHILD_FUTURE, known[id(child)]))
                 continue
             child.awaited = True
-            if type(child) is ActionCall:
+            if isinstance(child, ActionCall):
                 child.node = node
                 self.calls[number] = child
                 children.append(_EFFECT_CHILD)

@@ -35,7 +35,7 @@ from waymark.errors import ImpureCallError
 from waymark.graph.operations import ATTRIBUTES, METHODS, operation_at, type_key
 from waymark.values import OrderedFrozenSet, OrderedSet
 
-from .awaitables import ActionCall, GatherCall, HelperCall, SleepCall
+from .awaitables import ActionCall, ChildWorkflow, GatherCall, HelperCall, SleepCall
 from .tape import Tape
 
 _PLAIN, _TAPED_METHOD, _TAPED_READ, _TAPED_BUILTIN = range(4)
@@ -114,7 +114,9 @@ class Guards:
         return _TapedMethod(self._tape, getattr(value, name), value)
 
     def _judge(self, cls: type[Any], name: str) -> int:
-        if issubclass(cls, (types.ModuleType, *_AWAITABLES)):
+        if cls is ChildWorkflow and name == "run":
+            return _PLAIN
+        if issubclass(cls, (types.ModuleType, ChildWorkflow, *_AWAITABLES)):
             raise _refusal(cls, name)
         found = _find(cls, name)
         if issubclass(cls, enum.Enum) and name in _ENUM_DATA:

@@ -51,6 +51,9 @@ class LinkedWorkflow(Protocol):
     its result are kept."""
 
     @property
+    def name(self) -> str: ...
+
+    @property
     def arguments(self) -> LinkedArguments: ...
 
     @property

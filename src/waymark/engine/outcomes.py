@@ -23,6 +23,18 @@ class StartAction(NamedTuple):
     digest: int
 
 
+class StartChild(NamedTuple):
+    """Run another workflow, then deliver its end by `effect`. `again` says that this
+    was asked before a recovery, so that the run may be there already."""
+
+    effect: int
+    node: int
+    workflow: str  # registered name
+    arguments: bytes  # as recorded: the child's input
+    digest: int
+    again: bool = False
+
+
 class SetTimer(NamedTuple):
     """Call `fire(timer)` once engine time has reached `deadline_ns`."""
 
@@ -49,7 +61,7 @@ class Finish(NamedTuple):
     digest: int
 
 
-Command: TypeAlias = StartAction | SetTimer | CancelEffect | DropTimer | Finish
+Command: TypeAlias = StartAction | StartChild | SetTimer | CancelEffect | DropTimer | Finish
 
 
 class Entry(NamedTuple):

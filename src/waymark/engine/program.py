@@ -27,7 +27,7 @@ from waymark.graph.model import HIDDEN, Code, Function, Graph, Name
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
 
-from .awaitables import GatherCall, HelperCall, SleepCall, action_stub
+from .awaitables import GatherCall, HelperCall, SleepCall, action_stub, workflow_stub
 from .flat import FlatFunction, Op, Site, flatten
 from .guarded import GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
@@ -84,20 +84,23 @@ class Program:
     workflow: str
     definition: LinkedWorkflow
     actions: dict[str, LinkedAction]
+    children: dict[str, LinkedWorkflow]
     cancelled_error: type[BaseException]
 
 
-def action_refs(graph: Graph) -> list[str]:
-    """Every action that a graph names, sorted."""
-    return sorted({n.ref for f in graph.functions for n in f.names.values() if n.kind == "action"})
+def _refs(graph: Graph, kind: str) -> list[str]:
+    """Every action, or workflow, that a graph names, sorted."""
+    return sorted({n.ref for f in graph.functions for n in f.names.values() if n.kind == kind})
 
 
 def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
-    """Bind a validated graph. Raises `UnresolvedActionError` (with every action
-    that is missing) and `GraphError`."""
-    found = {ref: links.actions(ref) for ref in action_refs(graph)}
+    """Bind a validated graph. Raises `UnresolvedActionError` (with every action or
+    workflow that is missing) and `GraphError`."""
+    found = {ref: links.actions(ref) for ref in _refs(graph, "action")}
     actions = {action.name: action for action in found.values() if action is not None}
-    missing = [ref for ref, action in found.items() if action is None]
+    runs = {ref: links.workflows(ref) for ref in _refs(graph, "workflow")}
+    children = {child.name: child for child in runs.values() if child is not None}
+    missing = [ref for ref, action in (*found.items(), *runs.items()) if action is None]
     if missing:
         listed = ", ".join(f"`{ref}`" for ref in missing)
         raise UnresolvedActionError(
@@ -127,6 +130,7 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         graph.workflow,
         definition,
         actions,
+        children,
         links.modules["asyncio"].CancelledError,
     )
 
@@ -161,7 +165,7 @@ class _Linker:
         """Global names that lead to no recorded call."""
         quiet = set(BUILTINS) | {f"{HIDDEN}at_asyncio_gather", f"{HIDDEN}at_asyncio_sleep"}
         for name, meaning in function.names.items():
-            if meaning.kind in ("action", "helper", "constant"):
+            if meaning.kind in ("action", "workflow", "helper", "constant"):
                 quiet.add(name)
         return frozenset(quiet | {self_name(name) for name in self.graph.attributes})
 
@@ -203,6 +207,11 @@ class _Linker:
                 if action is None:
                     raise UnresolvedActionError(f"no action is registered as {meaning.ref}")
                 return action_stub(action)
+            case "workflow":
+                workflow = self.links.workflows(meaning.ref)
+                if workflow is None:
+                    raise UnresolvedActionError(f"no workflow is registered as {meaning.ref}")
+                return workflow_stub(workflow)
             case "class":
                 found = self.links.types.resolve(meaning.ref)
                 if found is None:

@@ -30,6 +30,7 @@ from waymark.errors import RecoveryMismatch, ValueEncodeError, WaymarkBug
 from waymark.values import dump_exception, load_exception
 
 from . import futures as m
+from .awaitables import ActionCall
 from .evaluator import Evaluator
 from .machine import Machine, MachineError
 from .outcomes import (
@@ -41,6 +42,7 @@ from .outcomes import (
     Finish,
     SetTimer,
     StartAction,
+    StartChild,
     maker,
 )
 from .program import Program
@@ -91,7 +93,7 @@ class Session:
         self._machine = Machine(program.flat)
         self._evaluator = Evaluator(program, self._machine)
         #: The commands that ask for the pending effects.
-        self._effects: dict[int, StartAction] = {}
+        self._effects: dict[int, StartAction | StartChild] = {}
 
     # Inputs
 
@@ -109,7 +111,7 @@ class Session:
             self._machine.settle(effect, ok, now_ns)
             return _NOTHING
         # Decoded before anything changes: a payload that cannot be read changes nothing.
-        value = self._decode(known.action, ok, payload)
+        value = self._decode(known, ok, payload)
         del self._effects[effect]
         self.seq = seq = self.seq + 1
         kind = RESULT if ok else ERROR
@@ -170,12 +172,12 @@ class Session:
             raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
         if (known.node, known.digest) != (entry.node, entry.digest):
             raise RecoveryMismatch(
-                f"effect {entry.effect} is a call of {known.action} at node {known.node} now, "
+                f"effect {entry.effect} is a call of {known[2]} at node {known.node} now, "
                 f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
             )
         self.seq = entry.seq
         ok = entry.kind == RESULT
-        self._deliver(entry.effect, ok, self._decode(known.action, ok, entry.payload), entry.at_ns)
+        self._deliver(entry.effect, ok, self._decode(known, ok, entry.payload), entry.at_ns)
 
     def _feed_timer(self, entry: Recorded) -> None:
         try:
@@ -208,9 +210,11 @@ class Session:
         self._machine.start(now_ns)
         self._run()
 
-    def _decode(self, action: str, ok: bool, payload: bytes) -> Any:
+    def _decode(self, known: StartAction | StartChild, ok: bool, payload: bytes) -> Any:
         if ok:
-            return self.program.actions[action].result_plan.loads(payload, run=True)
+            if type(known) is StartAction:
+                return self.program.actions[known[2]].result_plan.loads(payload, run=True)
+            return self.program.children[known[2]].result_plan.loads(payload, run=True)
         return load_exception(payload, self.program.links.types, run=True)
 
     def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
@@ -283,7 +287,11 @@ class Session:
                 call = calls.pop(detail)
                 action, arguments = call.action, call.arguments
                 digest = signed_crc(arguments)
-                start = _start((number, call.node, action.name, arguments, digest))
+                start: StartAction | StartChild
+                if type(call) is ActionCall:
+                    start = _start((number, call.node, action.name, arguments, digest))
+                else:
+                    start = StartChild(number, call.node, action.name, arguments, digest)
                 self._effects[number] = start
                 made.append(start)
             elif command == m.START_TIMER:
@@ -328,11 +336,14 @@ class Session:
     def _outstanding(self) -> list[Command]:
         """Commands for everything that is still awaited."""
         over = [command for command in self._commands or () if isinstance(command, Finish)]
-        actions: list[Command] = list(self._effects.values())
+        effects: list[Command] = [
+            start._replace(again=True) if isinstance(start, StartChild) else start
+            for start in self._effects.values()
+        ]
         timers: list[Command] = [
             SetTimer(timer, deadline) for timer, (_, deadline) in self._machine.timers.items()
         ]
-        return actions + timers + over
+        return effects + timers + over
 
     # Entries
 

@@ -303,3 +303,19 @@ def constant_mutated(name: str, method: str) -> Advice:
         f"`{name}` is a constant, so `.{method}` cannot change it",
         f"copy it first: `{name.rpartition('.')[2].lower()} = list({name})` (or dict, set)",
     )
+
+
+def run_apart(spelled: str, workflow: str) -> Advice:
+    return (
+        "WM372",
+        f"`{spelled}` starts or shows runs that stand apart from this one",
+        f"await `{workflow}().run(...)` as a child, or submit it in an @action",
+    )
+
+
+def child_arguments(workflow: str) -> Advice:
+    return (
+        "WM370",
+        f"`{workflow}(...)` is made anew in the process that runs it, without arguments",
+        f"pass them to its run: `{workflow}().run(...)`",
+    )

@@ -50,7 +50,7 @@ _MUTATORS = frozenset(
 )
 
 # What a call of these yields is a value of the run; they themselves are live objects.
-_OPAQUE = frozenset({"action", "helper", "pure"})
+_OPAQUE = frozenset({"action", "workflow", "helper", "pure"})
 
 
 @dataclass(frozen=True, slots=True)

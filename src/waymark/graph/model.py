@@ -77,7 +77,7 @@ class Compute:
 
 
 #: What an `Await` waits for. `await` is an awaitable held in a variable.
-AwaitKind: TypeAlias = Literal["action", "sleep", "call", "join", "await"]
+AwaitKind: TypeAlias = Literal["action", "child", "sleep", "call", "join", "await"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,9 @@ class Await:
     `call` is an expression that yields the awaitable; `target` is the variable
     that receives the outcome, or None when it is thrown away. `refers` names
     what is called, for people and for resolving before a claim: action names
-    for `action` and `join`, function names for `call`. `collects` is True for a
-    `join` with `return_exceptions=True` (where that can be seen).
+    for `action` and `join`, workflow names for `child`, function names for
+    `call`. `collects` is True for a `join` with `return_exceptions=True` (where
+    that can be seen).
     """
 
     id: int
@@ -193,6 +194,7 @@ class Name:
 
     kind        ref / value
     action      ref: the action's registered name
+    workflow    ref: the registered name of a workflow, run as a child
     class       ref: `module:qualname`, looked up among types reachable from
                 registered code (models, exceptions, enums), never imported
     stdlib      ref: dotted path in `graph.operations` (`datetime.datetime`,
@@ -202,7 +204,7 @@ class Name:
     pure        ref: `module:qualname` of a function marked `@waymark.pure`
     """
 
-    kind: Literal["action", "class", "stdlib", "constant", "helper", "pure"]
+    kind: Literal["action", "workflow", "class", "stdlib", "constant", "helper", "pure"]
     ref: str = ""
     value: str = ""
 

@@ -60,7 +60,7 @@ class RuntimeClient:
     async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
         self._check()
         program = self._programs.find(definition) or await self._ensure(definition)
-        run, new = self._prepare(definition, program, arguments)
+        run, new = self.prepare(definition, program, arguments, self._new_id())
         accepted = run.accepted = self._loop.create_future()
         self._scheduler.submit(run, new)
         await accepted
@@ -69,7 +69,7 @@ class RuntimeClient:
     async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
         self._check()
         program = self._programs.find(definition) or await self._ensure(definition)
-        run, new = self._prepare(definition, program, arguments)
+        run, new = self.prepare(definition, program, arguments, self._new_id())
         ended = run.wait(self._loop)
         self._scheduler.submit(run, new)
         return decode(await ended, run.id, definition)
@@ -104,16 +104,16 @@ class RuntimeClient:
         self._check()
         return program
 
-    def _prepare(
-        self, definition: WorkflowDefinition, program: Program, arguments: bytes
+    def prepare(
+        self, definition: WorkflowDefinition, program: Program, arguments: bytes, run_id: UUID
     ) -> tuple[LiveRun, NewRun]:
         """A run and its row. Nothing is stored yet."""
         settings, scheduler = self._settings, self._scheduler
         if len(arguments) > settings.payload_bytes_max:
             raise too_large("arguments", len(arguments), settings.payload_bytes_max)
-        run_id = self._new_id()
         name, graph = definition.name, definition.hash
-        if not self._executes or len(scheduler.runs) >= settings.resident_runs_max:
+        full = len(scheduler.runs) >= settings.resident_runs_max
+        if not self._executes or (full and scheduler.held >= settings.resident_runs_max):
             run = LiveRun(run_id, name, 0, scheduler.lane(), None)
             return run, NewRun(run_id, name, graph, DEFAULT_QUEUE, None, 0, READY, 0, arguments)
         run = LiveRun(run_id, name, 1, scheduler.lane(), self._programs.session(program, run_id))

@@ -1,4 +1,4 @@
-"""Ids of new runs: UUID version 7, so that new rows land at the end of the index.
+"""Ids of runs: UUID version 7, so that new rows land at the end of the index.
 
 Made from a generator of this runtime's own, seeded by the system: a forked child
 is not started, and its next runtime seeds anew.
@@ -6,12 +6,14 @@ is not started, and its next runtime seeds anew.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import time
 from uuid import UUID, SafeUUID
 
 _VERSION_7 = 0x7 << 76
+_VERSION_8 = 0x8 << 76
 _VARIANT = 0x2 << 62
 _RANDOM_LOW = (1 << 62) - 1
 
@@ -41,3 +43,16 @@ class RunIds:
         )
         _store(run_id, "is_safe", SafeUUID.unknown)
         return run_id
+
+
+def child_id(parent: UUID, effect: int) -> UUID:
+    """The id of the run that an effect of `parent` asks for: always the same, and no
+    other's. Version 8, which leaves the form to us: the parent's time, so that the row
+    lands near its parent's, and 74 bits of a hash."""
+    named = parent.bytes + effect.to_bytes(8, "big")
+    digest = hashlib.blake2b(named, digest_size=10, person=b"waymark child").digest()
+    noise = int.from_bytes(digest, "big")
+    milliseconds = parent.int >> 80
+    return UUID(
+        int=milliseconds << 80 | _VERSION_8 | (noise >> 68) << 64 | _VARIANT | noise & _RANDOM_LOW
+    )

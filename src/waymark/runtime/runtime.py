@@ -30,6 +30,7 @@ from ..settings import Settings
 from ..store.records import RunState
 from .backing import Backing
 from .backoff import Backoff
+from .children import Children
 from .client import RuntimeClient
 from .executor import Executor
 from .leases import Heartbeat
@@ -120,6 +121,9 @@ class Runtime:
             self._check_open,
             surroundings.new_run,
         )
+        self._children = scheduler.children = Children(
+            store, scheduler, self._waiters, self._programs, self.client.prepare
+        )
 
     @property
     def worker(self) -> UUID:
@@ -192,6 +196,7 @@ class Runtime:
         for lane in self._writer.lanes:
             group.start_soon(self._writer.serve, lane)
         group.start_soon(self._waiters.serve)
+        group.start_soon(self._children.serve)
         group.start_soon(self._sweep.serve)
 
     def request_stop(self) -> None:
@@ -377,7 +382,7 @@ class Runtime:
     def _passed_on(self) -> None:
         """A submission of ours is free for any worker; that may be us."""
         self._sweep.more = True
-        if len(self._scheduler.runs) < self.settings.resident_runs_max:
+        if self._scheduler.held < self.settings.resident_runs_max:
             self._sweep.nudge.set()
 
     def _room(self) -> None:

@@ -18,6 +18,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..engine.outcomes import (
@@ -28,6 +29,7 @@ from ..engine.outcomes import (
     Finish,
     SetTimer,
     StartAction,
+    StartChild,
     maker,
 )
 from ..errors import ValueDecodeError
@@ -40,6 +42,9 @@ from .nudge import Nudge
 from .timers import Timers
 from .waiters import Waiters
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .children import Children
 
 _change = maker(Change)
 _run_end = maker(RunEnd)
@@ -66,6 +71,7 @@ class Scheduler:
         self.waiters = waiters
         self.writer: Writer
         self.executor: Executor
+        self.children: Children
         self.timers = Timers(clock, self._due)
         self.runs: dict[UUID, LiveRun] = {}
         #: No attempt starts any more.
@@ -97,6 +103,11 @@ class Scheduler:
         self._next_lane = 0
 
     # Runs come and go
+
+    @property
+    def held(self) -> int:
+        """Runs that count against the bound of those in memory."""
+        return len(self.runs) - len(self.children.parents)
 
     def lane(self) -> int:
         """The writer lane of the next run."""
@@ -162,6 +173,8 @@ class Scheduler:
 
     def _leave(self, run: LiveRun) -> None:
         held = self.runs.pop(run.id, None)
+        if self.children.parents:
+            self.children.parents.pop(run, None)
         if held is run:
             self.room()
         elif held is not None:
@@ -233,7 +246,11 @@ class Scheduler:
     def at_work(self) -> bool:
         """Whether anything of this process's own is under way."""
         return bool(
-            self.has_inputs or self.executor.running or self.executor.ready or not self.writer.idle
+            self.has_inputs
+            or self.executor.running
+            or self.executor.ready
+            or self.children.asked
+            or not self.writer.idle
         )
 
     def _tick(self) -> None:
@@ -365,7 +382,7 @@ class Scheduler:
             if type(command) is StartAction:
                 if not run.closed:
                     self.executor.enqueue(run, command)
-            elif not run.closed or not isinstance(command, SetTimer):
+            elif not run.closed or not isinstance(command, SetTimer | StartChild):
                 self._obey(run, command)
         if end is not None:
             self._ended(run, end)
@@ -376,6 +393,8 @@ class Scheduler:
 
     def _obey(self, run: LiveRun, command: Command) -> None:
         match command:
+            case StartChild():
+                self.children.start(run, command)
             case SetTimer():
                 self.timers.set(run, command.timer, command.deadline_ns)
             case CancelEffect():
@@ -391,9 +410,13 @@ class Scheduler:
             self.executor.cancel_all(run)
         if run.timers:
             self.timers.drop_all(run)
-        if run.waiters is not None:
+        told = run.waiters is not None
+        if told:
             run.tell(_ending((run.workflow, end.state, end.result)))
-        elif end.state == RunState.FAILED:
+        if self.waiters.waiting:
+            # Who began to wait before this process had the run.
+            told |= self.waiters.tell(run.id, _ending((run.workflow, end.state, end.result)))
+        if not told and end.state == RunState.FAILED:
             log.info("run %s of %s failed; its handle's result() tells how", run.id, run.workflow)
         self._hints.add("done")
 

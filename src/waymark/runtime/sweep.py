@@ -122,7 +122,7 @@ class Sweep:
                 await self._store.set_blocked(hash, reason)
 
     async def _claim(self, queues: Sequence[str]) -> int:
-        room = self._settings.resident_runs_max - len(self._scheduler.runs)
+        room = self._settings.resident_runs_max - self._scheduler.held
         now = asyncio.get_running_loop().time()
         graphs = [
             hash

@@ -40,7 +40,7 @@ class Waiters:
         self._store = store
         self._poll_seconds = poll_seconds
         self._clock = clock
-        self._waiting: dict[UUID, list[asyncio.Future[Ending]]] = {}
+        self.waiting: dict[UUID, list[asyncio.Future[Ending]]] = {}
         #: Not looked up yet.
         self._fresh: set[UUID] = set()
         self._hinted = False
@@ -52,7 +52,7 @@ class Waiters:
         self._said: dict[UUID, float] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
     def wait(self, run_id: UUID) -> asyncio.Future[Ending]:
         """A future for the end of a run; RunNotFound when there is none."""
@@ -67,19 +67,26 @@ class Waiters:
             self._add(run.id, futures)
 
     def _add(self, run_id: UUID, futures: list[asyncio.Future[Ending]]) -> None:
-        self._waiting.setdefault(run_id, []).extend(futures)
+        self.waiting.setdefault(run_id, []).extend(futures)
         self._fresh.add(run_id)
         self._nudge.set()
 
+    def tell(self, run_id: UUID, ending: Ending) -> bool:
+        """A run ended in this process. Whether anybody waited for it here."""
+        futures = [future for future in self.waiting.pop(run_id, ()) if not future.done()]
+        for future in futures:
+            future.set_result(ending)
+        return bool(futures)
+
     def look(self) -> None:
         """A hint: runs have ended somewhere."""
-        if self._waiting:
+        if self.waiting:
             self._hinted = True
             self._nudge.set()
 
     def fail_all(self, error: BaseException) -> None:
         """Nobody will answer any more."""
-        waiting, self._waiting = self._waiting, {}
+        waiting, self.waiting = self.waiting, {}
         for futures in waiting.values():
             for future in futures:
                 fail(future, error)
@@ -100,10 +107,10 @@ class Waiters:
     async def _serve(self) -> None:
         backoff = Backoff(0.05, 2.0)
         while not self._closed:
-            await self._nudge.wait(self._poll_seconds if self._waiting else None)
-            asked = list(self._waiting)
+            await self._nudge.wait(self._poll_seconds if self.waiting else None)
+            asked = list(self.waiting)
             if self._fresh and not self._hinted:
-                asked = [run_id for run_id in self._fresh if run_id in self._waiting]
+                asked = [run_id for run_id in self._fresh if run_id in self.waiting]
             self._fresh.clear()
             self._hinted = False
             try:
@@ -128,11 +135,11 @@ class Waiters:
 
     def _prune(self, run_id: UUID) -> bool:
         """Whether anybody still waits for this run."""
-        futures = [future for future in self._waiting.get(run_id, ()) if not future.done()]
+        futures = [future for future in self.waiting.get(run_id, ()) if not future.done()]
         if futures:
-            self._waiting[run_id] = futures
+            self.waiting[run_id] = futures
         else:
-            self._waiting.pop(run_id, None)
+            self.waiting.pop(run_id, None)
             self._said.pop(run_id, None)
         return bool(futures)
 
@@ -143,7 +150,7 @@ class Waiters:
                 self._say_why(row, state)
                 return
             self._said.pop(run_id, None)
-        for future in self._waiting.pop(run_id, ()):
+        for future in self.waiting.pop(run_id, ()):
             if row is None:
                 fail(future, RunNotFound(run_id))
             elif not future.done():

@@ -1,0 +1,192 @@
+"""Child runs: asked for by a run, and how their ends come back to it.
+
+Theory. A child is a run of its own: graph, row, journal, owner. Its id is derived
+from its parent's id and the effect that asks for it, so whoever asks, and however
+often, means the same row, and the primary key makes it one run. The parent's entry
+that led to it is committed before the row is sent, as with every effect; so there is
+no child that its parent's journal does not explain.
+
+A child's end is durable in its own row. The parent's owner learns of it from memory
+where the child is executed in this process, else from the one reader of all waiters
+(by hint and poll), and gives it to the parent's engine as the outcome of the effect.
+What a crash takes on the way is asked of the child's row again: the parent's engine
+still waits for the effect, and its recovery says so (`StartChild.again`).
+
+A run that waits for children does not count against the bound of runs in memory
+(`parents`): its children could otherwise wait for its place, and it for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from typing import TypeAlias
+from uuid import UUID
+
+from ..authoring.registry import registry
+from ..authoring.workflow import WorkflowDefinition
+from ..engine.outcomes import StartChild
+from ..engine.program import Program
+from ..errors import RunCancelled, StoppingError, StoreUnavailable, UnresolvedActionError
+from ..store.protocol import Store
+from ..store.records import NewRun, RunState
+from ..values import dump_exception
+from .backoff import Backoff
+from .live_run import Ending, LiveRun
+from .nudge import Nudge
+from .programs import Programs
+from .run_ids import child_id
+from .scheduler import Scheduler
+from .waiters import RUNS_PER_READ, Waiters
+
+log = logging.getLogger("waymark.children")
+
+#: How often a child that is quarantined is looked at again.
+QUARANTINE_LOOK_SECONDS = 30.0
+
+#: Makes a run and its row: `(definition, program, arguments, id)`.
+Prepare: TypeAlias = Callable[[WorkflowDefinition, Program, bytes, UUID], tuple[LiveRun, NewRun]]
+
+
+class Children:
+    """The children that runs of this process wait for. Only `serve` waits itself."""
+
+    def __init__(
+        self,
+        store: Store,
+        scheduler: Scheduler,
+        waiters: Waiters,
+        programs: Programs,
+        prepare: Prepare,
+    ) -> None:
+        self._store = store
+        self._scheduler = scheduler
+        self._waiters = waiters
+        self._programs = programs
+        self._prepare = prepare
+        self._loop = asyncio.get_running_loop()
+        #: What cannot be started at once: the store or a program has to be asked first.
+        self.asked: deque[tuple[LiveRun, StartChild]] = deque()
+        #: Runs that wait for children, with the effects that these are.
+        self.parents: dict[LiveRun, set[int]] = {}
+        self._nudge = Nudge()
+
+    def start(self, run: LiveRun, command: StartChild) -> None:
+        """Carry out a command whose entry is committed."""
+        run.attempts[command.effect] = None
+        if run not in self.parents:
+            self.parents[run] = set()
+            self._scheduler.room()
+        self.parents[run].add(command.effect)
+        definition = registry.workflow(command.workflow)
+        program = None if definition is None else self._programs.find(definition)
+        if command.again or definition is None or program is None:
+            self.asked.append((run, command))
+            self._nudge.set()
+        else:
+            self._submit(run, command, definition, program)
+
+    async def serve(self) -> None:
+        """See to what needs an answer first, until cancelled."""
+        backoff = Backoff(0.05, 2.0)
+        while True:
+            if not self.asked:
+                await self._nudge.wait()
+            try:
+                await self._see_to(list(islice(self.asked, RUNS_PER_READ)))
+            except StoreUnavailable as error:
+                log.debug("children cannot be looked up now: %s", error)
+                await backoff.wait()
+            else:
+                backoff = Backoff(0.05, 2.0)
+
+    async def _see_to(self, part: list[tuple[LiveRun, StartChild]]) -> None:
+        """Begin a part of `asked`, or wait for what is there; each leaves the queue
+        when that is done."""
+        ids = [child_id(run.id, command.effect) for run, command in part if command.again]
+        there = await self._store.read_runs(ids) if ids else {}
+        for run, command in part:
+            if not run.closed and command.effect in run.attempts:
+                if command.again and child_id(run.id, command.effect) in there:
+                    self._wait(run, command.effect)
+                else:
+                    await self._begin(run, command)
+            self.asked.popleft()
+
+    async def _begin(self, run: LiveRun, command: StartChild) -> None:
+        try:
+            definition, program = await self._program(command.workflow)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  # the call's outcome, as it cannot begin
+            self._fail(run, command.effect, error)
+        else:
+            self._submit(run, command, definition, program)
+
+    async def _program(self, name: str) -> tuple[WorkflowDefinition, Program]:
+        definition = registry.workflow(name)
+        if definition is None:
+            raise UnresolvedActionError(f"no registered workflow is called {name!r}")
+        return definition, await self._programs.ensure(definition)
+
+    def _submit(
+        self, run: LiveRun, command: StartChild, definition: WorkflowDefinition, program: Program
+    ) -> None:
+        run_id = child_id(run.id, command.effect)
+        try:
+            child, new = self._prepare(definition, program, command.arguments, run_id)
+        except Exception as error:  # noqa: BLE001  # arguments over the limit
+            self._fail(run, command.effect, error)
+            return
+        ended = child.wait(self._loop)
+        ended.add_done_callback(partial(self._ended, run, command.effect))
+        self._scheduler.submit(child, new)
+
+    def _wait(self, run: LiveRun, effect: int) -> None:
+        """Wait for a child that is there."""
+        run_id = child_id(run.id, effect)
+        child = self._scheduler.runs.get(run_id)
+        ended = self._waiters.wait(run_id) if child is None else child.wait(self._loop)
+        ended.add_done_callback(partial(self._ended, run, effect))
+
+    def _wait_again(self, run: LiveRun, effect: int) -> None:
+        if not run.closed and effect in run.attempts:
+            self._wait(run, effect)
+
+    # Ends
+
+    def _ended(self, run: LiveRun, effect: int, ended: asyncio.Future[Ending]) -> None:
+        if ended.cancelled() or run.closed:
+            return
+        error = ended.exception()
+        if isinstance(error, StoppingError | StoreUnavailable):
+            return  # Ours, not the child's: the parent goes on elsewhere.
+        if error is not None:
+            self._fail(run, effect, error)
+            return
+        workflow, state, payload = ended.result()
+        run_id = child_id(run.id, effect)
+        if state == RunState.QUARANTINED:
+            why = payload.decode(errors="replace")
+            log.error("run %s waits for its child %s, quarantined: %s", run.id, run_id, why)
+            self._loop.call_later(QUARANTINE_LOOK_SECONDS, self._wait_again, run, effect)
+            return
+        ok = state == RunState.SUCCEEDED
+        if not ok and not payload:
+            payload = dump_exception(RunCancelled(run_id, workflow))
+        self._deliver(run, effect, ok, payload)
+
+    def _fail(self, run: LiveRun, effect: int, error: BaseException) -> None:
+        self._deliver(run, effect, False, dump_exception(error, types=registry.types))
+
+    def _deliver(self, run: LiveRun, effect: int, ok: bool, payload: bytes) -> None:
+        known = self.parents.get(run)
+        if known is not None:
+            known.discard(effect)
+            if not known:
+                del self.parents[run]
+        self._scheduler.deliver((run, effect, ok, payload))

@@ -1,0 +1,20 @@
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@workflow
+class Page(Workflow):
+    def __init__(self, size: int = 10) -> None:
+        self.size = size
+
+    async def run(self, key: str) -> str:
+        return await fetch(key)
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> object:
+        return await Page(20).run(key)
