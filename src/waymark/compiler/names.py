@@ -106,7 +106,7 @@ def _class(cls: type, spelled: str) -> Name | Refusal:
     path = catalogue_path(cls)
     if path is not None:
         return Name("stdlib", ref=path)
-    if issubclass(cls, Workflow):
+    if _is_workflow(cls):
         return _workflow(cls, spelled)
     if _storable(cls):
         registry.types.add(cls)
@@ -121,7 +121,12 @@ def _class(cls: type, spelled: str) -> Name | Refusal:
     )
 
 
-def _workflow(cls: type[Workflow], spelled: str) -> Name | Refusal:
+def _is_workflow(cls: type) -> bool:
+    """Asked here, so that type checkers keep `cls` as it is for what follows."""
+    return issubclass(cls, Workflow)
+
+
+def _workflow(cls: type, spelled: str) -> Name | Refusal:
     definition = cls.__dict__.get("__waymark__")
     if isinstance(definition, WorkflowDefinition):
         return Name("workflow", ref=definition.name)
