@@ -111,8 +111,22 @@ def test_two_files_of_one_name_are_told(project: Project) -> None:
     result = project.call("check", "site-a", "site-b")
 
     assert "site-b/jobs.py:1 jobs cannot be imported" in result.stdout
-    assert "another module has this name" in result.stdout
+    assert "another module has the name jobs: <module 'jobs' from" in result.stdout
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["shared", "typing"])
+def test_two_packages_of_one_name_are_told(project: Project, name: str) -> None:
+    """Two projects of one kind; and a folder may have the name of a module of Python."""
+    project.write("example/shared/__init__.py", "")
+    project.write("example/shared/jobs.py", CLEAN)
+    project.write(f"{name}/more.py", CLEAN)
+
+    result = project.call("check")
+
+    assert f"{name}/more.py:1 {name}.more cannot be imported" in result.stdout
+    assert f"another module has the name {name}: <module '{name}' from" in result.stdout
+    assert "check the two one after the other, or `--exclude` one" in result.stdout
 
 
 def test_a_package_that_fails_is_shown_for_a_module_in_it(project: Project) -> None:

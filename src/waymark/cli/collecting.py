@@ -90,14 +90,36 @@ def _import(target: Target, collector: Collector) -> None:
     if target.root and target.root not in sys.path:
         sys.path.insert(0, target.root)
     what = f"{target.module} cannot be imported"
+    taken = _taken(target)
+    if taken:
+        collector.failures.append(Failure(what, taken, target.path, 1))
+        return
     try:
         module = importlib.import_module(target.module)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the author's code raises
         collector.failures.append(_failure(what, error, target.path))
         return
     if target.path and not _is_file(module, target.path):
-        fact = f"another module has this name: {module!r}\nrename one, or check it by itself"
-        collector.failures.append(Failure(what, fact, target.path, 1))
+        collector.failures.append(Failure(what, _name_is_taken(module), target.path, 1))
+
+
+def _taken(target: Target) -> str:
+    """Why another package keeps this one's modules from being found: two projects
+    below one directory may each have a package `tests`."""
+    top, _, inner = target.module.partition(".")
+    holder = sys.modules.get(top)
+    if not inner or not target.path or holder is None:
+        return ""
+    places = [Path(place).resolve() for place in getattr(holder, "__path__", ())]
+    found = any(Path(target.path).is_relative_to(place) for place in places)
+    return "" if found else _name_is_taken(holder)
+
+
+def _name_is_taken(module: ModuleType) -> str:
+    return (
+        f"another module has the name {module.__name__}: {module!r}\n"
+        "check the two one after the other, or `--exclude` one"
+    )
 
 
 def _is_loaded(path: str) -> bool:
