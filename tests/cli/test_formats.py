@@ -79,6 +79,7 @@ def test_sarif_has_what_the_standard_requires(project: Project) -> None:
     assert driver["name"] == "waymark"
     (rule,) = driver["rules"]
     assert (rule["id"], rule["name"]) == ("WM202", "BuiltinNotPure")
+    assert rule["defaultConfiguration"] == {"level": "error"}
     assert rule["help"]["markdown"].startswith("# WM202 builtin-not-pure")
     (result,) = run["results"]
     assert driver["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "WM202"

@@ -22,7 +22,7 @@ from pathlib import Path
 from waymark.authoring import hooks
 from waymark.authoring.registry import registry
 from waymark.cli.collecting import Collector
-from waymark.compiler.catalogue import CODES
+from waymark.compiler.catalogue import CODES, WARNINGS
 from waymark.compiler.report import Report
 from waymark.graph.advice import REFUSED_BUILTINS, missing_name
 from waymark.graph.operations import ATTRIBUTES, BUILTINS, METHODS, STDLIB
@@ -260,11 +260,19 @@ def _recorded() -> str:
     )
 
 
+_CODES = """\
+Each has a page with a bad and a good example. What has a warning compiles, and is likely a mistake.
+
+| | | |
+| --- | --- | --- |"""
+
+
 def _codes() -> str:
-    rows = (f"| [{code}](codes/{code}.md) | {name} |" for code, name in CODES.items())
-    return "Each has a page with a bad and a good example.\n\n| | |\n| --- | --- |\n" + "\n".join(
-        rows
+    rows = (
+        f"| [{code}](codes/{code}.md) | {name} | {'warning' if code in WARNINGS else ''} |"
+        for code, name in CODES.items()
     )
+    return "\n".join((_CODES, *rows))
 
 
 if __name__ == "__main__":

@@ -55,9 +55,7 @@ class Collector:
         return replace(compiled, warnings=())
 
     def report(self) -> Report:
-        # Two workflows may share a helper that earns a warning.
-        every = dict.fromkeys(one for found in self._found.values() for one in found)
-        diagnostics = source_order(every)
+        diagnostics = source_order(one for found in self._found.values() for one in found)
         return Report(diagnostics, tuple(self.failures), len(self._found))
 
 

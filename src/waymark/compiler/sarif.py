@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .catalogue import CODES
+from .catalogue import CODES, WARNINGS
 from .diagnostics import Diagnostic
 from .report import Failure, Report, slashed
 
@@ -52,6 +52,7 @@ def _rule(code: str, page: str) -> dict[str, Any]:
         "id": code,
         "name": "".join(word.capitalize() for word in name.split("-")),
         "shortDescription": {"text": name.replace("-", " ")},
+        "defaultConfiguration": {"level": "warning" if code in WARNINGS else "error"},
         "help": {"text": page, "markdown": page},
     }
 
