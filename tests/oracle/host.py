@@ -47,6 +47,8 @@ from waymark.graph.validation import validate
 from waymark.values import dump_exception, load_exception
 
 RUN_ID = UUID(int=7)
+#: Every engine that there is, by name. All are held to asyncio.
+ENGINES: dict[str, type[Session]] = {"python": Session}
 CALLS: list[Any] = []
 
 
@@ -153,6 +155,7 @@ class World:
 
     crash_after: int = -1
     keep_attempts: bool = False
+    engine: str = "python"
     hosts: list[Host] = field(default_factory=list)
     crashes: int = 0
 
@@ -207,7 +210,7 @@ class Host:
     def begin(self) -> None:
         self.world.hosts.append(self)
         self.began_ns = self.now_ns()
-        self.session = Session(self.program, RUN_ID)
+        self.session = ENGINES[self.world.engine](self.program, RUN_ID)
         self.take(self.session.begin(self.input, self.began_ns))
 
     def take(self, advance: Advance) -> None:
@@ -230,7 +233,7 @@ class Host:
     def recover(self) -> None:
         if self.finish is not None:
             return
-        self.session = Session(self.program, RUN_ID)
+        self.session = ENGINES[self.world.engine](self.program, RUN_ID)
         self.take(
             self.session.recover(self.input, self.began_ns, list(self.entries), self.now_ns())
         )
@@ -312,12 +315,13 @@ def compiled_outcome(
     *args: Any,
     crash_after: int = -1,
     keep_attempts: bool = False,
+    engine: str = "python",
     program: Program | None = None,
 ) -> tuple[Outcome, World]:
     """The same program as a graph."""
     CALLS.clear()
     program = program or program_of(definition)
-    world = World(crash_after, keep_attempts)
+    world = World(crash_after, keep_attempts, engine)
     host = Host(program, definition.arguments.pack(args, {}), world)
     finish = run_virtually(host.run())
     if finish.ok:
@@ -326,12 +330,17 @@ def compiled_outcome(
     return Outcome.raised(load_exception(finish.payload, registry.types)), world
 
 
-def check(definition: WorkflowDefinition, *args: Any, keep_attempts: bool = False) -> int:
+def check(
+    definition: WorkflowDefinition,
+    *args: Any,
+    keep_attempts: bool = False,
+    engine: str = "python",
+) -> int:
     """Compare with asyncio, then once more with a crash after every entry.
     Returns how many crashes were tried."""
     plain = plain_outcome(definition, *args)
     program = program_of(definition)
-    compiled, world = compiled_outcome(definition, *args, program=program)
+    compiled, world = compiled_outcome(definition, *args, engine=engine, program=program)
     if len(world.hosts) > 1:
         # Runs that go on at once are not in step with each other.
         compiled.calls.sort(key=repr)
@@ -339,7 +348,12 @@ def check(definition: WorkflowDefinition, *args: Any, keep_attempts: bool = Fals
     assert compiled == plain, f"{compiled}\n!=\n{plain}"
     for count in range(len(world.entries) + 1):
         crashed, again = compiled_outcome(
-            definition, *args, crash_after=count, keep_attempts=keep_attempts, program=program
+            definition,
+            *args,
+            crash_after=count,
+            keep_attempts=keep_attempts,
+            engine=engine,
+            program=program,
         )
         assert again.crashes == 1
         assert (crashed.kind, crashed.value) == (plain.kind, plain.value), (

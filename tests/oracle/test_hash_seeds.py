@@ -16,9 +16,11 @@ import pytest
 SEEDS = ("0", "1", "4242")
 
 
-def in_process(seed: str, *arguments: str, given: str = "") -> dict[str, Any]:
+def in_process(
+    seed: str, *arguments: str, module: str = "set_program", given: str = ""
+) -> dict[str, Any]:
     found = subprocess.run(
-        [sys.executable, "-m", "tests.oracle.set_program", *arguments],
+        [sys.executable, "-m", f"tests.oracle.{module}", *arguments],
         input=given,
         capture_output=True,
         text=True,
@@ -28,6 +30,18 @@ def in_process(seed: str, *arguments: str, given: str = "") -> dict[str, Any]:
     )
     result: dict[str, Any] = json.loads(found.stdout)
     return result
+
+
+@cache
+def corpus() -> dict[str, Any]:
+    return in_process(SEEDS[0], module="corpus")
+
+
+@pytest.mark.parametrize("seed", SEEDS[1:])
+def test_real_work_is_the_same_under_another_hash_seed(seed: str) -> None:
+    """Each program of the corpus makes the same calls in the same order, and ends
+    with the same bytes."""
+    assert in_process(seed, module="corpus") == corpus()
 
 
 @cache

@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+#: Beyond, a float no longer parts two timers of one moment.
+LONGEST_SECONDS = 16_000_000.0
+
 
 class _JumpingSelector(selectors.SelectSelector):
     """Instead of waiting, moves the loop's time by what it was asked to wait."""
@@ -24,6 +27,8 @@ class _JumpingSelector(selectors.SelectSelector):
         if timeout is None:
             raise RuntimeError("nothing is left that could happen: the program hangs")
         self.elapsed += max(0.0, timeout)
+        if self.elapsed > LONGEST_SECONDS:
+            raise RuntimeError("the program waits for more than half a year; let it wait less")
         return super().select(0)
 
 

@@ -1,6 +1,6 @@
 """Programs that read like real work: pipelines, reports, crawling, operations.
 
-Each stands in `CASES` with the arguments it is run with.
+Each has above it the arguments it is run with.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import date, timedelta
 from typing import Any, TypedDict
 
+from tests.oracle.cases import inputs
 from tests.oracle.host import record
 from waymark.authoring import Workflow, action, workflow
 
@@ -76,6 +77,15 @@ async def deploy(host: str, version: int) -> str:
     return f"{host} v{version}"
 
 
+ALERTS: list[dict[str, Any]] = [
+    {"level": "high", "host": "db"},
+    {"level": "low", "host": "web", "text": "disk"},
+    {},
+    {"level": "mid"},
+]
+
+
+@inputs(("/", 10), ("/", 3))
 @workflow
 class Crawl(Workflow):
     async def run(self, start: str, most: int) -> Any:
@@ -96,6 +106,7 @@ class Crawl(Workflow):
         return seen, gone
 
 
+@inputs(("/",))
 @workflow
 class CrawlByLevel(Workflow):
     async def run(self, start: str) -> Any:
@@ -109,6 +120,7 @@ class CrawlByLevel(Workflow):
         return sorted(seen), depth
 
 
+@inputs((["x", "y"],))
 @workflow
 class LoadAll(Workflow):
     async def run(self, names: list[str]) -> Any:
@@ -122,6 +134,7 @@ class LoadAll(Workflow):
         return totals.most_common(2), totals.total()
 
 
+@inputs((["x", "y"], 2))
 @workflow
 class MapReduce(Workflow):
     async def run(self, names: list[str], parts: int) -> Any:
@@ -134,6 +147,7 @@ class MapReduce(Workflow):
         return {key: (min(v), max(v), statistics.mean(v)) for key, v in sorted(groups.items())}
 
 
+@inputs((10,))
 @workflow
 class Batches(Workflow):
     size = 4
@@ -146,6 +160,7 @@ class Batches(Workflow):
         return stored
 
 
+@inputs(("alpha", 8))
 @workflow
 class Windowed(Workflow):
     async def run(self, host: str, seconds: int) -> Any:
@@ -158,6 +173,7 @@ class Windowed(Workflow):
         return alarms, list(window)
 
 
+@inputs(("sales",))
 @workflow
 class Report(Workflow):
     async def run(self, name: str) -> Any:
@@ -169,6 +185,7 @@ class Report(Workflow):
         return await store(name, json.dumps({"text": text, "digest": digest}, sort_keys=True))
 
 
+@inputs((["the cat", "The dog and the bird"],))
 @workflow
 class WordCount(Workflow):
     async def run(self, texts: list[str]) -> Any:
@@ -180,6 +197,7 @@ class WordCount(Workflow):
         return await store("words", ranked[:3]), len(counts)
 
 
+@inputs((["a", "b"], 2), (["a", "b", "bad1", "c"], 2))
 @workflow
 class RollingDeploy(Workflow):
     async def run(self, hosts: list[str], version: int) -> Any:
@@ -197,6 +215,7 @@ class RollingDeploy(Workflow):
             await store("deployed", done)
 
 
+@inputs((["a", "b", "c"],), (["bad", "b"],))
 @workflow
 class Canary(Workflow):
     async def run(self, hosts: list[str]) -> Any:
@@ -209,6 +228,7 @@ class Canary(Workflow):
         return f"{first} failed, {len(rest)} left alone"
 
 
+@inputs(([5, 3, 9, 1, 4],))
 @workflow
 class MergeSort(Workflow):
     async def run(self, values: list[int]) -> list[int]:
@@ -230,6 +250,7 @@ class MergeSort(Workflow):
         return merged + left + right
 
 
+@inputs(({"a": ["b"], "b": [], "c": ["a", "b"], "d": ["b"]},), ({"a": ["b"], "b": ["a"], "c": []},))
 @workflow
 class Migrate(Workflow):
     async def run(self, tables: dict[str, list[str]]) -> Any:
@@ -246,6 +267,7 @@ class Migrate(Workflow):
         return order
 
 
+@inputs((["a", "b", "a", "c", "b"], 2))
 @workflow
 class Cache(Workflow):
     async def run(self, asked: list[str], size: int) -> Any:
@@ -262,6 +284,7 @@ class Cache(Workflow):
         return list(kept), hits
 
 
+@inputs(({"a": 1, "b": 2, "x": 0}, {"a": 1, "b": 3, "c": 4}))
 @workflow
 class Reconcile(Workflow):
     async def run(self, ours: dict[str, int], theirs: dict[str, int]) -> Any:
@@ -276,6 +299,7 @@ class Reconcile(Workflow):
         return ours, extra, [r if isinstance(r, str) else str(r) for r in results]
 
 
+@inputs((date(2024, 3, 1), date(2024, 3, 6), {date(2024, 3, 5)}))
 @workflow
 class Backfill(Workflow):
     async def run(self, first: date, last: date, skip: set[date]) -> Any:
@@ -287,6 +311,7 @@ class Backfill(Workflow):
         return done
 
 
+@inputs((ALERTS,), ([{"level": "odd"}],))
 @workflow
 class Triage(Workflow):
     async def run(self, alerts: list[dict[str, Any]]) -> Any:
@@ -304,6 +329,7 @@ class Triage(Workflow):
         return pages, dict(digest)
 
 
+@inputs(("abc",), ("sevens!",))
 @workflow
 class Estimate(Workflow):
     async def run(self, host: str) -> Any:
@@ -313,6 +339,7 @@ class Estimate(Workflow):
         return {"low": low, "high": high, "spread": spread and round(spread, 3)}
 
 
+@inputs((["/gone", "/b"],), (["/x", "/y"],))
 @workflow
 class Fallbacks(Workflow):
     async def run(self, paths: list[str]) -> Any:
@@ -327,6 +354,7 @@ class Fallbacks(Workflow):
         raise ExceptionGroup("all gone", errors)
 
 
+@inputs((["a", None, "c"], 2), (["a", None, None], 2))
 @workflow
 class Quorum(Workflow):
     async def run(self, names: list[str | None], needed: int) -> Any:
@@ -338,6 +366,7 @@ class Quorum(Workflow):
         return stored
 
 
+@inputs(("x",))
 @workflow
 class Pipeline(Workflow):
     async def run(self, name: str) -> Any:
@@ -360,6 +389,7 @@ class Pipeline(Workflow):
         return await store("total", total)
 
 
+@inputs((["a", "b", "c"],))
 @workflow
 class ParallelStages(Workflow):
     async def run(self, names: list[str]) -> Any:
@@ -373,6 +403,7 @@ class ParallelStages(Workflow):
         done.append(name)
 
 
+@inputs(({"a": {"b": 1, "c": {"d": [1, 2]}}, "e": "text"},), ({"a": {"b": None}},))
 @workflow
 class Archive(Workflow):
     async def run(self, tree: dict[str, Any]) -> Any:
@@ -385,45 +416,3 @@ class Archive(Workflow):
             kept.append(await store(path, node))
             return len(str(node))
         return sum([await self.visit(f"{path}/{k}", v, kept) for k, v in node.items()])
-
-
-ALERTS: list[dict[str, Any]] = [
-    {"level": "high", "host": "db"},
-    {"level": "low", "host": "web", "text": "disk"},
-    {},
-    {"level": "mid"},
-]
-
-CASES: list[tuple[Any, tuple[Any, ...]]] = [
-    (Crawl, ("/", 10)),
-    (Crawl, ("/", 3)),
-    (CrawlByLevel, ("/",)),
-    (LoadAll, (["x", "y"],)),
-    (MapReduce, (["x", "y"], 2)),
-    (Batches, (10,)),
-    (Windowed, ("alpha", 8)),
-    (Report, ("sales",)),
-    (WordCount, (["the cat", "The dog and the bird"],)),
-    (RollingDeploy, (["a", "b"], 2)),
-    (RollingDeploy, (["a", "b", "bad1", "c"], 2)),
-    (Canary, (["a", "b", "c"],)),
-    (Canary, (["bad", "b"],)),
-    (MergeSort, ([5, 3, 9, 1, 4],)),
-    (Migrate, ({"a": ["b"], "b": [], "c": ["a", "b"], "d": ["b"]},)),
-    (Migrate, ({"a": ["b"], "b": ["a"], "c": []},)),
-    (Cache, (["a", "b", "a", "c", "b"], 2)),
-    (Reconcile, ({"a": 1, "b": 2, "x": 0}, {"a": 1, "b": 3, "c": 4})),
-    (Backfill, (date(2024, 3, 1), date(2024, 3, 6), {date(2024, 3, 5)})),
-    (Triage, (ALERTS,)),
-    (Triage, ([{"level": "odd"}],)),
-    (Estimate, ("abc",)),
-    (Estimate, ("sevens!",)),
-    (Fallbacks, (["/gone", "/b"],)),
-    (Fallbacks, (["/x", "/y"],)),
-    (Quorum, (["a", None, "c"], 2)),
-    (Quorum, (["a", None, None], 2)),
-    (Pipeline, ("x",)),
-    (ParallelStages, (["a", "b", "c"],)),
-    (Archive, ({"a": {"b": 1, "c": {"d": [1, 2]}}, "e": "text"},)),
-    (Archive, ({"a": {"b": None}},)),
-]

@@ -1,6 +1,6 @@
 """Programs that read like real work: shops, billing, support, sign-ups.
 
-Each stands in `CASES` with the arguments it is run with.
+Each has above it the arguments it is run with.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from tests.oracle.cases import inputs
 from tests.oracle.host import record
 from waymark.authoring import Workflow, action, workflow
 
@@ -127,6 +128,11 @@ async def flaky(name: str, attempt: int) -> str:
     return f"{name} on attempt {attempt}"
 
 
+LINES = [Line("tea", 2, 450), Line("pot", 1, 1999)]
+ROWS: list[dict[str, Any]] = [{"name": "a"}, {"nome": "b"}, {"name": "c", "seats": "x", "tags": 1}]
+
+
+@inputs(("ann", [("tea", 2), ("pot", 9)]), ("ann", []), ("poor", [("tea", 1)]))
 @workflow
 class Checkout(Workflow):
     async def run(self, customer: str, items: list[tuple[str, int]]) -> Any:
@@ -140,6 +146,7 @@ class Checkout(Workflow):
         return cart
 
 
+@inputs((["ann", "bob"],), (["ann", "bob", "poor", "cid"],))
 @workflow
 class CheckoutWithRefund(Workflow):
     async def run(self, accounts: list[str]) -> Any:
@@ -158,6 +165,7 @@ class CheckoutWithRefund(Workflow):
         return charged
 
 
+@inputs((["snail", "down", "plane", "train"], 2.5), (["down"], 1.0))
 @workflow
 class CheapestCarrier(Workflow):
     async def run(self, carriers: list[str], weight: float) -> Any:
@@ -172,6 +180,7 @@ class CheapestCarrier(Workflow):
         return {"carrier": carrier, "cents": cents, "down": down}
 
 
+@inputs((["api", "mail"], 3), (["api", "mail"], 2))
 @workflow
 class RetryByHand(Workflow):
     async def run(self, names: list[str], attempts: int) -> Any:
@@ -190,6 +199,7 @@ class RetryByHand(Workflow):
         return "never tried"
 
 
+@inputs(("abc", 9), ("a long job", 2))
 @workflow
 class Poll(Workflow):
     async def run(self, job: str, most: int) -> Any:
@@ -204,6 +214,7 @@ class Poll(Workflow):
         return "gave up"
 
 
+@inputs(("ann", date(2024, 2, 20)))
 @workflow
 class TrialReminder(Workflow):
     async def run(self, name: str, start: date) -> Any:
@@ -216,6 +227,7 @@ class TrialReminder(Workflow):
         return sent
 
 
+@inputs(("de", LINES), ("xx", LINES))
 @workflow
 class Invoice(Workflow):
     async def run(self, country: str, lines: list[Line]) -> Any:
@@ -231,6 +243,7 @@ class Invoice(Workflow):
         return {"net": net, "tax": tax, "gross": net + tax, "skus": dict(by_sku)}
 
 
+@inputs(("T1", ["lead"]), ("T2", []))
 @workflow
 class Escalate(Workflow):
     async def run(self, ticket: str, free: list[str]) -> Any:
@@ -242,6 +255,17 @@ class Escalate(Workflow):
         raise TimeoutError(f"nobody took {ticket}")
 
 
+@inputs(
+    *(
+        (account,)
+        for account in (
+            Account(name="a", seats=9),
+            Account(name="b", plan=Plan.TEAM, tags=["vip", "x"]),
+            Account(name="c", plan=Plan.LARGE),
+            Account(name="d"),
+        )
+    )
+)
 @workflow
 class Upgrade(Workflow):
     async def run(self, account: Account) -> Any:
@@ -259,6 +283,7 @@ class Upgrade(Workflow):
         return account
 
 
+@inputs((ROWS,))
 @workflow
 class ValidateRows(Workflow):
     async def run(self, rows: list[dict[str, Any]]) -> Any:
@@ -273,6 +298,7 @@ class ValidateRows(Workflow):
         return good, bad
 
 
+@inputs(([Parcel("a", 4.0), Parcel("b", 3.5), Parcel("c", 6.0), Parcel("d", 1.0)], 8.0))
 @workflow
 class Pack(Workflow):
     async def run(self, parcels: list[Parcel], limit: float) -> Any:
@@ -288,6 +314,7 @@ class Pack(Workflow):
         return [[p.sku for p in box] for box in boxes]
 
 
+@inputs((["ann", "bob", "cid"], 1000), (["ann", "poor", "cid"], 1000))
 @workflow
 class SplitPayment(Workflow):
     async def run(self, friends: list[str], cents: int) -> Any:
@@ -303,6 +330,7 @@ class SplitPayment(Workflow):
         raise ExceptionGroup("some could not pay", list(failed.values()))
 
 
+@inputs((["poor", "ann", "bob", "cid"], 2))
 @workflow
 class Waitlist(Workflow):
     async def run(self, waiting: list[str], seats: int) -> Any:
@@ -318,6 +346,7 @@ class Waitlist(Workflow):
         return taken, queue, seats
 
 
+@inputs(("ann", 100), ("poor", 100))
 @workflow
 class Dunning(Workflow):
     async def run(self, account: str, cents: int) -> Any:
@@ -337,6 +366,7 @@ class Dunning(Workflow):
         return history
 
 
+@inputs(*((cents,) for cents in (10, 1000, 10_000, 10_001)))
 @workflow
 class Approval(Workflow):
     async def run(self, cents: int) -> Any:
@@ -351,6 +381,7 @@ class Approval(Workflow):
         return role != "manager" or cents % 2 == 0
 
 
+@inputs((["ann", "bob"],))
 @workflow
 class Voucher(Workflow):
     async def run(self, names: list[str]) -> Any:
@@ -364,6 +395,7 @@ class Voucher(Workflow):
         await notify(name, "*" * length)
 
 
+@inputs((3,))
 @workflow
 class Expire(Workflow):
     async def run(self, days: int) -> Any:
@@ -374,6 +406,7 @@ class Expire(Workflow):
         return due > begun, (due - begun).days, due.tzinfo is UTC
 
 
+@inputs((Cart("ann", [*LINES]), "tea", 5), (Cart("ann", [*LINES]), "pot", 0))
 @workflow
 class Amend(Workflow):
     async def run(self, cart: Cart, sku: str, count: int) -> Any:
@@ -387,47 +420,3 @@ class Amend(Workflow):
         elif difference:
             await refund(cart.customer, -difference)
         return cart, difference
-
-
-LINES = [Line("tea", 2, 450), Line("pot", 1, 1999)]
-ROWS: list[dict[str, Any]] = [{"name": "a"}, {"nome": "b"}, {"name": "c", "seats": "x", "tags": 1}]
-
-CASES: list[tuple[Any, tuple[Any, ...]]] = [
-    (Checkout, ("ann", [("tea", 2), ("pot", 9)])),
-    (Checkout, ("ann", [])),
-    (Checkout, ("poor", [("tea", 1)])),
-    (CheckoutWithRefund, (["ann", "bob"],)),
-    (CheckoutWithRefund, (["ann", "bob", "poor", "cid"],)),
-    (CheapestCarrier, (["snail", "down", "plane", "train"], 2.5)),
-    (CheapestCarrier, (["down"], 1.0)),
-    (RetryByHand, (["api", "mail"], 3)),
-    (RetryByHand, (["api", "mail"], 2)),
-    (Poll, ("abc", 9)),
-    (Poll, ("a long job", 2)),
-    (TrialReminder, ("ann", date(2024, 2, 20))),
-    (Invoice, ("de", LINES)),
-    (Invoice, ("xx", LINES)),
-    (Escalate, ("T1", ["lead"])),
-    (Escalate, ("T2", [])),
-    *(
-        (Upgrade, (account,))
-        for account in (
-            Account(name="a", seats=9),
-            Account(name="b", plan=Plan.TEAM, tags=["vip", "x"]),
-            Account(name="c", plan=Plan.LARGE),
-            Account(name="d"),
-        )
-    ),
-    (ValidateRows, (ROWS,)),
-    (Pack, ([Parcel("a", 4.0), Parcel("b", 3.5), Parcel("c", 6.0), Parcel("d", 1.0)], 8.0)),
-    (SplitPayment, (["ann", "bob", "cid"], 1000)),
-    (SplitPayment, (["ann", "poor", "cid"], 1000)),
-    (Waitlist, (["poor", "ann", "bob", "cid"], 2)),
-    (Dunning, ("ann", 100)),
-    (Dunning, ("poor", 100)),
-    *((Approval, (cents,)) for cents in (10, 1000, 10_000, 10_001)),
-    (Voucher, (["ann", "bob"],)),
-    (Expire, (3,)),
-    (Amend, (Cart("ann", [*LINES]), "tea", 5)),
-    (Amend, (Cart("ann", [*LINES]), "pot", 0)),
-]
