@@ -266,16 +266,18 @@ def test_annotations_docstrings_and_casts_leave_no_trace() -> None:
 
 
 def test_suppress_is_a_try() -> None:
+    """Its classes are evaluated first, and what it catches is judged in pure code."""
     module = define(
         "import contextlib\n"
         + body("with contextlib.suppress(KeyError, ValueError):\n    await slow(1)\nreturn 2")
     )
     graph = definition_of(module).graph
-    assert shape(graph) == ["try", "await slow(1) -> None", "return 2"]
-    (first, _) = graph.functions[0].body
-    assert isinstance(first, Try)
-    assert first.handlers[0].types is not None
-    assert first.handlers[0].types.text == "(KeyError, ValueError)"
+    classes, attempt, _ = graph.functions[0].body
+    assert isinstance(classes, Compute)
+    assert classes.code.text == "_waymark_1 = (KeyError, ValueError)"
+    assert isinstance(attempt, Try)
+    assert attempt.handlers[0].types is None
+    assert [type(node).__name__ for node in attempt.handlers[0].body] == ["Branch"]
 
 
 def test_lines_of_code_are_the_authors() -> None:

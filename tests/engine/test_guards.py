@@ -21,7 +21,7 @@ from waymark.engine.links import Links
 from waymark.engine.program import load_program
 from waymark.errors import GraphError, UnresolvedActionError
 from waymark.graph.codec import from_document, to_document
-from waymark.graph.model import Compute, Name, Return, Span
+from waymark.graph.model import Compute, Handler, Name, Node, Return, Span, Try, walk
 from waymark.graph.validation import validate
 from waymark.values import load_exception
 
@@ -47,14 +47,20 @@ def linked() -> Links:
 
 def outcome(text: str) -> str:
     """What comes of a `run` of these statements: its result, or what refused it."""
+    return outcome_of(Compute(0, HERE, statements_code(ast.parse(text).body, VARIABLES)))
+
+
+def outcome_of(*nodes: Node) -> str:
+    """The same for nodes, numbered from 0."""
     definition = Contexts.__waymark__
     registry.link()
     graph = definition.graph
+    result = expression_code(ast.parse("x", mode="eval").body, VARIABLES)
     run = replace(
         graph.functions[0],
         body=(
-            Compute(0, HERE, statements_code(ast.parse(text).body, VARIABLES)),
-            Return(1, HERE, expression_code(ast.parse("x", mode="eval").body, VARIABLES)),
+            *nodes,
+            Return(len(list(walk(nodes))), HERE, result),
         ),
         variables=VARIABLES,
         names=NAMES,
@@ -149,6 +155,25 @@ def test_a_child_that_is_not_registered_is_named() -> None:
     validate(edited)
     with pytest.raises(UnresolvedActionError, match="calls `os:system`, which no imported module"):
         load_program(edited, b"edited", linked())
+
+
+def compute(number: int, text: str) -> Compute:
+    return Compute(number, HERE, statements_code(ast.parse(text).body, VARIABLES))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["y = 1", "del y", "y[2] = x", "y[0] = y[1] = None", "y.clear()", "y[2].append(3)", "y[1] = 3"],
+)
+def test_state_of_except_star_may_be_edited(text: str) -> None:
+    """Its state is a variable of the graph: spoiled, the run fails as any does."""
+    classes = expression_code(ast.parse("ValueError", mode="eval").body, VARIABLES)
+    spoiled = Handler(HERE, classes, None, (compute(2, f"{text}\nx = 1"),))
+    failing = compute(1, "x = 0\nraise ExceptionGroup('g', [ValueError(1), KeyError(2)])")
+    attempt = Try(0, HERE, (failing,), (spoiled, spoiled), star="y")
+    second = replace(spoiled, body=(compute(3, "x = 2"),))
+    shown = outcome_of(replace(attempt, handlers=(spoiled, second)))
+    assert shown.startswith(("raised ", "got out: b'1")), shown
 
 
 def load(document: str) -> None:

@@ -76,6 +76,9 @@ except* b as e:
     x = c
 raise a from b
 assert a, b
+with contextlib.suppress(a, b) as c, contextlib.suppress():
+    x = d
+@a
 def f(q=a, *x, r=b, **z):
     q = c
     return q
@@ -98,7 +101,10 @@ match a:
         x = g
 abs(a)
 """
-NAMES = {"datetime": Name("stdlib", ref="datetime")}
+NAMES = {
+    "contextlib": Name("stdlib", ref="contextlib"),
+    "datetime": Name("stdlib", ref="datetime"),
+}
 
 
 def concrete_classes() -> list[type[ast.AST]]:

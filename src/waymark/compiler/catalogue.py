@@ -45,7 +45,6 @@ CODES: Mapping[str, str] = {
     "WM303": "concurrency-not-supported-yet",
     "WM305": "gather-held",
     "WM306": "await-in-generator",
-    "WM307": "await-where-it-cannot-be-lowered",
     "WM310": "unreachable-code",
     "WM311": "unreachable-except",
     "WM312": "loop-without-end",

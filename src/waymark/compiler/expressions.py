@@ -40,27 +40,30 @@ def lower_expression(to: Lowering, node: ast.expr) -> ast.expr:
             return _call(to, node)
         case ast.JoinedStr():
             return _text(to, node)
-        case ast.Lambda() | ast.GeneratorExp() if not _generator_of_first(node):
+        case ast.GeneratorExp() if awaits_inside_generator(node) is not None:
             return _refused(to, node)
+        case ast.Lambda():
+            return _lambda(to, node)
         case ast.ListComp() | ast.SetComp() | ast.DictComp():
             return _comprehension(to, node)
         case _:
             return _operands(to, node)
 
 
-def _generator_of_first(node: ast.expr) -> bool:
-    """A generator whose only await stands in the iterable evaluated at once."""
-    return isinstance(node, ast.GeneratorExp) and awaits_inside_generator(node) is None
-
-
-def _refused(to: Lowering, node: ast.expr) -> ast.expr:
-    if isinstance(node, ast.GeneratorExp):
-        fact = "`await` inside a generator makes an async generator, which cannot be kept"
-        to.report(node, "WM306", fact, "use a list comprehension: `[await act(x) for x in xs]`")
-    else:
-        fact = "`await` in the default of a lambda is not supported yet"
-        to.report(node, "WM307", fact, "await it on a line of its own first")
+def _refused(to: Lowering, node: ast.GeneratorExp) -> ast.expr:
+    fact = "`await` inside a generator makes an async generator, which cannot be kept"
+    to.report(node, "WM306", fact, "use a list comprehension: `[await act(x) for x in xs]`")
     return ast.copy_location(ast.Constant(None), node)
+
+
+def _lambda(to: Lowering, node: ast.Lambda) -> ast.expr:
+    arguments = node.args
+    given = list(filter(None, arguments.kw_defaults))
+    lowered = lower_sequence(to, [*arguments.defaults, *given])
+    rest = iter(lowered[len(arguments.defaults) :])
+    arguments.defaults = lowered[: len(arguments.defaults)]
+    arguments.kw_defaults = [default and next(rest) for default in arguments.kw_defaults]
+    return node
 
 
 # Awaits
@@ -183,13 +186,7 @@ def _operands(to: Lowering, node: ast.expr) -> ast.expr:
         case ast.GeneratorExp():
             node.generators[0].iter = lower_expression(to, node.generators[0].iter)
         case _:
-            to.report(
-                node,
-                "WM307",
-                f"`await` inside `{type(node).__name__}` is not supported yet",
-                "await it on a line of its own first",
-            )
-            return ast.copy_location(ast.Constant(None), node)
+            raise AssertionError(f"{type(node).__name__} reached the lowering with an await")
     return node
 
 

@@ -1,5 +1,9 @@
-"""Values that cannot wait: lambdas, local functions and generators kept in a
-variable and read on the other side of an await."""
+"""Values that cannot wait: generators kept in a variable and read on the other
+side of an await. A generator is a frame of Python's own, which nothing stores.
+
+All else that code can make may wait: lambdas and local functions with what they
+capture, iterators of built-ins, bound methods, patterns. Recovery makes them
+again, since it evaluates the nodes again."""
 
 from __future__ import annotations
 
@@ -25,11 +29,9 @@ from waymark.graph.scopes import bound_names, free_names
 from .reach import Reach
 from .table import Prepared
 
-_WHAT = {"Lambda": "lambda", "GeneratorExp": "generator", "FunctionDef": "local function"}
-
 
 def check_held(prepared: Prepared, body: Sequence[Node], reach: Reach) -> None:
-    """Report lambdas, local functions and generators that cross an await."""
+    """Report generators that cross an await."""
     held = dict(_held(prepared.body))
     if not held:
         return
@@ -37,12 +39,11 @@ def check_held(prepared: Prepared, body: Sequence[Node], reach: Reach) -> None:
     for name, where in held.items():
         if not _crosses(name, steps):
             continue
-        what = _WHAT[type(where).__name__]
-        fix = "make it again where it is needed" + (
-            ", or build a list" if what == "generator" else ", or mark a function @waymark.pure"
-        )
-        fact = f"a {what} held in `{name}` across an await is not supported yet"
-        reach.report(prepared.source, where, "WM401", fact, fix)
+        fact = f"the generator in `{name}` would have to be stored at an await, which it cannot"
+        reach.report(prepared.source, where, "WM401", fact, _FIX)
+
+
+_FIX = "build a list, `[... for ...]`, or make the generator where it is used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +99,9 @@ def _held(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
     for statement in body:
         for node in ast.walk(statement):
             match node:
-                case ast.FunctionDef(name=name):
-                    yield name, node
-                case ast.Assign(
-                    targets=[ast.Name(id=name)], value=(ast.Lambda() | ast.GeneratorExp()) as value
-                ):
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.GeneratorExp() as value):
                     yield name, value
-                case ast.NamedExpr(
-                    target=ast.Name(id=name), value=(ast.Lambda() | ast.GeneratorExp()) as value
-                ):
+                case ast.NamedExpr(target=ast.Name(id=name), value=ast.GeneratorExp() as value):
                     yield name, value
                 case _:
                     pass

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from waymark.graph.check import check_code
-from waymark.graph.model import HIDDEN, Code, Compute, Node, Span
+from waymark.graph.model import HIDDEN, Code, Compute, Name, Node, Span
 from waymark.graph.scopes import bound_names, free_names, parameter_names
 
 from .code import expression_code, statements_code
@@ -63,6 +63,19 @@ class Lowering:
         self.hidden.append(name)
         return name
 
+    def builtin(self, name: str) -> str:
+        """A name under which the builtin `name` stands, whatever the author's own
+        variables are called."""
+        key = name
+        while key in self.prepared.variables or key in self.prepared.names:
+            entry = self.prepared.names.get(key)
+            if entry is not None and (entry.kind, entry.ref) == ("stdlib", name):
+                return key
+            key += "_"
+        if key != name:
+            self.prepared.names[key] = Name("stdlib", ref=name)
+        return key
+
     @property
     def variables(self) -> list[str]:
         return [*self.prepared.variables, *self.hidden]
@@ -73,8 +86,10 @@ class Lowering:
     def is_stable(self, node: ast.expr) -> bool:
         """Whether evaluating `node` later gives the same and raises as little."""
         match node:
-            case ast.Constant() | ast.Lambda():
+            case ast.Constant():
                 return True
+            case ast.Lambda(args=arguments):
+                return not (arguments.defaults or any(arguments.kw_defaults))
             case ast.Name(id=name):
                 if name in self.prepared.variables:
                     return name in self.bound

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from waymark.graph.model import Branch, Function, Loop, Node, Try
+from waymark.graph.model import Branch, Function, Handler, Loop, Node, Try
 
 
 def numbered(functions: list[Function]) -> tuple[Function, ...]:
@@ -17,6 +17,11 @@ def numbered(functions: list[Function]) -> tuple[Function, ...]:
 
 def _body(body: tuple[Node, ...], numbers: Iterator[int]) -> tuple[Node, ...]:
     return tuple(_node(node, numbers) for node in body)
+
+
+def _handler(handler: Handler, numbers: Iterator[int]) -> Handler:
+    before = _body(handler.before, numbers)
+    return replace(handler, before=before, body=_body(handler.body, numbers))
 
 
 def _node(node: Node, numbers: Iterator[int]) -> Node:
@@ -30,9 +35,7 @@ def _node(node: Node, numbers: Iterator[int]) -> Node:
             return replace(node, body=body, orelse=_body(node.orelse, numbers))
         case Try():
             body = _body(node.body, numbers)
-            handlers = tuple(
-                replace(handler, body=_body(handler.body, numbers)) for handler in node.handlers
-            )
+            handlers = tuple(_handler(handler, numbers) for handler in node.handlers)
             orelse = _body(node.orelse, numbers)
             final = _body(node.final, numbers)
             return replace(node, body=body, handlers=handlers, orelse=orelse, final=final)

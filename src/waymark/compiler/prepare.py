@@ -34,8 +34,6 @@ LOWERED = {
     "arg": FIELDS["arg"] | {"annotation"},
     "Await": frozenset({"value"}),
     "AnnAssign": frozenset({"target", "annotation", "value", "simple"}),
-    "With": frozenset({"items", "body", "type_comment"}),
-    "withitem": frozenset({"context_expr", "optional_vars"}),
 }
 
 _SUPPRESS = "contextlib.suppress"
@@ -221,9 +219,8 @@ class _Preparer:
         return arguments
 
     def function(self, node: ast.FunctionDef) -> None:
-        for decorator in node.decorator_list:
-            self.report(decorator, *advice.LOCAL_DECORATOR)
-        node.decorator_list, node.returns = [], None
+        node.decorator_list = [self.rewrite(decorator) for decorator in node.decorator_list]
+        node.returns = None
         node.args = self.arguments(node.args)
         names = (*parameter_names(node.args), *bound_names(node.body))
         self.check_bound(node, names)
@@ -246,24 +243,14 @@ class _Preparer:
         return ast.copy_location(result, node)
 
     def with_(self, node: ast.With) -> ast.stmt:
-        """`with contextlib.suppress(E):` is `try: ... except E: pass`."""
-        item = node.items[0]
-        call = item.context_expr
-        if (
-            len(node.items) > 1
-            or item.optional_vars is not None
-            or not isinstance(call, ast.Call)
-            or call.keywords
-            or self.table.live_path(call.func) != _SUPPRESS
-        ):
-            self.report(item.context_expr, *advice.refused_syntax(node))
-            return cast("ast.stmt", self.replacement(node))
-        types = ast.Tuple([self.rewrite(argument) for argument in call.args], ast.Load())
-        handler = ast.ExceptHandler(
-            ast.copy_location(types, call), None, [ast.copy_location(ast.Pass(), call)]
-        )
-        body = self.body(node.body)
-        return ast.copy_location(ast.Try(body, [ast.copy_location(handler, call)], [], []), node)
+        """Only `with contextlib.suppress(...)` is known."""
+        for item in node.items:
+            call = item.context_expr
+            if not isinstance(call, ast.Call) or self.table.live_path(call.func) != _SUPPRESS:
+                self.report(call, *advice.refused_syntax(node))
+                return cast("ast.stmt", self.replacement(node))
+        self.fields(node)
+        return node
 
     def call(self, node: ast.Call) -> ast.expr:
         if self.is_super(node.func):

@@ -9,8 +9,10 @@ def has_await(node: ast.AST) -> bool:
     """Whether evaluating `node` awaits (nested functions are not evaluated)."""
     if isinstance(node, ast.Await):
         return True
-    if isinstance(node, (ast.Lambda, ast.FunctionDef)):
-        return any(has_await(default) for default in _defaults(node.args))
+    if isinstance(node, ast.Lambda):
+        return any(map(has_await, _defaults(node.args)))
+    if isinstance(node, ast.FunctionDef):
+        return any(map(has_await, (*node.decorator_list, *_defaults(node.args))))
     return any(has_await(child) for child in ast.iter_child_nodes(node))
 
 
@@ -27,7 +29,8 @@ def is_pure(statement: ast.stmt) -> bool:
 
 def _leaves(node: ast.AST, *, looping: bool, handling: bool) -> bool:
     match node:
-        case ast.Return():
+        case ast.Return() | ast.TryStar():
+            # Pythons do not agree on `except*`: the engine has one for all.
             return True
         case ast.Break() | ast.Continue():
             return not looping

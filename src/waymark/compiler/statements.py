@@ -40,8 +40,12 @@ def lower_statement(to: Lowering, node: ast.stmt) -> None:
             _while(to, node)
         case ast.For():
             _for(to, node)
-        case ast.Try():
+        case ast.Try() | ast.TryStar():
             _try(to, node)
+        case ast.With():
+            _with(to, node)
+        case ast.FunctionDef():
+            _function(to, node)
         case ast.Match():
             _match(to, node)
         case ast.Assert():
@@ -53,20 +57,7 @@ def lower_statement(to: Lowering, node: ast.stmt) -> None:
             breaks = isinstance(node, ast.Break)
             to.node(Jump(UNNUMBERED, to.span(node), "break" if breaks else "continue"))
         case _:
-            _refused(to, node)
-
-
-def _refused(to: Lowering, node: ast.stmt) -> None:
-    to.report(
-        node,
-        "WM307",
-        f"`{_WORDS.get(type(node).__name__, type(node).__name__)}` with an await, return or"
-        " bare raise inside is not supported yet",
-        "move the await out of it, or write it another way",
-    )
-
-
-_WORDS = {"TryStar": "except*", "FunctionDef": "def"}
+            raise AssertionError(f"{type(node).__name__} reached the lowering")
 
 
 def _endless(to: Lowering, node: ast.While) -> None:
@@ -180,6 +171,18 @@ def _delete(to: Lowering, node: ast.Delete) -> None:
             to.pure(ast.copy_location(ast.Delete([_place(to, target)]), node))
 
 
+def _function(to: Lowering, node: ast.FunctionDef) -> None:
+    """`def` whose decorators or defaults await; its body cannot."""
+    arguments = node.args
+    given = list(filter(None, arguments.kw_defaults))
+    parts = lower_sequence(to, [*node.decorator_list, *arguments.defaults, *given])
+    first, second = len(node.decorator_list), len(node.decorator_list) + len(arguments.defaults)
+    node.decorator_list, arguments.defaults = parts[:first], parts[first:second]
+    rest = iter(parts[second:])
+    arguments.kw_defaults = [default and next(rest) for default in arguments.kw_defaults]
+    to.pure(node)
+
+
 # Leaving
 
 
@@ -276,26 +279,64 @@ def _for(to: Lowering, node: ast.For) -> None:
     to.node(Loop(UNNUMBERED, to.span(node), "for", head, tuple(nodes), orelse, target))
 
 
-def _try(to: Lowering, node: ast.Try) -> None:
+def _try(to: Lowering, node: ast.Try | ast.TryStar) -> None:
     to.flush()
+    star = to.fresh() if isinstance(node, ast.TryStar) else None
     body = to.block(node.body)
     handlers = tuple(_handler(to, handler) for handler in node.handlers)
     orelse, final = to.block(node.orelse), to.block(node.finalbody)
-    to.node(Try(UNNUMBERED, to.span(node), body, handlers, orelse, final))
+    to.node(Try(UNNUMBERED, to.span(node), body, handlers, orelse, final, star))
 
 
 def _handler(to: Lowering, node: ast.ExceptHandler) -> Handler:
     types: Code | None = None
-    if node.type is not None and has_await(node.type):
-        to.report(
-            node.type,
-            "WM307",
-            "`await` in the class of an `except` is not supported yet",
-            "await it before the `try`",
-        )
-    elif node.type is not None:
-        types = to.expression(node.type)
-    return Handler(to.span(node), types, node.name, to.block(node.body))
+    with to.new_block() as before:
+        if node.type is not None:
+            lowered = lower_expression(to, node.type)
+            to.flush()
+            types = to.expression(lowered)
+    return Handler(to.span(node), types, node.name, to.block(node.body), tuple(before))
+
+
+# with
+
+
+def _with(to: Lowering, node: ast.With) -> None:
+    """`with suppress(E): ...`, all that `prepare` lets through: `try` with a
+    handler that looks for E as `suppress.__exit__` of 3.13 does, in groups, too."""
+    item, *others = node.items
+    call = item.context_expr
+    assert isinstance(call, ast.Call), "`prepare` lets nothing else through"
+    types = to.hide(lower_expression(to, ast.copy_location(ast.Tuple(call.args, ast.Load()), call)))
+    body: list[ast.stmt] = node.body
+    if others:
+        body = [ast.copy_location(ast.With(others, body), node)]
+    if item.optional_vars is not None:
+        nothing = ast.copy_location(ast.Constant(None), item.optional_vars)
+        entered = ast.Assign([item.optional_vars], nothing)
+        body = [ast.copy_location(entered, item.optional_vars), *body]
+    error = to.fresh()
+    caught = ast.ExceptHandler(None, error, _suppressing(to, types, error))
+    attempt = ast.Try(body, [ast.copy_location(caught, call)], [], [])
+    _try(to, ast.copy_location(attempt, node))
+
+
+def _suppressing(to: Lowering, types: ast.Name, error: str) -> list[ast.stmt]:
+    names = {name: to.builtin(name) for name in ("issubclass", "type", "BaseExceptionGroup")}
+    text = f"""
+if not {names["issubclass"]}({names["type"]}({error}), {types.id}):
+    if not {names["issubclass"]}({names["type"]}({error}), {names["BaseExceptionGroup"]}):
+        raise
+    {error}_ = {error}.split({types.id})[1]
+    if {error}_ is not None:
+        raise {error}_
+"""
+    rest = to.fresh()
+    statements = ast.parse(text.replace(f"{error}_", rest)).body
+    for statement in statements:
+        for inner in ast.walk(statement):
+            ast.copy_location(inner, types)
+    return statements
 
 
 # match
@@ -303,32 +344,56 @@ def _handler(to: Lowering, node: ast.ExceptHandler) -> Handler:
 
 def _match(to: Lowering, node: ast.Match) -> None:
     """Choose the case in pure code, then branch on its number: patterns bind
-    their names as they always do, and bodies become blocks."""
-    if any(case.guard is not None and has_await(case.guard) for case in node.cases):
-        to.report(
-            node,
-            "WM307",
-            "`await` in the guard of a `case` is not supported yet",
-            "await it before the `match`, or test it inside the case",
-        )
-        return
+    their names as they always do, and bodies become blocks. Where a guard awaits,
+    choosing halts there, and goes on below it if the guard does not hold."""
     node.subject = lower_expression(to, node.subject)
     bodies = [case.body for case in node.cases]
     chosen = to.fresh()
     to.assign(chosen, ast.copy_location(ast.Constant(-1), node.subject))
     for number, case in enumerate(node.cases):
-        value = ast.copy_location(ast.Constant(number), case.body[0])
-        target = ast.copy_location(ast.Name(chosen, ast.Store()), value)
-        case.body = [ast.copy_location(ast.Assign([target], value), value)]
-    to.pure(node)
-    to.lower(_chain(chosen, bodies, node))
+        case.body = [_choice(chosen, number, case.body[0])]
+    if any(case.guard is not None and has_await(case.guard) for case in node.cases):
+        node.subject = to.hide(node.subject)
+    to.lower([*_choosing(chosen, node), *_chain(chosen, bodies)])
 
 
-def _chain(chosen: str, bodies: Sequence[list[ast.stmt]], where: ast.Match) -> list[ast.stmt]:
+def _choice(chosen: str, number: int, where: ast.AST) -> ast.stmt:
+    value = ast.copy_location(ast.Constant(number), where)
+    target = ast.copy_location(ast.Name(chosen, ast.Store()), where)
+    return ast.copy_location(ast.Assign([target], value), where)
+
+
+def _is_chosen(chosen: str, number: int, where: ast.AST) -> ast.expr:
+    value = ast.copy_location(ast.Constant(number), where)
+    return ast.copy_location(ast.Compare(load(chosen, where), [ast.Eq()], [value]), where)
+
+
+def _choosing(chosen: str, node: ast.Match, first: int = 0) -> list[ast.stmt]:
+    """Statements that choose among the cases from the number `first` on."""
+    for position, case in enumerate(node.cases):
+        guard = case.guard
+        if guard is None or not has_await(guard):
+            continue
+        rest = node.cases[position + 1 :]
+        case.guard, node.cases = None, node.cases[: position + 1]
+        denied = ast.copy_location(ast.UnaryOp(ast.Not(), guard), guard)
+        none = _choice(chosen, -1, guard)
+        asked = ast.copy_location(ast.If(denied, [none], []), guard)
+        matched = _is_chosen(chosen, first + position, guard)
+        statements: list[ast.stmt] = [node, ast.If(matched, [asked], [])]
+        if rest:
+            below = ast.copy_location(ast.Match(node.subject, rest), node)
+            more = _choosing(chosen, below, first + position + 1)
+            statements.append(ast.If(_is_chosen(chosen, -1, guard), more, []))
+        for statement in statements[1:]:
+            ast.copy_location(statement, guard)
+        return statements
+    return [node]
+
+
+def _chain(chosen: str, bodies: Sequence[list[ast.stmt]]) -> list[ast.stmt]:
     rest: list[ast.stmt] = []
     for number, body in reversed(list(enumerate(bodies))):
         first = body[0]
-        value = ast.copy_location(ast.Constant(number), first)
-        test = ast.copy_location(ast.Compare(load(chosen, first), [ast.Eq()], [value]), first)
-        rest = [ast.copy_location(ast.If(test, body, rest), first)]
+        rest = [ast.copy_location(ast.If(_is_chosen(chosen, number, first), body, rest), first)]
     return rest

@@ -37,8 +37,12 @@ class _Follow:
 
     def statement(self, node: ast.stmt, bound: set[str], *, trying: bool) -> bool:
         match node:
-            case ast.Try():
+            case ast.Try() | ast.TryStar():
                 return self.attempt(node, bound, trying=trying)
+            case ast.With():
+                found = any(self.head(i.context_expr, bound, trying=trying) for i in node.items)
+                bound.update(bound_names(node.items))
+                return found | self.block(node.body, set(bound), trying=True)
             case ast.If():
                 return self.head(node.test, bound, trying=trying) | self.either(
                     (node.body, node.orelse), bound, trying=trying
@@ -58,8 +62,6 @@ class _Follow:
                     found |= self.head(case.guard, inner, trying=trying)
                     found |= self.block(case.body, inner, trying=trying)
                 return found
-            case ast.TryStar():
-                return False  # It has no nodes of its own yet.
             case _:
                 return self.simple(node, bound, trying=trying)
 
@@ -74,8 +76,10 @@ class _Follow:
             bound.update(bound_names([node]))
         return found
 
-    def attempt(self, node: ast.Try, bound: set[str], *, trying: bool) -> bool:
+    def attempt(self, node: ast.Try | ast.TryStar, bound: set[str], *, trying: bool) -> bool:
         inner = set(bound)
+        # What `finally` raises gets the exception that it interrupts as its context.
+        trying = trying or bool(node.finalbody)
         found = self.block(node.body, inner, trying=trying or bool(node.handlers))
         for handler in node.handlers:
             named = {handler.name} if handler.name else set[str]()

@@ -13,14 +13,15 @@ not the program (a journal that does not fit) leave as exceptions.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat, starmap
 from types import CellType, TracebackType
-from typing import Any, cast
+from typing import Any
 
 from waymark.errors import RecoveryMismatch, WaymarkBug
 
 from . import futures as m
+from . import groups
 from .awaitables import ActionCall, Awaitable, GatherCall, HelperCall, SleepCall
 from .flat import Op
 from .machine import Machine, MachineError
@@ -30,6 +31,7 @@ _AWAIT, _EVALUATE, _RETURN, _TEST = int(Op.AWAIT), int(Op.EVALUATE), int(Op.RETU
 _ITERATE, _NEXT, _MATCH = int(Op.ITERATE), int(Op.NEXT), int(Op.MATCH)
 _UNBIND, _POP, _RERAISE = int(Op.UNBIND), int(Op.POP_EXCEPTION), int(Op.RERAISE)
 _LEAVE = int(Op.LEAVE)
+_STAR, _STAR_MATCH, _STAR_RAISED = int(Op.STAR), int(Op.STAR_MATCH), int(Op.STAR_RAISED)
 
 _END_OF_ITERATION = object()
 _EFFECT_CHILD = (m.CHILD_EFFECT, -1)
@@ -201,6 +203,8 @@ class Evaluator:
             return machine.test(matches)
         if op == _RERAISE:
             return self._reraise(frame)
+        if op >= _STAR:
+            return self._star(frame, site)
         if op == _ITERATE:
             if frame.iterators is None:
                 frame.iterators = {}
@@ -215,15 +219,30 @@ class Evaluator:
         """Whether `except <types>` takes the exception being handled."""
         if site.code is None:
             return True
-        types = run_code(site, frame)
-        several = isinstance(types, tuple)
-        classes = cast("Iterable[object]", types) if several else (types,)
-        for cls in classes:
-            if not (isinstance(cls, type) and issubclass(cls, BaseException)):
-                raise TypeError(
-                    "catching classes that do not inherit from BaseException is not allowed"
-                )
-        return isinstance(frame.handling[-1], types)
+        return isinstance(frame.handling[-1], groups.classes_of(run_code(site, frame)))
+
+    def _star(self, frame: Frame, site: LinkedSite) -> int:
+        """A step of an `except*`, whose state is the value of the site's target."""
+        machine, op, cell = self.machine, site.op, frame.cells[site.target]
+        if op == _STAR:
+            cell.cell_contents = groups.begin(frame.handling[-1])
+            return machine.proceed()
+        if op == _STAR_MATCH:
+            taken = groups.take(cell.cell_contents, run_code(site, frame))
+            if taken is not None:
+                frame.handling = (*frame.handling[:-1], taken)
+            return machine.test(taken is not None)
+        if op == _STAR_RAISED:
+            cell.cell_contents[2].append(frame.handling[-1])
+            frame.handling = frame.handling[:-1]
+            return machine.proceed()
+        error = groups.remaining(cell.cell_contents)
+        cell.cell_contents = None
+        if error is None:
+            frame.handling = frame.handling[:-1]
+            return machine.test(False)
+        self.exception = error
+        return machine.raised(isinstance(error, self._cancelled_error))
 
     # Awaiting
 

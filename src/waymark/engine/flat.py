@@ -11,6 +11,9 @@ its body (the normal end, each `return`, `break` and `continue` that crosses it)
 and once for exceptions, the last ending in RERAISE. While a copy is laid out,
 the handlers of the statement itself are not in force.
 
+`except*` keeps what it has come to in a hidden variable (see `groups`), and its
+handlers fall through to one another, each of them with what it raised noted.
+
 A handler is a pc and a depth. On a raise the machine moves to the pc, and the
 evaluator cuts the frame's stack of exceptions being handled to the depth and
 pushes the new one. POP_EXCEPTION undoes that push.
@@ -29,6 +32,7 @@ from waymark.graph.model import (
     Code,
     Compute,
     Function,
+    Handler,
     Jump,
     Loop,
     Node,
@@ -53,6 +57,10 @@ class Op(IntEnum):
     RERAISE = 9  # site: raise the exception being handled
     LEAVE = 10  # site: the frame ends with its result
     JUMP = 11  # to the argument; only while flattening
+    STAR = 12  # site: begin an `except*` for the exception being handled, go on
+    STAR_MATCH = 13  # site: go on if the handler takes some of what is left, else argument
+    STAR_RAISED = 14  # site: note what a handler raised, go on
+    STAR_END = 15  # site: raise what is left, else to the argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +267,13 @@ class _Flattener:
         ends = [self.emit(Op.JUMP)]
         self.place_handler(handler)
         self.depth = depth + 1
+        if node.star is not None:
+            ends.append(self.star_clauses(node, node.star, outer, depth))
+            self.depth = depth
+            self.patch(*ends)
+            return
         for clause in node.handlers:
+            self.before(node, clause, outer, depth)
             match_ = self.emit(Op.MATCH, Site(node.id, clause.types, clause.name))
             block = _Block("handler", outer, depth, name=clause.name, node=node.id)
             cleanup = self.new_handler() if clause.name is not None else outer
@@ -277,6 +291,34 @@ class _Flattener:
         self.emit(Op.RERAISE, Site(node.id))
         self.depth = depth
         self.patch(*ends)
+
+    def before(self, node: Try, clause: Handler, outer: int, depth: int) -> None:
+        """What the handler's classes await."""
+        with self.within(_Block("handling", outer, depth, node=node.id), outer):
+            self.body(clause.before)
+
+    def star_clauses(self, node: Try, star: str, outer: int, depth: int) -> int:
+        """The handlers of `except*`, each for its part of the group, whatever the
+        ones above it raised. Returns the jump that is taken when all is handled."""
+        self.emit(Op.STAR, Site(node.id, None, star))
+        for clause in node.handlers:
+            self.before(node, clause, outer, depth)
+            match_ = self.emit(Op.STAR_MATCH, Site(node.id, clause.types, star))
+            if clause.name is not None:
+                self.emit(Op.MATCH, Site(node.id, None, clause.name))
+            cleanup = self.new_handler()
+            block = _Block("handler", outer, depth, name=clause.name, node=node.id)
+            with self.within(block, cleanup):
+                self.body(clause.body)
+            if clause.name is not None:
+                self.emit(Op.UNBIND, Site(node.id, None, clause.name))
+            end = self.emit(Op.JUMP)
+            self.place_handler(cleanup)
+            if clause.name is not None:
+                self.emit(Op.UNBIND, Site(node.id, None, clause.name))
+            self.emit(Op.STAR_RAISED, Site(node.id, None, star))
+            self.patch(match_, end)
+        return self.emit(Op.STAR_END, Site(node.id, None, star))
 
 
 def flatten(function: Function) -> FlatFunction:

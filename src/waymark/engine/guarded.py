@@ -222,6 +222,10 @@ class GuardInserter(ast.NodeTransformer):
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:
+        # A decorator is called, and what it is given is a function of the graph.
+        node.decorator_list = [
+            self.guard_argument(self.visit(decorator)) for decorator in node.decorator_list
+        ]
         self.visit(node.args)
 
         def inside() -> None:

@@ -17,7 +17,7 @@ import ast
 import builtins
 import linecache
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import CellType, CodeType, FunctionType
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ from waymark.values import freeze, plan_for
 
 from .awaitables import GatherCall, HelperCall, SleepCall, action_stub, workflow_stub
 from .flat import FlatFunction, Op, Site, flatten
+from .groups import Suppress
 from .guarded import GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
 from .links import LinkedAction, LinkedWorkflow, Links
@@ -46,7 +47,8 @@ class LinkedSite:
     """What the evaluator runs at one pc. `free` are indices of the variables
     that `code` reaches, in the order of its free names; `target` is one too.
     `name` is the index of the variable where the code is just its name, else -1.
-    `tapes` is False where the code can make no recorded call."""
+    `tapes` is False where the code can make no recorded call. `lazy` says that it
+    may make something that does so later, wherever that is consumed."""
 
     op: int
     node: int
@@ -56,6 +58,7 @@ class LinkedSite:
     leaves: bool
     name: int
     tapes: bool
+    lazy: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
     tape = Tape(links.types)
     linker = _Linker(graph, hash, links, Guards(tape))
     try:
-        functions = tuple(linker.link(function) for function in graph.functions)
+        functions = _with_lazy(tuple(linker.link(function) for function in graph.functions))
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise GraphError(f"the graph of {graph.workflow} cannot be compiled: {error}") from error
     return Program(
@@ -254,6 +257,8 @@ class _Linker:
             raise GraphError(f"{path} is not in the catalogue")
         if operation.kind == "awaitable":
             return {"asyncio.sleep": SleepCall, "asyncio.gather": GatherCall}[path]
+        if operation.kind == "context":
+            return Suppress
         if operation.kind == "clock":
             return self.guards.clock(path)
         found = self.reach(path)
@@ -395,7 +400,32 @@ def _linked_site(
     name = -1 if site.code is None else index.get(site.code.text, -1)
     # A loop's next item may come out of a generator expression or a `map`.
     tapes = op == Op.NEXT if code is None else not _global_names(code) <= quiet
-    return LinkedSite(op, site.node, code, free, target, site.leaves, name, tapes)
+    lazy = tapes and code is not None and _is_lazy(code)
+    return LinkedSite(op, site.node, code, free, target, site.leaves, name, tapes, lazy)
+
+
+def _is_lazy(code: CodeType) -> bool:
+    """Whether code that makes recorded calls may put one off: into a generator, a
+    function, or an iterator such as `map`."""
+    inner = {c.co_name for c in code.co_consts if isinstance(c, CodeType)}
+    return bool(inner - _AT_ONCE or _LAZY & set(code.co_names)) or any(
+        name.startswith(f"{HIDDEN}at_itertools_") for name in code.co_names
+    )
+
+
+_AT_ONCE = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
+_LAZY = frozenset({"map", "filter", "iter", "zip", "enumerate"})
+
+
+def _with_lazy(functions: tuple[LinkedFunction, ...]) -> tuple[LinkedFunction, ...]:
+    """Where something may put off its recorded calls, any code may come to make
+    them: it need only iterate over what it was given."""
+    if not any(site.lazy for function in functions for site in function.sites):
+        return functions
+    return tuple(
+        replace(function, sites=tuple(replace(site, tapes=True) for site in function.sites))
+        for function in functions
+    )
 
 
 def _global_names(code: CodeType) -> set[str]:

@@ -211,6 +211,10 @@ def must_be_called(path: str) -> Advice:
     return "WM216", f"`{path}` may only be called directly", "wrap it: `lambda x: ...`"
 
 
+def only_in_with(path: str) -> Advice:
+    return "WM216", f"`{path}` may only stand in a `with`", f"write `with {path}(...):`"
+
+
 def not_callable(path: str) -> Advice:
     return "WM216", f"`{path}` cannot be called", "use it as a value"
 
@@ -250,11 +254,7 @@ ASYNC_COMPREHENSION: Advice = (
     "`async for` is not supported yet",
     "fetch the items in an @action that returns a list, then use `for`",
 )
-LOCAL_DECORATOR: Advice = (
-    "WM112",
-    "a decorator on a local function is not supported yet",
-    "move the function to the module and mark it @waymark.pure",
-)
+WITH: Advice = _SYNTAX["With"]
 
 
 def unknown_attribute(name: str) -> Advice:

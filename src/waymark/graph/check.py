@@ -169,6 +169,8 @@ class _Checker:
             self.report(node, *advice.stdlib_not_allowed(path))
         elif operation.kind == "module":
             self.report(node, *advice.module_as_value(path))
+        elif operation.kind == "context":
+            self.report(node, *advice.only_in_with(path))
         elif operation.bounded:
             self.report(node, *advice.must_be_called(path))
 
@@ -305,6 +307,8 @@ class _Checker:
             return
         if operation.kind in ("module", "constant"):
             self.report(node.func, *advice.not_callable(path))
+        if operation.kind == "context":
+            self.report(node.func, *advice.only_in_with(path))
         if not operation.bounded:
             return
         spread = [argument for argument in node.args if isinstance(argument, ast.Starred)]
@@ -363,8 +367,7 @@ class _Checker:
 
     def visit_function_def(self, node: ast.FunctionDef) -> None:
         self.bind(node, node.name)
-        for decorator in node.decorator_list:
-            self.report(decorator, *advice.LOCAL_DECORATOR)
+        self.visit_all(node.decorator_list)
         self.parameters(node.args)
         self.inside((*parameter_names(node.args), *bound_names(node.body)), node.body)
 
@@ -373,6 +376,16 @@ class _Checker:
             if name.startswith((HIDDEN, "__")) or name == "self":
                 self.report(arguments, *advice.reserved_name(name))
         self.visit(arguments)
+
+    def visit_with_item(self, node: ast.withitem) -> None:
+        call = node.context_expr
+        path = self.path_of(call.func) if isinstance(call, ast.Call) else None
+        operation = operation_at(path) if path is not None else None
+        if operation is None or operation.kind != "context" or not isinstance(call, ast.Call):
+            self.report(call, *advice.WITH)
+            self.visit(call)
+            return
+        self.visit_all((*call.args, *call.keywords, node.optional_vars))
 
     # Names bound by something else than a `Name`
 
@@ -415,6 +428,7 @@ _SPECIAL: Mapping[type[ast.AST], Callable[[_Checker, Any], None]] = {
     ast.Lambda: _Checker.visit_lambda,
     ast.FunctionDef: _Checker.visit_function_def,
     ast.ExceptHandler: _Checker.visit_except_handler,
+    ast.withitem: _Checker.visit_with_item,
     ast.MatchAs: _Checker.visit_match_as,
     ast.MatchStar: _Checker.visit_match_star,
     ast.MatchMapping: _Checker.visit_match_mapping,

@@ -146,17 +146,20 @@ class Jump:
 @dataclass(frozen=True, slots=True)
 class Handler:
     """`except types as name`. `types` None catches everything. `types` yields a
-    class or a tuple of classes; `name` is unbound again when the handler ends."""
+    class or a tuple of classes; `name` is unbound again when the handler ends.
+    `before` is what `types` awaits, done when no handler above has matched."""
 
     span: Span
     types: Code | None
     name: str | None
     body: tuple[Node, ...]
+    before: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """`try` with any of its parts; Python's own semantics."""
+    """`try` with any of its parts; Python's own semantics. With `except*`, `star`
+    is the hidden variable that holds what is still to be handled, else None."""
 
     id: int
     span: Span
@@ -164,6 +167,7 @@ class Try:
     handlers: tuple[Handler, ...] = ()
     orelse: tuple[Node, ...] = ()
     final: tuple[Node, ...] = ()
+    star: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +264,8 @@ def children(node: Node) -> tuple[tuple[Node, ...], ...]:
         case Loop():
             return (node.body, node.orelse)
         case Try():
-            return (node.body, *(h.body for h in node.handlers), node.orelse, node.final)
+            handled = (part for h in node.handlers for part in (h.before, h.body))
+            return (node.body, *handled, node.orelse, node.final)
         case _:
             return ()
 

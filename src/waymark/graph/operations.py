@@ -14,8 +14,8 @@ engine the modules, and the compiler finds them by identity.
 Kinds of an operation: `compute` is deterministic and may be evaluated again,
 `recorded` is free of side effects but not repeatable and goes through the tape,
 `clock` reads the run's own clock, `awaitable` yields something to await,
-`class` is a type that may be called, matched and tested for, `module` and
-`constant` are read only.
+`class` is a type that may be called, matched and tested for, `context` stands in
+a `with` and nowhere else, `module` and `constant` are read only.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal[
-    "compute", "recorded", "clock", "awaitable", "class", "module", "constant"
+    "compute", "recorded", "clock", "awaitable", "class", "context", "module", "constant"
 ]
 
 
@@ -212,6 +212,7 @@ _SPECIAL = {
     "asyncio.sleep": Operation("awaitable", 2, _words("delay result")),
     "asyncio.gather": Operation("awaitable", keywords=_words("return_exceptions")),
     "typing.cast": Operation("compute", 2, frozenset()),
+    "contextlib.suppress": Operation("context"),
 }
 
 _HASHES = "blake2b blake2s md5 sha1 sha224 sha256 sha384 sha512 sha3_224 sha3_256 sha3_384 sha3_512"

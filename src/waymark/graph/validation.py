@@ -182,8 +182,10 @@ def _bound_by(node: Node) -> Iterator[str]:
     match node:
         case Await(target=str(name)) | Loop(target=str(name)):
             yield name
-        case Try(handlers=handlers):
+        case Try(handlers=handlers, star=star):
             yield from (handler.name for handler in handlers if handler.name is not None)
+            if star is not None:
+                yield star
         case _:
             return
 

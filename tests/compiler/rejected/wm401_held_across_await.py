@@ -12,7 +12,6 @@ async def store(key: str, value: str) -> None: ...
 @workflow
 class Report(Workflow):
     async def run(self, key: str) -> object:
-        longest = lambda rows: max(rows, key=len)
         parts = (part for part in key.split())
         value = await fetch(key)
-        return longest([value, *parts])
+        return max([value, *parts], key=len)
