@@ -212,8 +212,11 @@ def test_a_file_that_does_not_parse_is_shown(project: Project) -> None:
     assert result.exit_code == 2
 
 
-def test_a_module_that_exits_does_not_end_the_check(project: Project) -> None:
-    project.write("a.py", CLEAN + "\nraise SystemExit(3)\n")
+@pytest.mark.parametrize(
+    "last", ["raise SystemExit(3)", "import pytest; pytest.skip('no', allow_module_level=True)"]
+)
+def test_a_module_that_exits_does_not_end_the_check(project: Project, last: str) -> None:
+    project.write("a.py", f"{CLEAN}\n{last}\n")
     project.write("b.py", PRINTING)
 
     result = project.call("check", "a.py", "b.py")

@@ -19,8 +19,6 @@ from waymark.compiler.catalogue import CODES
 PAGES = pages_dir()
 #: Codes that no program can show, with the reason.
 WITHOUT_EXAMPLES = {"WM901": "a bug of ours, which would be mended"}
-#: What else an example earns, which cannot be helped: the name that was to be imported is unknown.
-EXTRAS = {"WM104": {"WM201"}}
 #: Syntax of a later Python than the oldest that is supported.
 SINCE = {"WM108": (3, 12)}
 
@@ -91,10 +89,7 @@ def test_page_has_its_form(code: str) -> None:
 def test_bad_earns_the_code_and_good_nothing(code: str, tmp_path: Path) -> None:
     """Exactly this code, at least once; and nothing at all, not even a warning."""
     if sys.version_info >= SINCE.get(code, (3, 11)):
-        assert {one for one, _ in found_in(code, "Bad", tmp_path)} == {
-            code,
-            *EXTRAS.get(code, ()),
-        }
+        assert {one for one, _ in found_in(code, "Bad", tmp_path)} == {code}
     registry._workflows.clear()
     assert found_in(code, "Good", tmp_path) == []
 

@@ -94,7 +94,10 @@ def _import(target: Target, collector: Collector) -> None:
         return
     try:
         module = importlib.import_module(target.module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the author's code raises
+    except KeyboardInterrupt:
+        raise
+    # Whatever the author's code raises: `SystemExit`, or what pytest skips a module by.
+    except BaseException as error:  # noqa: BLE001 - the others are to be checked all the same
         collector.failures.append(_failure(what, error, target.path))
         return
     if target.path and not _is_file(module, target.path):

@@ -55,6 +55,9 @@ def _collect(node: ast.AST, found: dict[str, None]) -> None:
             found.setdefault(name)
         case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
             found.setdefault(name)
+        # Refused itself; that its name is unknown as well would be said in vain.
+        case ast.alias(name=name, asname=other):
+            found.setdefault(other or name.partition(".")[0])
         case _:
             pass
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
