@@ -181,6 +181,15 @@ def test_an_import_that_fails_shows_the_authors_line(project: Project) -> None:
     assert result.exit_code == 2
 
 
+def test_a_failure_in_a_module_that_another_imports_shows_its_line(project: Project) -> None:
+    project.write("jobs.py", "import settings\n" + CLEAN)
+    project.write("settings.py", "import os\nHOST = os.environ['NO_SUCH_HOST']\n")
+
+    result = project.call("check", "jobs.py")
+
+    assert result.stdout.startswith("settings.py:2 jobs cannot be imported\n")
+
+
 def test_a_failure_inside_a_library_shows_the_line_that_called_it(project: Project) -> None:
     project.write("jobs.py", "import json\nSETTINGS = json.loads('{')\n" + CLEAN)
 
