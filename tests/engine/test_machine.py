@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from waymark.engine import futures as f
+from waymark.engine.cancellation import cancel
+from waymark.engine.digest import digest
 from waymark.engine.flat import FlatFunction, Op
+from waymark.engine.gathers import begin_gather
 from waymark.engine.machine import Machine, MachineError
 
 
@@ -56,7 +59,7 @@ def test_illegal_inputs_raise_and_change_nothing() -> None:
     machine.wait_sleep(50)
     while machine.poll():
         pass
-    before = machine.digest()
+    before = digest(machine)
     for attack in (
         lambda: machine.settle(0, True, 200),
         lambda: machine.fire(1, 200),
@@ -65,7 +68,7 @@ def test_illegal_inputs_raise_and_change_nothing() -> None:
     ):
         with pytest.raises(MachineError):
             attack()
-    assert machine.digest() == before
+    assert digest(machine) == before
     assert machine.now_ns == 100
     assert machine.fire(0, 150) == ~0
 
@@ -79,9 +82,9 @@ def test_a_second_outcome_does_nothing() -> None:
         machine.settle(0, False, 300)
     assert machine.poll() == f.RECEIVE
     machine.wait_effect()
-    before = machine.digest()
+    before = digest(machine)
     assert machine.settle(0, False, 300) is None
-    assert machine.digest() == before
+    assert digest(machine) == before
 
 
 def test_time_never_goes_back() -> None:
@@ -96,11 +99,12 @@ def test_time_never_goes_back() -> None:
 def test_gather_fails_first_and_lets_the_others_go_on() -> None:
     """The outer future ends with the first failure; the second effect stays."""
     machine = started(AWAIT_AND_RETURN)
-    outer = machine.gather(False, [(f.CHILD_EFFECT, -1), (f.CHILD_EFFECT, -1)])
+    outer = begin_gather(machine, False, [(f.CHILD_EFFECT, -1), (f.CHILD_EFFECT, -1)])
     assert machine.wait_future(outer) == f.IDLE
     assert [command[0] for command in machine.commands] == [f.START_EFFECT] * 2
     child = machine.settle(1, False, 200)
     assert (machine.poll(), machine.future, machine.child) == (f.FIRST, outer, child)
+    assert (machine.poll(), machine.future) == (f.FORGET, child)
     assert (machine.poll(), machine.future) == (f.RECEIVE, outer)
     assert machine.effects == {0: 1}
 
@@ -108,13 +112,12 @@ def test_gather_fails_first_and_lets_the_others_go_on() -> None:
 def test_main_end_cancels_what_still_runs() -> None:
     """A task left behind is cancelled, its effect ended, then the run ends."""
     machine = started(AWAIT_AND_RETURN)
-    outer = machine.gather(False, [(f.CHILD_EFFECT, -1), (f.CHILD_EFFECT, -1)])
+    outer = begin_gather(machine, False, [(f.CHILD_EFFECT, -1), (f.CHILD_EFFECT, -1)])
     machine.wait_future(outer)
     machine.poll()
     machine.settle(1, False, 200)
     while machine.poll() != f.RECEIVE:
         pass
-    machine.received(outer)
     machine.raised(False)
     while machine.poll():
         pass
@@ -135,9 +138,9 @@ def test_a_task_cancelled_before_its_first_step_cannot_catch_it() -> None:
     """As in Python, the exception enters before the body begins."""
     helper = flat(Op.AWAIT, Op.RETURN, Op.LEAVE, catches=(0, 0, 0), handlers=((1, 0),))
     machine = started(flat(Op.AWAIT, Op.RETURN, Op.LEAVE), helper)
-    outer = machine.gather(False, [(f.CHILD_HELPER, 1)])
+    outer = begin_gather(machine, False, [(f.CHILD_HELPER, 1)])
     child = outer - 1
-    assert machine._cancel(child)
+    assert cancel(machine, child)
     assert machine.wait_future(outer) == f.THROW
     assert machine.raised(True) == f.DROP
     assert (machine.poll(), machine.futures[child].state) == (f.FAILED, f.CANCELLED)
@@ -151,7 +154,7 @@ def test_the_same_inputs_give_the_same_digest() -> None:
         machine.wait_effect()
         machine.poll()
         machine.settle(0, ok, 200)
-        return machine.digest()
+        return digest(machine)
 
     assert fed(True) == fed(True)
     assert fed(True) != fed(False)

@@ -1,7 +1,7 @@
 """Promise 4 in the corners of the language, one small program for each.
 
 The programs are texts in `corners/`: a heading, then the body of `run`, and after
-a line `---` further methods. A heading that ends in `-> WM305` says that the
+a line `---` further methods. A heading that ends in `-> WM206` says that the
 compiler refuses the program with this code, since it would differ.
 
 Where Pythons differ, what 3.13 does counts on all of them: it stands after a line

@@ -15,9 +15,6 @@ FOLDERS = ("src", "tests", "benches", "examples")
 
 #: Files and functions that may be longer, each with its reason: `"path"` or `"path:function"`.
 EXCEPTIONS: dict[str, str] = {
-    "src/waymark/engine/machine.py": (
-        "one state machine: its prose, table and transitions are read together"
-    ),
     "tests/compiler/checkout.py:run": "a workflow that is long on purpose",
 }
 

@@ -15,9 +15,9 @@ from typing import Literal, TypeAlias, TypeGuard, cast
 
 from waymark.authoring.registry import registry
 from waymark.graph import advice
+from waymark.graph.concurrency import AWAITABLE
 from waymark.graph.operations import operation_at
 
-from .purity import has_await
 from .reach import Reach
 from .table import PLACEHOLDER, Prepared
 
@@ -125,46 +125,24 @@ class _CallCheck:
 
     def walk(self) -> None:
         for statement in self.prepared.body:
-            self.visit(statement, (), gathered=False)
+            self.visit(statement, ())
 
-    def visit(self, node: ast.AST, parents: tuple[ast.AST, ...], *, gathered: bool) -> None:
+    def visit(self, node: ast.AST, parents: tuple[ast.AST, ...]) -> None:
         if isinstance(node, ast.Call):
-            callee = self.callee(node)
-            self.call(node, callee, parents, gathered=gathered)
-            gathered = callee.kind == "gather"
+            self.call(node, self.callee(node), parents)
         elif isinstance(node, ast.Attribute):
             self.child_attribute(node)
         elif isinstance(node, ast.Await):
             self.awaited(node)
-            gathered = isinstance(node.value, ast.Call)
-        elif not isinstance(node, _CARRIERS):
-            gathered = False
         for child in ast.iter_child_nodes(node):
-            self.visit(child, (*parents, node), gathered=gathered)
+            self.visit(child, (*parents, node))
 
-    def call(
-        self, node: ast.Call, callee: Callee, parents: tuple[ast.AST, ...], *, gathered: bool
-    ) -> None:
+    def call(self, node: ast.Call, callee: Callee, parents: tuple[ast.AST, ...]) -> None:
         if callee.kind == "workflow" and (node.args or node.keywords):
             self.report(node, *advice.child_arguments(ast.unparse(node.func)))
         if callee.kind in _HELD:
             self.arguments(node, callee)
-            if callee.kind == "gather" and not gathered:
-                self.report(
-                    node,
-                    "WM305",
-                    "`gather` begins its calls at once; keeping it is not supported yet",
-                    "await it here: `await asyncio.gather(...)`",
-                )
-            elif callee.kind == "gather" and _begins_early(node, parents):
-                self.report(
-                    node,
-                    "WM305",
-                    "this `gather` begins at once, before an await beside it; that is not"
-                    " supported yet",
-                    "await that first, on a line of its own",
-                )
-            elif not _may_be_held(node, parents):
+            if callee.kind != "gather" and not _may_be_held(node, parents):
                 what = ast.unparse(node.func)
                 self.report(
                     node,
@@ -219,7 +197,7 @@ class _CallCheck:
         if isinstance(function, ast.Name) and function.id not in known:
             path = function.id
         operation = operation_at(path)
-        if operation is not None and operation.kind != "awaitable":
+        if operation is not None and path not in AWAITABLE:
             self.plain(node, f"{ast.unparse(function)}(...)")
 
     def plain(self, node: ast.Await, what: str) -> None:
@@ -248,17 +226,6 @@ _PLAIN = (
     ast.Lambda,
 )
 
-#: What may stand between `gather(...)` and a gather in its arguments.
-_CARRIERS = (
-    ast.Starred,
-    ast.List,
-    ast.Tuple,
-    ast.ListComp,
-    ast.GeneratorExp,
-    ast.IfExp,
-    ast.keyword,
-)
-
 _NEVER_HELD = (
     ast.Expr,
     ast.Return,
@@ -277,28 +244,6 @@ _NEVER_HELD = (
     ast.While,
     ast.If,
 )
-
-
-def _begins_early(node: ast.Call, parents: tuple[ast.AST, ...]) -> bool:
-    """Whether Python awaits something after it has evaluated this argument of a
-    gather, and before the outer gather is called."""
-    around: ast.AST = node
-    within: ast.AST = node
-    for parent in reversed(parents):
-        if isinstance(parent, ast.Await):
-            break
-        around = parent
-        if isinstance(parent, ast.ListComp):
-            within = ast.Pass()  # Each turn begins one; the next may await.
-    own = set(map(id, ast.walk(within)))
-    return any(
-        isinstance(inner, ast.Await) and id(inner) not in own and _starts(inner) >= _starts(node)
-        for inner in ast.walk(around)
-    ) or (isinstance(within, ast.Pass) and has_await(around))
-
-
-def _starts(node: ast.expr) -> tuple[int, int]:
-    return (node.lineno, node.col_offset)
 
 
 def _may_be_held(node: ast.expr, parents: tuple[ast.AST, ...]) -> bool:

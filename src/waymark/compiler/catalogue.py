@@ -43,7 +43,6 @@ CODES: Mapping[str, str] = {
     "WM301": "await-of-something-else",
     "WM302": "endless-loop",
     "WM303": "concurrency-not-supported-yet",
-    "WM305": "gather-held",
     "WM306": "await-in-generator",
     "WM310": "unreachable-code",
     "WM311": "unreachable-except",

@@ -1,7 +1,8 @@
 """Awaitables of a run: what an `Await` node's code evaluates to.
 
 They stand where Python has coroutines. Making one has no effect but to copy the
-arguments; only `await` and `gather` set it going, and each once.
+arguments; only `await` or a task sets it going, and each once. Futures, which go
+on by themselves, are in `concurrency`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from waymark.graph.model import DEFINED
+
 from .links import LinkedAction, LinkedWorkflow
 
 #: Longer sleeps (`inf` among them) end with it: 73 years, which fit a deadline.
-_SLEEP_SECONDS_MAX = float(2**61 // 1_000_000_000)
+SLEEP_SECONDS_MAX = float(2**61 // 1_000_000_000)
 
 
 class ActionCall:
@@ -51,7 +54,9 @@ class ChildWorkflow:
 
 class HelperCall:
     """A call of an async helper. `values` are its bound parameters, shared with
-    the caller as in Python, in the order of the function's parameters."""
+    the caller as in Python, in the order of the function's parameters. Where a
+    value object makes the call (`lock.acquire()`), `function` is -1 until it is
+    awaited, and `name` the definition that the compiler put into the graph."""
 
     __slots__ = ("awaited", "function", "name", "values")
 
@@ -84,25 +89,33 @@ def _nanoseconds(delay: float) -> int:
     if math.isnan(delay):
         raise ValueError("Invalid delay: NaN (not a number)")
     seconds = 0.0 + delay
-    return max(1, round(min(seconds, _SLEEP_SECONDS_MAX) * 1_000_000_000))
+    return max(1, round(min(seconds, SLEEP_SECONDS_MAX) * 1_000_000_000))
 
 
-class GatherCall:
-    """`asyncio.gather(*children)`; equal children are awaited once. A child that
-    is no awaitable is an error once those before it have begun."""
+class Ready:
+    """An awaitable that has its value already and gives up no turn: entering a
+    scope that has nothing to wait for."""
 
-    __slots__ = ("awaited", "children", "collects")
+    __slots__ = ("value",)
 
-    def __init__(self, *children: Any, return_exceptions: bool = False) -> None:
-        self.children: tuple[Any, ...] = children
-        self.collects = bool(return_exceptions)
-        self.awaited = False
-
-    def __repr__(self) -> str:
-        return f"<gather of {len(self.children)}>"
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
-Awaitable: TypeAlias = ActionCall | HelperCall | SleepCall | GatherCall
+Coroutine: TypeAlias = ActionCall | HelperCall | SleepCall
+
+
+def defined(name: str, *values: Any) -> HelperCall:
+    """A call of one of the definitions that are written in the workflow language
+    (`compiler/prelude.py`): `asyncio:<name>` of the graph."""
+    return HelperCall(-1, f"{DEFINED}{name}", values)
+
+
+def take(call: Coroutine) -> None:
+    """A coroutine can be awaited once."""
+    if call.awaited:
+        raise RuntimeError("cannot reuse already awaited coroutine")
+    call.awaited = True
 
 
 def action_stub(action: LinkedAction) -> Callable[..., ActionCall]:

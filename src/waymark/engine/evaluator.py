@@ -13,8 +13,7 @@ not the program (a journal that does not fit) leave as exceptions.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from itertools import repeat, starmap
+from collections.abc import Iterator
 from types import CellType, TracebackType
 from typing import Any
 
@@ -22,10 +21,13 @@ from waymark.errors import RecoveryMismatch, WaymarkBug
 
 from . import futures as m
 from . import groups
-from .awaitables import ActionCall, Awaitable, GatherCall, HelperCall, SleepCall
+from .awaitables import ActionCall, HelperCall, Ready, SleepCall, take
+from .concurrency.future import Future
+from .concurrency.loop import RunLoop
 from .flat import Op
+from .frame import Frame
 from .machine import Machine, MachineError
-from .program import LinkedFunction, LinkedSite, Program, run_code
+from .program import LinkedSite, Program, run_code
 
 _AWAIT, _EVALUATE, _RETURN, _TEST = int(Op.AWAIT), int(Op.EVALUATE), int(Op.RETURN), int(Op.TEST)
 _ITERATE, _NEXT, _MATCH = int(Op.ITERATE), int(Op.NEXT), int(Op.MATCH)
@@ -34,27 +36,6 @@ _LEAVE = int(Op.LEAVE)
 _STAR, _STAR_MATCH, _STAR_RAISED = int(Op.STAR), int(Op.STAR_MATCH), int(Op.STAR_RAISED)
 
 _END_OF_ITERATION = object()
-_EFFECT_CHILD = (m.CHILD_EFFECT, -1)
-
-
-class Frame:
-    """One call of a function, `nested` when another frame awaits it directly.
-    `handling` are the exceptions being handled, the innermost last; `iterators`
-    those of the loops under way, by node."""
-
-    __slots__ = ("cells", "function", "handling", "iterators", "nested", "result")
-
-    def __init__(
-        self, function: LinkedFunction, values: tuple[Any, ...], nested: bool = False
-    ) -> None:
-        cells = list(map(CellType, values))
-        cells.extend(starmap(CellType, repeat((), len(function.variables) - len(values))))
-        self.cells = cells
-        self.function = function
-        self.nested = nested
-        self.handling: Sequence[BaseException] = ()
-        self.iterators: dict[int, Any] | None = None
-        self.result: Any = None
 
 
 class Evaluator:
@@ -63,6 +44,7 @@ class Evaluator:
 
     __slots__ = (
         "_cancelled_error",
+        "_loop",
         "calls",
         "exception",
         "frames",
@@ -81,6 +63,14 @@ class Evaluator:
         self.calls: dict[int, ActionCall] = {}
         self.exception: BaseException | None = None
         self._cancelled_error = program.cancelled_error
+        self._loop: RunLoop | None = None
+
+    @property
+    def loop(self) -> RunLoop:
+        """The run's event loop, made when it is first needed."""
+        if self._loop is None:
+            self._loop = RunLoop(self)
+        return self._loop
 
     def begin(self, values: tuple[Any, ...]) -> None:
         """Make frame 0, of `run`, from its bound parameters."""
@@ -95,11 +85,7 @@ class Evaluator:
             return self._return_to_caller()
         if request == m.DONE:
             return self._end_task()
-        if request == m.COLLECT:
-            self._collect()
-        elif request == m.FORGET:
-            self.outcomes.pop(machine.future, None)
-        elif request == m.CATCH:
+        if request == m.CATCH:
             frame = self.frames[machine.frame]
             frame.handling = (*frame.handling[: machine.child], self._take_exception())
         elif request == m.DROP:
@@ -107,15 +93,17 @@ class Evaluator:
             if isinstance(self.exception, StopIteration):
                 self.exception = _stopped(self.exception)
         elif request == m.FAILED:
-            self.outcomes[machine.future] = self._take_exception()
+            self._end(machine.future, machine.child, self._take_exception())
         elif request == m.THROW:
-            self.outcomes.pop(machine.future, None)
-            return self._raise(self.frames[machine.frame], self._cancelled_error())
-        elif request == m.FIRST:
-            error = self.outcomes.get(machine.child)
-            if machine.frame == m.CANCELLED and not isinstance(error, self._cancelled_error):
-                error = self._cancelled_error()
-            self.outcomes[machine.future] = error
+            return self._interrupt()
+        elif request == m.CALLBACK:
+            self.loop.call_back(machine.child)
+        elif request == m.CUT:
+            del self.frames[machine.callee]
+            message = self.loop.message(machine.child)
+            self.loop.end_task(machine.future, m.CANCELLED, None, message)
+        elif request in (m.COLLECT, m.FIRST, m.FORGET, m.ENDED):
+            self.loop.keep(request, machine.frame, machine.future, machine.child)
         else:
             raise WaymarkBug(f"unknown request {request}")
         return machine.poll()
@@ -126,8 +114,36 @@ class Evaluator:
         return self.machine.proceed()
 
     def _end_task(self) -> int:
-        self.outcomes[self.machine.future] = self.frames.pop(self.machine.callee).result
-        return self.machine.poll()
+        machine = self.machine
+        self._end(machine.future, m.RESOLVED, self.frames.pop(machine.callee).result)
+        return machine.poll()
+
+    def _end(self, number: int, state: int, value: Any) -> None:
+        """Keep what a task came to, for its object or for the gather it belongs to."""
+        if self._loop is not None and number in self._loop.objects:
+            self._loop.end_task(number, state, value)
+        else:
+            self.outcomes[number] = value
+
+    def _interrupt(self) -> int:
+        """Answer THROW. A CancelledError that the task was about to get comes first."""
+        machine = self.machine
+        error: BaseException | None = None
+        if machine.future >= 0:
+            awaited = self.loop.awaited.pop(machine.current().number)
+            if awaited.state != m.RESOLVED:
+                error = awaited.failure()
+        else:
+            self.outcomes.pop(machine.future, None)
+        if not isinstance(error, self._cancelled_error):
+            error = self._cancelled()
+        return self._raise(self.frames[machine.frame], error)
+
+    def _cancelled(self) -> BaseException:
+        """The CancelledError of a request whose message the machine's child names."""
+        if self.machine.child < 0:
+            return self._cancelled_error()
+        return self.loop.cancelled_error(self.loop.message(self.machine.child))
 
     def _take_exception(self) -> BaseException:
         error, self.exception = self.exception, None
@@ -161,7 +177,7 @@ class Evaluator:
         op = site.op
         try:
             if op == _AWAIT:
-                return self._await(run_code(site, frame), site.node)
+                return self._await(run_code(site, frame), frame, site.node)
             if op == _RETURN:
                 frame.result = run_code(site, frame)
                 return self._leave() if site.leaves else machine.proceed()
@@ -180,7 +196,10 @@ class Evaluator:
             return machine.raised(isinstance(error, self._cancelled_error))
 
     def _leave(self) -> int:
-        return self._end_task() if self.machine.leave() == m.DONE else self._return_to_caller()
+        request = self.machine.leave()
+        if request == m.DONE:
+            return self._end_task()
+        return self._return_to_caller() if request == m.RESULT else self.serve(request)
 
     def _next(self, frame: Frame, site: LinkedSite) -> bool:
         """Bind a loop's next item; False when there is none."""
@@ -246,59 +265,40 @@ class Evaluator:
 
     # Awaiting
 
-    def _await(self, value: Any, node: int) -> int:
+    def _await(self, value: Any, frame: Frame, node: int) -> int:
         machine = self.machine
         if isinstance(value, ActionCall):
-            _take(value)
+            take(value)
             value.node = node
             self.calls[~machine.current().number] = value
             return machine.wait_effect()
         if isinstance(value, HelperCall):
-            _take(value)
-            function = self.program.functions[value.function]
-            number = machine.wait_helper(value.function)
-            self.frames[number] = Frame(function, value.values, nested=True)
+            take(value)
+            function = value.function if value.function >= 0 else self.loop.function(value)
+            number = machine.wait_helper(function)
+            linked = self.program.functions[function]
+            self.frames[number] = Frame(linked, value.values, nested=True)
             return m.EVALUATE
         if isinstance(value, SleepCall):
-            _take(value)
+            take(value)
             self.outcomes[~machine.current().number] = value.result
             return machine.wait_sleep(value.delay_ns)
-        if isinstance(value, GatherCall):
-            return machine.wait_future(self._gather(value, node))
+        if isinstance(value, Future):
+            return self._await_future(value, frame)
+        if isinstance(value, Ready):
+            self._bind(frame, value.value)
+            return machine.proceed()
         raise TypeError(f"object {type(value).__name__} can't be used in 'await' expression")
 
-    def _gather(self, gather: GatherCall, node: int) -> int:
-        """Begin a gather. Nested ones begin first: Python has called them by then."""
-        known: dict[int, int] = {}
-        for child in gather.children:
-            if type(child) is GatherCall and id(child) not in known:
-                known[id(child)] = self._gather(child, node)
-        good = _awaitables(gather.children)
-        number, frame = self.machine.next_future, self.machine.frames
-        children: list[tuple[int, int]] = []
-        for child in good:
-            if id(child) in known:
-                children.append((m.CHILD_FUTURE, known[id(child)]))
-                continue
-            child.awaited = True
-            if isinstance(child, ActionCall):
-                child.node = node
-                self.calls[number] = child
-                children.append(_EFFECT_CHILD)
-            elif type(child) is HelperCall:
-                function = self.program.functions[child.function]
-                self.frames[frame] = Frame(function, child.values)
-                frame += 1
-                children.append((m.CHILD_HELPER, child.function))
-            elif type(child) is SleepCall:
-                self.outcomes[number] = child.result
-                children.append((m.CHILD_SLEEP, child.delay_ns))
-            known[id(child)] = number
-            number += 1
-        if len(good) < len(gather.children):
-            self.machine.gather(True, children)
-            raise TypeError("An asyncio.Future, a coroutine or an awaitable is required")
-        return self.machine.gather(gather.collects, children)
+    def _await_future(self, future: Future, frame: Frame) -> int:
+        """One that is over gives up no turn."""
+        if future.over():
+            return self._take_outcome(future, frame)
+        number = self.machine.current().number
+        if future.number == number:
+            raise RuntimeError(f"Task cannot await on itself: {future!r}")
+        self.loop.awaited[number] = future
+        return self.machine.wait_future(future.number)
 
     # Outcomes
 
@@ -306,32 +306,25 @@ class Evaluator:
         """Answer RECEIVE: bind the outcome of what the frame waited for, or raise it."""
         machine = self.machine
         key = machine.future
+        if key >= 0:
+            return self._take_outcome(self.loop.awaited.pop(machine.current().number), frame)
         value = self.outcomes.pop(key, None)
-        state = machine.received(key)
-        if state == m.RESOLVED:
+        if machine.received(key) == m.RESOLVED:
             self._bind(frame, value)
             return machine.proceed()
-        if state == m.ERROR:
-            # An action's body stands in the chain of calls, a gather's children do not.
-            return self._raise(frame, value, value if key >= 0 else _first_in_chain(value))
-        return self._raise(frame, self._cancelled_error())
+        # An action's body stands in the chain of calls, a gather's children do not.
+        return self._raise(frame, value, _first_in_chain(value))
+
+    def _take_outcome(self, future: Future, frame: Frame) -> int:
+        if future.state == m.RESOLVED:
+            self._bind(frame, future.value)
+            return self.machine.proceed()
+        return self._raise(frame, future.failure())
 
     def _bind(self, frame: Frame, value: Any) -> None:
         target = frame.function.sites[self.machine.pc].target
         if target >= 0:
             frame.cells[target].cell_contents = value
-
-    def _collect(self) -> None:
-        number = self.machine.future
-        outcomes, cancelled = self.outcomes, self._cancelled_error
-        members = self.machine.collected(number)
-        results = [
-            cancelled("") if state == m.CANCELLED else outcomes.get(child)
-            for child, state in members
-        ]
-        for child, _ in members:
-            outcomes.pop(child, None)
-        outcomes[number] = results
 
     # Raising
 
@@ -362,24 +355,6 @@ class Evaluator:
             if self.frames[caller].handling:
                 return self.frames[caller].handling[-1]
         return None
-
-
-def _take(call: Awaitable) -> None:
-    """An awaitable can be awaited once, as a coroutine."""
-    if call.awaited:
-        raise RuntimeError("cannot reuse already awaited coroutine")
-    call.awaited = True
-
-
-def _awaitables(children: tuple[Any, ...]) -> tuple[Awaitable, ...]:
-    """The children up to the first that is none. Raises RuntimeError, before any
-    has begun, when one was awaited before."""
-    for position, child in enumerate(children):
-        if not isinstance(child, ActionCall | HelperCall | SleepCall | GatherCall):
-            return children[:position]
-        if child.awaited and type(child) is not GatherCall:
-            raise RuntimeError("cannot reuse already awaited coroutine")
-    return children
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

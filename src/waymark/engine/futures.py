@@ -4,10 +4,14 @@ Everything here is a small integer or holds only such. The numbers are part of
 the interface that a twin of the machine in another language keeps.
 
 A future is PENDING, then RESOLVED, ERROR or CANCELLED once, and never goes back.
-There are three kinds: `Task` (a stack of frames), `Call` (a task that is just an
-action or a sleep) and `Gather`. What a frame awaits directly, an action or a
-sleep, has no future of its own: the outcome goes to the task, by the key `~task`
-(`-1 - task`), so that the commonest await of all costs no object.
+There are four kinds: `Future` itself (somebody ends it by name), `Task` (a stack
+of frames), `Call` (a task that is just an action or a sleep) and `Gather`. What a
+frame awaits directly, an action or a sleep, has no future of its own: the outcome
+goes to the task, by the key `~task` (`-1 - task`), so that the commonest await of
+all costs no object.
+
+A future is *exposed* when code holds an object for it. The machine forgets it as
+soon as it is over: the object keeps how it ended.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 # Requests
 IDLE, EVALUATE, RECEIVE, THROW, RESULT, CATCH = range(6)
 DROP, DONE, FAILED, COLLECT, FIRST, FORGET = range(6, 12)
+ENDED, CALLBACK, CUT = range(12, 15)
 
 # States of a future
 PENDING, RESOLVED, ERROR, CANCELLED = range(4)
@@ -27,11 +32,13 @@ PENDING, RESOLVED, ERROR, CANCELLED = range(4)
 # What a task waits for, besides a future's number
 NOTHING, DIRECT = -1, -2
 
-# Kinds of a child of a gather; the argument of each
+# Kinds of what may become a task or a gather's child; the argument of each
 CHILD_EFFECT = 0  # none
 CHILD_SLEEP = 1  # the delay in ns
 CHILD_HELPER = 2  # the function
-CHILD_FUTURE = 3  # a future that exists
+CHILD_FAILED = 3  # none; a coroutine that only raises, its error kept by its number
+CHILD_FUTURE = 4  # a future that exists and is pending
+CHILD_OVER = 5  # plus its state: one that is over; what FIRST calls it
 
 # Commands, each with a number and a detail
 START_EFFECT = 0  # effect, the key of whoever waits for it
@@ -40,12 +47,21 @@ CANCEL_EFFECT = 2  # effect
 DROP_TIMER = 3  # timer
 END = 4  # state of the main task
 
+# Items of the ready queue: (item, target, number, state) of a future that ended
+STEP, BEGIN_CALL, END_CALL, CHILD_DONE, CALL_BACK, STOP = range(6)
+
+
+class MachineError(Exception):
+    """An input that cannot happen in this state. Nothing was changed."""
+
 
 class Future:
     """What all kinds share. `waiters` are pairs for the ready queue, scheduled
-    with the future's number when it ends."""
+    with the future's number and state when it ends. `message` names what `cancel`
+    was told, -1 for nothing."""
 
-    __slots__ = ("state", "waiters")
+    message = -1
+    exposed = True
 
     def __init__(self) -> None:
         self.state = PENDING
@@ -56,56 +72,65 @@ class Future:
         return f"<{type(self).__name__} {state}>"
 
 
+class Plain(Future):
+    """A future that is nothing else: whoever holds its object ends it."""
+
+
 class Task(Future):
     """A stack of frames. The top frame is `frame`, `function`, `pc`; `callers`
     holds those below. `waiting` is the number of a future, NOTHING or DIRECT;
-    then `effect` or `timer` says for what and `woken` how it ended. `fresh` is
-    True until the first step: a cancellation then cannot be caught."""
+    then `effect` or `timer` says for what, `woken` how it ended and `why` with
+    which message if it was cancelled. `fresh` is True until the first step: a
+    cancellation then cannot be caught. `cancels` counts the requests."""
 
     # Defaults stand in the class, so that a new task sets only what it must.
     pc = 0
     callers: list[tuple[int, FlatFunction, int]] | None = None
     waiting = NOTHING
     woken = PENDING
+    why = -1
     effect = -1
     timer = -1
     must_cancel = False
     fresh = True
+    exposed = False
+    cancels = 0
 
-    def __init__(self, number: int, frame: int, function: FlatFunction) -> None:
+    def __init__(self, number: int, frame: int, function: FlatFunction, ordinal: int) -> None:
         self.state = PENDING
         self.waiters = ()
         self.number = number
         self.frame = frame
         self.function = function
+        self.ordinal = ordinal
 
 
 class Call(Future):
-    """A task of a gather that is just an action (`delay_ns` negative) or a sleep.
-    `outcome` is its state to be, between its end and its turn."""
+    """A task that is just an action (`delay_ns` negative) or a sleep. `outcome` is
+    its state to be, between its end and its turn."""
 
-    __slots__ = ("cancel_requested", "delay_ns", "effect", "outcome", "timer")
+    effect = -1
+    timer = -1
+    outcome = PENDING
+    must_cancel = False
+    exposed = False
+    cancels = 0
 
     def __init__(self, delay_ns: int) -> None:
         self.state = PENDING
         self.waiters = ()
         self.delay_ns = delay_ns
-        self.effect = -1
-        self.timer = -1
-        self.outcome = PENDING
-        self.cancel_requested = False
 
 
 class Gather(Future):
-    """`children` are futures, one repeated where its awaitable stood twice;
-    `missing` counts those that have not reported."""
+    """`children` are the numbers of those that were pending when it began;
+    `missing` counts all that have not reported."""
 
-    __slots__ = ("cancel_requested", "children", "collects", "missing")
+    cancel_requested = False
 
-    def __init__(self, children: tuple[int, ...], missing: int, collects: bool) -> None:
+    def __init__(self, children: list[int], missing: int, collects: bool) -> None:
         self.state = PENDING
         self.waiters = ()
         self.children = children
         self.missing = missing
         self.collects = collects
-        self.cancel_requested = False

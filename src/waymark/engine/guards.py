@@ -35,7 +35,8 @@ from waymark.errors import ImpureCallError
 from waymark.graph.operations import ATTRIBUTES, METHODS, operation_at, type_key
 from waymark.values import OrderedFrozenSet, OrderedSet
 
-from .awaitables import ActionCall, ChildWorkflow, GatherCall, HelperCall, SleepCall
+from .awaitables import ActionCall, ChildWorkflow, HelperCall, SleepCall
+from .concurrency.operations import MADE_BY_ENGINE
 from .tape import Tape
 
 _PLAIN, _TAPED_METHOD, _TAPED_READ, _TAPED_BUILTIN = range(4)
@@ -44,7 +45,7 @@ _ENUM_DATA = frozenset({"name", "value"})
 _CLASS_DATA = frozenset({"__name__", "__qualname__"})
 _TUPLE_METHODS = frozenset({"_replace", "_asdict", "_fields"})
 _FUNCTIONS = (types.FunctionType, staticmethod, classmethod)
-_AWAITABLES = (ActionCall, GatherCall, HelperCall, SleepCall)
+_AWAITABLES = (ActionCall, HelperCall, SleepCall)
 _SLOT_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _VIEWS = (type(dict[Any, Any]().keys()), type(dict[Any, Any]().items()))
 
@@ -77,6 +78,10 @@ def _is_user_class(cls: type[Any]) -> bool:
         return False
     root = cls.__module__.partition(".")[0]
     return root not in sys.stdlib_module_names and not cls.__module__.startswith(_ENGINE)
+
+
+def _is_engines(value: object) -> bool:
+    return type(value).__module__.startswith(f"{_ENGINE}.concurrency.")
 
 
 def _is_tuple(cls: type[Any]) -> bool:
@@ -192,7 +197,7 @@ class Guards:
         """`value` where it is about to be called, or handed to what calls it."""
         if isinstance(value, type):
             cls: type[Any] = value
-            if issubclass(cls, type):
+            if issubclass(cls, (type, *MADE_BY_ENGINE)):
                 raise _refusal(cls, "__call__")
             if cls is set or cls is frozenset:
                 return OrderedSet if cls is set else OrderedFrozenSet
@@ -202,6 +207,8 @@ class Guards:
             if getattr(value, "__builtins__", None) is NO_BUILTINS or home.startswith(_ENGINE):
                 return value
             raise _unknown(value)
+        if isinstance(value, types.MethodType) and _is_engines(value.__self__):
+            return value  # `lock.release`, which was reached through a guard
         if isinstance(value, types.MethodType | types.ModuleType):
             raise _unknown(value)
         return value

@@ -23,23 +23,20 @@ from types import CellType, CodeType, FunctionType
 from typing import Any, Protocol
 
 from waymark.errors import GraphError, UnresolvedActionError
-from waymark.graph.model import HIDDEN, Code, Function, Graph, Name
+from waymark.graph.model import DEFINED, HIDDEN, Code, Function, Graph, Name
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
 
-from .awaitables import GatherCall, HelperCall, SleepCall, action_stub, workflow_stub
+from .awaitables import HelperCall, SleepCall, action_stub, workflow_stub
+from .binding import binder, definition, no_arguments
+from .concurrency.operations import operations
 from .flat import FlatFunction, Op, Site, flatten
 from .groups import Suppress
 from .guarded import GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
 from .links import LinkedAction, LinkedWorkflow, Links
+from .running import Running
 from .tape import Tape
-
-_PARAMETER_FORMS = {
-    "positional": "posonlyargs",
-    "normal": "args",
-    "keyword": "kwonlyargs",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +86,9 @@ class Program:
     actions: dict[str, LinkedAction]
     children: dict[str, LinkedWorkflow]
     cancelled_error: type[BaseException]
+    invalid_state_error: type[BaseException]
+    running: Running
+    definitions: dict[str, int]
 
 
 def _refs(graph: Graph, kind: str) -> list[str]:
@@ -118,7 +118,8 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
             "that defines it before waymark.start()"
         )
     tape = Tape(links.types)
-    linker = _Linker(graph, hash, links, Guards(tape))
+    running = Running(tape)
+    linker = _Linker(graph, hash, links, Guards(tape), running)
     try:
         functions = _with_lazy(tuple(linker.link(function) for function in graph.functions))
     except (SyntaxError, RecursionError, MemoryError) as error:
@@ -135,19 +136,25 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         actions,
         children,
         links.modules["asyncio"].CancelledError,
+        links.modules["asyncio"].InvalidStateError,
+        running,
+        {name: i for name, i in linker.indices.items() if name.startswith(DEFINED)},
     )
 
 
 class _Linker:
-    def __init__(self, graph: Graph, hash: bytes, links: Links, guards: Guards) -> None:
+    def __init__(
+        self, graph: Graph, hash: bytes, links: Links, guards: Guards, running: Running
+    ) -> None:
         self.graph = graph
         self.links = links
         self.guards = guards
+        self.operations = operations(running)
         self.tag = hash.hex()[:8]
         self.plan = plan_for(Any, links.types)
         self.indices = {function.name: i for i, function in enumerate(graph.functions)}
         self.constants: dict[tuple[str, str], Any] = {}
-        self.binders = [_binder(function) for function in graph.functions]
+        self.binders = [binder(function) for function in graph.functions]
 
     # Functions
 
@@ -255,8 +262,12 @@ class _Linker:
         operation = operation_at(path)
         if operation is None or operation.kind == "module":
             raise GraphError(f"{path} is not in the catalogue")
-        if operation.kind == "awaitable":
-            return {"asyncio.sleep": SleepCall, "asyncio.gather": GatherCall}[path]
+        if path == "asyncio.sleep":
+            return SleepCall
+        if operation.kind == "concurrency":
+            return self.operations[path]
+        if operation.kind == "definition":
+            return self.helper(f"{DEFINED}{path.rpartition('.')[2]}")
         if operation.kind == "context":
             return Suppress
         if operation.kind == "clock":
@@ -326,26 +337,15 @@ class _Linker:
         mentioned = sorted(_identifiers(body) & set(function.variables))
         if mentioned:
             body.insert(0, ast.Nonlocal(mentioned))
-        wrapped = _definition(name, _no_arguments(), body)
+        wrapped = definition(name, no_arguments(), body)
         _set_lines(wrapped, code.lines, function.first_line)
         return wrapped
 
 
-def _no_arguments() -> ast.arguments:
-    return ast.arguments([], [], None, [], [], None, [])
-
-
-def _definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
-    made = ast.parse("def made(): pass").body[0]
-    assert isinstance(made, ast.FunctionDef)
-    made.name, made.args, made.body = name, arguments, body
-    return made
-
-
 def _outer(variables: tuple[str, ...], nodes: list[ast.stmt]) -> ast.Module:
-    arguments = _no_arguments()
+    arguments = no_arguments()
     arguments.args = [ast.arg(name) for name in variables]
-    outer = _definition("outer", arguments, nodes or [ast.Pass()])
+    outer = definition("outer", arguments, nodes or [ast.Pass()])
     return ast.fix_missing_locations(ast.Module([outer], []))
 
 
@@ -435,32 +435,6 @@ def _global_names(code: CodeType) -> set[str]:
         if isinstance(constant, CodeType):
             found |= _global_names(constant)
     return found
-
-
-def _binder(function: Function) -> CodeType:
-    """`def bind(<parameters>): return (<parameters>,)`, so that binding and its
-    errors are Python's own."""
-    arguments = _no_arguments()
-    if function.method:
-        arguments.posonlyargs.append(ast.arg("self"))
-    for parameter in function.parameters:
-        match parameter.kind:
-            case "var_positional":
-                arguments.vararg = ast.arg(parameter.name)
-            case "var_keyword":
-                arguments.kwarg = ast.arg(parameter.name)
-            case kind:
-                getattr(arguments, _PARAMETER_FORMS[kind]).append(ast.arg(parameter.name))
-                default = parameter.default
-                value = None if default is None else ast.Name(default, ast.Load())
-                if kind == "keyword":
-                    arguments.kw_defaults.append(value)
-                elif value is not None:
-                    arguments.defaults.append(value)
-    names: list[ast.expr] = [ast.Name(p.name, ast.Load()) for p in function.parameters]
-    body: list[ast.stmt] = [ast.Return(ast.Tuple(names, ast.Load()))]
-    module = ast.Module([_definition("bind", arguments, body)], [])
-    return compile(ast.fix_missing_locations(module), "<parameters>", "exec", dont_inherit=True)
 
 
 class RunningFrame(Protocol):

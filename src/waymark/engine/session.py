@@ -31,6 +31,7 @@ from waymark.values import dump_exception, load_exception
 
 from . import futures as m
 from .awaitables import ActionCall
+from .digest import digest
 from .evaluator import Evaluator
 from .machine import Machine, MachineError
 from .outcomes import (
@@ -144,8 +145,8 @@ class Session:
             self._feed(input, self._expected.pop())
         self._expected = None
         self._machine.now_ns = max(self._machine.now_ns, now_ns)
-        digest = self._machine.digest() if self._began_ns else 0
-        self._append(CLAIM, -1, (-1, digest), self._machine.now_ns)
+        machine_digest = digest(self._machine) if self._began_ns else 0
+        self._append(CLAIM, -1, (-1, machine_digest), self._machine.now_ns)
         if not self._began_ns:
             self._start(input, self._machine.now_ns)
         self._commands = self._outstanding()
@@ -195,7 +196,7 @@ class Session:
             self._start(input, entry.at_ns)
             return
         self._machine.now_ns = max(self._machine.now_ns, entry.at_ns)
-        if entry.digest != self._machine.digest():
+        if entry.digest != digest(self._machine):
             raise RecoveryMismatch(
                 f"the frames differ from those at the claim of entry {entry.seq}"
             )
@@ -227,6 +228,7 @@ class Session:
     def _run(self) -> None:
         """Drive the machine until nothing is ready."""
         machine, evaluator, tape = self._machine, self._evaluator, self.program.tape
+        self.program.running.evaluator = evaluator
         frames, expected = evaluator.frames, self._expected
         tape.clock_ns = machine.now_ns - self._began_ns
         request = machine.poll()
@@ -318,19 +320,19 @@ class Session:
         self.seq = entry.seq
 
     def _finish(self, state: int) -> Finish:
-        digest = self._machine.digest()
+        checksum = digest(self._machine)
         outcome = self._evaluator.outcomes.pop(0)
         if state == m.RESOLVED:
             try:
                 payload = self.program.definition.result_plan.dumps(outcome, "result")
             except ValueEncodeError as error:
-                return Finish(False, False, dump_exception(error), digest)
-            return _finished((True, False, payload, digest))
+                return Finish(False, False, dump_exception(error), checksum)
+            return _finished((True, False, payload, checksum))
         return Finish(
             False,
             state == m.CANCELLED,
             dump_exception(outcome, types=self.program.links.types),
-            digest,
+            checksum,
         )
 
     def _outstanding(self) -> list[Command]:

@@ -56,6 +56,11 @@ class Tape:
         #: Engine time since the run began.
         self.clock_ns = 0
 
+    @property
+    def inside(self) -> bool:
+        """Whether a taped call is under way, whose code is not evaluated again."""
+        return self._inside
+
     def call(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
         """Call through the tape. Arguments of library functions are trusted."""
         if self._inside:

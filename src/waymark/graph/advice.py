@@ -156,8 +156,6 @@ _GATHER = "await the calls together: `await asyncio.gather(...)`"
 _BOUND = "bound the time inside the @action"
 _THREAD = "make it an @action (a plain `def` may be one) and await it"
 _ASYNCIO_LATER = {
-    "create_task": _GATHER,
-    "ensure_future": _GATHER,
     "TaskGroup": _GATHER,
     "wait": _GATHER,
     "as_completed": _GATHER,

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from . import concurrency
+
 MethodKind: TypeAlias = Literal["compute", "recorded"]
 
 _INT = "as_integer_ratio bit_count bit_length conjugate is_integer to_bytes"
@@ -181,12 +183,13 @@ _HOME = {
     "zoneinfo._zoneinfo": "zoneinfo",
     "pathlib._local": "pathlib",
     "re._constants": "re",
+    **{f"waymark.engine.concurrency.{name}": "waymark" for name in concurrency.MODULES},
 }
 
 
 def _method_table() -> dict[str, Mapping[str, MethodKind]]:
     table: dict[str, dict[str, MethodKind]] = {}
-    for owner, names in _COMPUTE_METHODS.items():
+    for owner, names in (_COMPUTE_METHODS | concurrency.methods()).items():
         table[owner] = dict.fromkeys(names.split(), "compute")
     for owner, names in _RECORDED_METHODS.items():
         table[owner].update(dict.fromkeys(names.split(), "recorded"))

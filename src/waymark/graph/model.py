@@ -39,6 +39,10 @@ FORMAT = 1
 #: Prefix of variables that the compiler invents. Refused in authored names.
 HIDDEN = "_waymark_"
 
+#: Prefix of functions that define asyncio's own, which the compiler adds. No
+#: author's function has a colon in its name.
+DEFINED = "asyncio:"
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -14,6 +14,7 @@ engine the modules, and the compiler finds them by identity.
 Kinds of an operation: `compute` is deterministic and may be evaluated again,
 `recorded` is free of side effects but not repeatable and goes through the tape,
 `clock` reads the run's own clock, `awaitable` yields something to await,
+`concurrency`, `definition` and `primitive` are asyncio's (see `concurrency`),
 `class` is a type that may be called, matched and tested for, `context` stands in
 a `with` and nowhere else, `module` and `constant` are read only.
 """
@@ -25,6 +26,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from . import concurrency
 from .methods import ATTRIBUTES, METHODS, type_key
 
 __all__ = [
@@ -41,7 +43,17 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal[
-    "compute", "recorded", "clock", "awaitable", "class", "context", "module", "constant"
+    "compute",
+    "recorded",
+    "clock",
+    "awaitable",
+    "concurrency",
+    "definition",
+    "primitive",
+    "class",
+    "context",
+    "module",
+    "constant",
 ]
 
 
@@ -210,7 +222,6 @@ _SPECIAL = {
     "itertools.cycle": Operation("compute"),
     "itertools.repeat": Operation("compute"),
     "asyncio.sleep": Operation("awaitable", 2, _words("delay result")),
-    "asyncio.gather": Operation("awaitable", keywords=_words("return_exceptions")),
     "typing.cast": Operation("compute", 2, frozenset()),
     "contextlib.suppress": Operation("context"),
 }
@@ -232,6 +243,7 @@ def _stdlib_table() -> dict[str, Operation]:
             for name in names.split():
                 table[f"{module}.{name}"] = Operation(kind)
     table.update(_SPECIAL)
+    table.update((path, Operation(kind)) for path, kind in concurrency.paths().items())
     for module in _modules_of(table):
         table[module] = Operation("module")
     return table
@@ -239,7 +251,7 @@ def _stdlib_table() -> dict[str, Operation]:
 
 def _modules_of(paths: Iterable[str]) -> set[str]:
     known = {"urllib", "urllib.parse", "collections.abc"}
-    return known | {path.split(".", 1)[0] for path in paths}
+    return known | {path.split(".", 1)[0] for path in paths} - {"waymark"}
 
 
 #: Everything of the standard library that code may name, by dotted path.

@@ -1,0 +1,54 @@
+"""How a function of the graph takes its arguments: by a function of ours with the same
+parameters, so that binding and its errors are Python's own."""
+
+from __future__ import annotations
+
+import ast
+from types import CodeType
+
+from waymark.graph.model import Function
+
+_PARAMETER_FORMS = {
+    "positional": "posonlyargs",
+    "normal": "args",
+    "keyword": "kwonlyargs",
+}
+
+
+def no_arguments() -> ast.arguments:
+    """An empty list of parameters."""
+    return ast.arguments([], [], None, [], [], None, [])
+
+
+def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
+    """`def name(<arguments>): <body>`."""
+    made = ast.parse("def made(): pass").body[0]
+    assert isinstance(made, ast.FunctionDef)
+    made.name, made.args, made.body = name, arguments, body
+    return made
+
+
+def binder(function: Function) -> CodeType:
+    """`def bind(<parameters>): return (<parameters>,)`, so that binding and its
+    errors are Python's own."""
+    arguments = no_arguments()
+    if function.method:
+        arguments.posonlyargs.append(ast.arg("self"))
+    for parameter in function.parameters:
+        match parameter.kind:
+            case "var_positional":
+                arguments.vararg = ast.arg(parameter.name)
+            case "var_keyword":
+                arguments.kwarg = ast.arg(parameter.name)
+            case kind:
+                getattr(arguments, _PARAMETER_FORMS[kind]).append(ast.arg(parameter.name))
+                default = parameter.default
+                value = None if default is None else ast.Name(default, ast.Load())
+                if kind == "keyword":
+                    arguments.kw_defaults.append(value)
+                elif value is not None:
+                    arguments.defaults.append(value)
+    names: list[ast.expr] = [ast.Name(p.name, ast.Load()) for p in function.parameters]
+    body: list[ast.stmt] = [ast.Return(ast.Tuple(names, ast.Load()))]
+    module = ast.Module([definition("bind", arguments, body)], [])
+    return compile(ast.fix_missing_locations(module), "<parameters>", "exec", dont_inherit=True)

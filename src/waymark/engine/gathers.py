@@ -1,0 +1,110 @@
+"""Gather on the machine's integers, as CPython's `gather` and its done callback.
+
+A gather's new children are its own: nobody else knows their numbers, so they stay
+in the machine until their gather has collected them, or is over without them.
+Children that are exposed leave the machine when they end; what the gather needs
+of them, the state, comes with the item of the ready queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .futures import (
+    CANCELLED,
+    CHILD_DONE,
+    CHILD_FUTURE,
+    CHILD_OVER,
+    COLLECT,
+    ERROR,
+    FIRST,
+    RESOLVED,
+    Gather,
+)
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+
+def begin_gather(machine: Machine, collects: bool, children: Sequence[tuple[int, int]]) -> int:
+    """Begin a gather of `children`, each another awaitable, and return its future.
+    A child is (kind, argument), see `CHILD_EFFECT` and the others; new children get
+    the next numbers of futures and frames in the order given."""
+    numbers: list[int] = []
+    over: list[tuple[int, int]] = []
+    known, tasks = machine.next_future, machine.tasks
+    for kind, argument in children:
+        if kind >= CHILD_OVER:
+            over.append((argument, kind - CHILD_OVER))
+        elif kind == CHILD_FUTURE:
+            numbers.append(argument)
+        else:
+            numbers.append(machine.new_child(kind, argument))
+    number = machine.next_future
+    machine.tasks = tasks + number - known
+    machine.next_future = number + 1
+    futures = machine.futures
+    outer = futures[number] = Gather(numbers, len(children), collects)
+    waiter = ((CHILD_DONE, number),)
+    for child in numbers:
+        future = futures[child]
+        future.waiters = future.waiters + waiter if future.waiters else waiter
+    for child, state in over:
+        child_done(machine, number, child, state)
+    if not children:
+        _collect(machine, number, outer, -1)
+    return number
+
+
+def child_done(machine: Machine, number: int, child: int, state: int) -> None:
+    """CPython's `_done_callback` of gather. `child` is what FIRST calls it."""
+    outer = machine.futures.get(number)
+    if not isinstance(outer, Gather) or outer.state:
+        # It was over before this child was.
+        forget_children(machine, [child])
+        return
+    outer.missing -= 1
+    if state != RESOLVED and not outer.collects:
+        _fail(machine, number, outer, child, state)
+    elif outer.missing == 0:
+        _collect(machine, number, outer, child)
+
+
+def _collect(machine: Machine, number: int, outer: Gather, last: int) -> None:
+    if outer.cancel_requested:
+        _fail(machine, number, outer, last, CANCELLED)
+        return
+    machine.ask((COLLECT, -1, number, -1))
+    machine.end(number, outer, RESOLVED)
+
+
+def _fail(machine: Machine, number: int, outer: Gather, child: int, state: int) -> None:
+    """The gather ends with the error of `child`; the others go on by themselves."""
+    machine.ask((FIRST, state, number, child))
+    machine.end(number, outer, ERROR)
+    del machine.futures[number]
+    forget_children(machine, outer.children)
+
+
+def collected(machine: Machine, number: int) -> list[tuple[int, int]]:
+    """(future, state) of each child that is the gather's own, in order. They and
+    the gather are forgotten."""
+    futures = machine.futures
+    outer = futures.pop(number)
+    assert isinstance(outer, Gather)
+    members: list[tuple[int, int]] = []
+    for child in outer.children:
+        future = futures.get(child)
+        if future is not None and not future.exposed:
+            members.append((child, future.state))
+            del futures[child]
+    return members
+
+
+def forget_children(machine: Machine, children: Sequence[int]) -> None:
+    """Forget those that are over and that nobody else knows."""
+    for child in children:
+        future = machine.futures.get(child)
+        if future is not None and future.state and not future.exposed:
+            machine.forget(child)
