@@ -323,22 +323,6 @@ async def test_an_undecorated_subclass_does_not_run_its_parents_graph(client: Fa
     assert client.asked == []
 
 
-def test_visualize_draws_the_compiled_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both formats come from the installed renderer; others name the choices."""
-    compiler, _ = compile_with(lambda final: COMPILED)
-    monkeypatch.setattr(hooks, "compiler", compiler)
-    monkeypatch.setattr(hooks, "render", lambda graph, form: f"{graph.workflow} as {form}")
-
-    @workflow
-    class Drawn(Workflow):
-        async def run(self) -> None: ...
-
-    assert Drawn.visualize() == "w as text"
-    assert Drawn().visualize(format="mermaid") == "w as mermaid"
-    with pytest.raises(ValueError, match=r"format='svg'.*'text' or 'mermaid'"):
-        Drawn.visualize(format="svg")  # type: ignore[arg-type]
-
-
 def test_locals_around_a_nested_workflow_are_known_to_its_annotations() -> None:
     """A test may define model and workflow inside one function."""
 

@@ -1,15 +1,20 @@
-"""Pictures of a graph: exact as text, well formed as Mermaid."""
+"""Pictures of a graph as text: exact, and saying each thing once."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from tests.compiler.authored import body, define, definition_of, graph_of
+from tests.compiler.drawn import PROGRAMS, drawn
 from tests.graph.graphs import every_node
 from waymark.compiler import render
-from waymark.graph.model import Graph, walk
+from waymark.compiler.drawing.picture import Item, Region
+from waymark.compiler.drawing.sketch import sketch
+from waymark.graph.model import Await, Graph, walk
 
 PROGRAM = """
 total = 0
@@ -43,28 +48,27 @@ drawn:W
    21 run()
    22 ├─ compute total = 0
    23 ├─ action  await slow([1, 2])
-   23 ├─ for     order in await slow([1, 2])
-   24 │  ├─ if      order > 1
+   23 ├─ for order in await slow([1, 2])
+   24 │  ├─ if order > 1
    25 │  │  └─ continue
    26 │  ├─ try
-   27 │  │  ├─ call    await self.price(order)
-   27 │  │  └─ compute total += await self.price(order)
+   27 │  │  └─ call    total += await self.price(order)
    28 │  ├─ except (ValueError, KeyError) as error
-   29 │  │  └─ raise   raise RuntimeError("no price") from error
-   31 │  └─ finally
+   29 │  │  └─ raise RuntimeError("no price") from error
+   30 │  └─ finally
    31 │     └─ sleep   await asyncio.sleep(1)
-   33 ├─ else
+   32 ├─ else
    33 │  └─ compute total += 1
-   34 ├─ while   total < 3
-   35 │  ├─ action  await slow(total + 1)
-   38 │  └─ if      not total
+   34 ├─ while total < 3
+   35 │  ├─ action  total = await slow(total + 1)
+   38 │  └─ if not total
    39 │     └─ break
-   40 ├─ gather  await asyncio.gather(*[slow(x) for x in range(total)], fail("x"), retur…
-   40 └─ return  return await asyncio.gather(*[slow(x) for x in range(total)], fail("x")…
+   40 └─ return await asyncio.gather(…, return_exceptions=True)
+   40    ├─ action  slow(x) for x in range(total)
+   40    └─ action  fail("x")
 
    42 W.price(order)
-   43 ├─ action  await slow(order)
-   43 └─ return  return await slow(order)"""
+   43 └─ action  return await slow(order)"""
 
 
 @pytest.fixture
@@ -76,55 +80,126 @@ def test_text_is_a_tree_with_the_authors_lines(program: Graph) -> None:
     assert render(program) == TREE
 
 
-GRAPHS = {
-    "every node": every_node,
-    "return in finally": lambda: graph_of("try:\n    return 1\nfinally:\n    await slow(1)"),
-    "break through finally": lambda: graph_of(
-        "while True:\n    try:\n        if await slow(1):\n            break\n"
-        "    finally:\n        await slow(2)\nelse:\n    return 3"
+NODES = """\
+app:W
+
+    3 run(x)
+    3 ├─ action  y = await act(x)
+    3 ├─ for z in y
+    3 │  ├─ if z
+    3 │  │  └─ break
+    3 │  └─ compute x = z; x += 1
+    3 ├─ try
+    3 │  └─ call    await self.again(x)
+    3 ├─ except ValueError as e
+    3 │  └─ raise
+    3 ├─ except
+    3 │  └─ return
+    3 ├─ else
+    3 │  └─ raise KeyError(x)
+    3 ├─ finally
+    3 │  └─ sleep   _waymark_1 = await asyncio.sleep(LIMIT)
+    3 └─ return [x, y]
+
+    1 W.again(x)
+    3 └─ return"""
+
+
+def test_nodes_are_drawn_where_the_source_does_not_hold_them() -> None:
+    """A graph of another hand is shown as what it does, not as what it says it was."""
+    assert render(every_node()) == NODES
+
+
+@pytest.mark.parametrize("source", ["", "async def (", "\x00", "x = 1", "def run(self): ..."])
+def test_source_that_is_no_function_is_not_used(source: str) -> None:
+    graph = every_node()
+    broken = replace(graph, functions=tuple(replace(f, source=source) for f in graph.functions))
+    assert render(broken) == NODES
+
+
+TEXTS = {
+    "awaits of one statement": (
+        "both = (await slow(1)) + (await slow(2))\nboth += 1",
+        (
+            "action  await slow(1)\naction  await slow(2)\n"
+            "compute both = (await slow(1)) + (await slow(2)); both += 1"
+        ),
     ),
-    "nothing": lambda: graph_of("pass"),
-    'quotes and "brackets"': lambda: graph_of("return await slow('<b>\"x\"</b> & [y] {z}')"),
-    "unicode": lambda: graph_of("return await slow('äöü🙂')"),
+    "an await that may be skipped": (
+        "x = await slow(1) and await slow(2)",
+        (
+            "action  await slow(1)\naction  await slow(2) (may be skipped)\n"
+            "compute x = await slow(1) and await slow(2)"
+        ),
+    ),
+    "a comprehension": (
+        "return [await slow(i) for i in range(3) if await slow(i)]",
+        (
+            "return [… for i in range(3) if await slow(i)]\naction  await slow(i)\n"
+            "action  await slow(i)"
+        ),
+    ),
+    "an await inside an await": (
+        "x = await slow(await slow(1))",
+        "action  await slow(1)\naction  x = await slow(await slow(1))",
+    ),
+    "a test that waits": (
+        "while (n := await slow(3)) > 2:\n    n += 1",
+        "while (n := await slow(3)) > 2\naction  await slow(3)\ncompute n += 1",
+    ),
+    "elif": (
+        "if x:\n    await slow(1)\nelif x > 1:\n    pass\nelse:\n    await slow(2)",
+        "if x\naction  await slow(1)\nelif x > 1\nelse\naction  await slow(2)",
+    ),
+    "match": (
+        "match x:\n    case [y, *_] if y:\n        await slow(y)\n    case _:\n        return 1",
+        "match x\ncase [y, *_] if y\naction  await slow(y)\ncase _\nreturn 1",
+    ),
+    "held calls": (
+        "calls = [slow(1)]\nx = await asyncio.gather(*calls)",
+        "compute calls = [slow(1)]\nx = await asyncio.gather(…)\nawait   *calls",
+    ),
+    "comments and line breaks": (
+        "x = await slow(  # why\n    [\n        1,  # one\n        '#2',\n    ]\n)",
+        "action  x = await slow([1, '#2'])",
+    ),
+    "blocks of pure code": (
+        "y = []\nfor i in range(3):\n    # why\n    if i:\n        y.append(i)\nawait slow(y)",
+        "compute y = []; for i in range(3): if i: y.append(i)\naction  await slow(y)",
+    ),
 }
 
 
-@pytest.mark.parametrize("build", GRAPHS.values(), ids=list(GRAPHS))
-def test_mermaid_is_well_formed(build: object) -> None:
-    """Every subgraph ends, every arrow joins two nodes that are defined, and
-    every node of the graph is drawn but for jumps, which are arrows."""
-    assert callable(build)
-    graph = build()
-    lines = render(graph, "mermaid").splitlines()
-    assert lines[0] == "flowchart TD"
-    depth = 0
-    defined: set[str] = set()
-    used: set[str] = set()
-    for line in map(str.strip, lines[1:]):
-        if line.startswith("subgraph "):
-            depth += 1
-            assert re.fullmatch(r'subgraph \w+\["[^"]*"\]', line)
-        elif line == "end":
-            depth -= 1
-        elif match := re.fullmatch(r"(\w+) (?:-->|-- \w+ -->|-\. \w+ \.->) (\w+)", line):
-            used.update(match.groups())
-        else:
-            match = re.fullmatch(r'(\w+)[\[({/]+"([^"]*)"[\])}/]+', line)
-            assert match, line
-            assert match[1] not in defined
-            defined.add(match[1])
-        assert depth >= 0
-    assert depth == 0
-    assert used <= defined
-    numbers = {
-        f"n{node.id}"
+@pytest.mark.parametrize(("text", "expected"), TEXTS.values(), ids=list(TEXTS))
+def test_lines_of_text(text: str, expected: str) -> None:
+    """What the author wrote shows once, and in the order in which it happens."""
+    lines = render(graph_of(text, "self, x: Any = 1")).splitlines()[3:]
+    assert "\n".join(re.sub(r"^ *\d+ [ │├└─]*", "", line) for line in lines) == expected
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_await_shows_once_with_its_line(name: str) -> None:
+    """In text, each await of the graph has a row of its own at its own line."""
+    graph = drawn(name)
+    awaits = [
+        node
         for function in graph.functions
         for node in walk(function.body)
-        if type(node).__name__ != "Jump"
-    }
-    assert numbers <= defined
+        if isinstance(node, Await)
+    ]
+    picture = sketch(graph)
+    shown = [number for panel in picture.panels for number in _numbers(panel.items)]
+    assert sorted(shown) == sorted(node.id for node in awaits)
+
+
+def _numbers(items: tuple[Item, ...]) -> Iterator[int]:
+    for item in items:
+        yield from item.nodes
+        if isinstance(item, Region):
+            for part in item.parts:
+                yield from _numbers(part.items)
 
 
 def test_unknown_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="'text' and 'mermaid'"):
-        render(every_node(), "svg")
+    with pytest.raises(ValueError, match="'gif': the formats are 'text', 'mermaid', 'svg'"):
+        render(every_node(), "gif")

@@ -109,3 +109,4 @@ async def caller() -> None:
     assert_type(handle("a1b2"), RunHandle[Any])
     assert_type(WelcomeEmailWorkflow.visualize(), str)
     assert_type(PairWorkflow.visualize(format="mermaid"), str)
+    assert_type(PairWorkflow.visualize("svg"), str)

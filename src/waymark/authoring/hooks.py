@@ -55,4 +55,4 @@ client: Callable[[], Client] = not_started
 render: Callable[[Graph, str], str] | None = None
 
 #: What `Workflow.visualize` can draw.
-VISUAL_FORMATS = ("text", "mermaid")
+VISUAL_FORMATS = ("text", "mermaid", "svg")

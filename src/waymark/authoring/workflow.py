@@ -18,7 +18,7 @@ from typing import (
     overload,
 )
 
-from waymark.errors import NotStartedError, RegistrationError
+from waymark.errors import NotStartedError, RegistrationError, WaymarkError
 from waymark.graph.model import Graph
 
 from . import hooks
@@ -28,6 +28,7 @@ from .handle import RunHandle
 from .hooks import Compiled
 from .naming import checked_name, registered_name
 from .registry import registry
+from .visual import Visual, show_classes
 
 if TYPE_CHECKING:
     from waymark.values import Arguments, Plan, TypeRegistry
@@ -157,17 +158,31 @@ class Workflow:
     @classmethod
     def visualize(
         cls,
-        format: Literal["text", "mermaid"] = "text",  # noqa: A002 - the word for it everywhere
+        format: Literal["text", "mermaid", "svg"] = "text",  # noqa: A002 - the word everywhere
     ) -> str:
-        """The compiled graph as a tree of text or as a Mermaid flowchart. Raises
-        ValueError for another format, WorkflowCompileError."""
+        """The compiled graph as a tree of text, a Mermaid flowchart or an SVG picture.
+        In a notebook, text and SVG show as the picture. Raises ValueError for
+        another format, WorkflowCompileError."""
         if format not in hooks.VISUAL_FORMATS:
             choices = " or ".join(repr(choice) for choice in hooks.VISUAL_FORMATS)
             raise ValueError(f"visualize(format={format!r}): the formats are {choices}")
         graph = definition_of(cls).graph
         if hooks.render is None:
             raise NotStartedError("`import waymark` installs what draws graphs; import it first")
-        return hooks.render(graph, format)
+        return Visual.drawn(hooks.render, graph, format)
+
+    def _repr_svg_(self) -> str | None:
+        return _picture_of(type(self))
+
+
+def _picture_of(cls: type) -> str | None:
+    """What a notebook shows for a class; None where there is no graph to show."""
+    if not issubclass(cls, Workflow):
+        return None
+    try:
+        return cls.visualize("svg")
+    except WaymarkError:
+        return None
 
 
 def definition_of(cls: type) -> WorkflowDefinition:
@@ -240,6 +255,7 @@ def _register(
     setattr(checked, "run", _durable(definition.authored))  # noqa: B010 - the base declares no run
     checked.__waymark__ = definition
     registry.add_workflow(definition)
+    show_classes(_picture_of)
     return checked
 
 

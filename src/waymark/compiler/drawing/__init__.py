@@ -1,0 +1,1 @@
+"""Pictures of a graph: what is shown (`sketch`), and each form that shows it."""
