@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.compiler.authored import define, definition_of, graph_of
+from tests.compiler.authored import graph_of
 from tests.compiler.drawn import PROGRAMS, drawn
 from tests.compiler.geometry import check_geometry, nodes, parsed, texts
 from tests.graph.graphs import every_node
-from tests.oracle.generator import program
-from tests.oracle.test_corners import HEAD, HONOURED, module_of
 from waymark.compiler import render
 from waymark.compiler.drawing.style import DARK, LIGHT, Theme
 from waymark.graph.model import Await, Graph, walk
@@ -31,21 +29,6 @@ def svg(graph: Graph) -> str:
 def test_boxes_texts_and_lines_keep_apart(name: str) -> None:
     """No text leaves its box, no box overlaps another, no line crosses a step."""
     check_geometry(svg(drawn(name)))
-
-
-@pytest.mark.parametrize(("name", "text"), HONOURED, ids=[name for name, _ in HONOURED])
-def test_whatever_compiles_is_drawn(name: str, text: str) -> None:
-    """Every corner of the language has its picture, in every format."""
-    graph = definition_of(define(module_of(text), HEAD, name="corner")).graph
-    check_geometry(svg(graph))
-    assert render(graph, "text")
-    assert render(graph, "mermaid")
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_workflows_that_nobody_wrote_are_drawn(seed: int) -> None:
-    """Any nesting of loops, branches and tries is laid out without a collision."""
-    check_geometry(svg(definition_of(define(program(seed), head="", name="generated")).graph))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
