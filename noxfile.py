@@ -87,6 +87,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def simulate(session: nox.Session) -> None:
+    """Play many thousand seeds of dying processes in simulated time."""
+    install(session, "test")
+    session.run("python", "-m", "tests.simulation", *(session.posargs or ["--seeds", "20000"]))
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """Kill workers 200 times under load, and count what became of the runs."""
     install(session, "test")

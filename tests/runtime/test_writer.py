@@ -35,6 +35,9 @@ class Host:
         self.done.extend(changes)
         self.told.set()
 
+    def wake(self) -> None:
+        self.told.set()
+
     def refused(self, run: LiveRun) -> None:
         run.dropped = True
         self.lost.append(run)

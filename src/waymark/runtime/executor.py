@@ -61,6 +61,7 @@ class Executor:
         threads: ActionThreads,
         deliver: Callable[[Outcome], None],
         ending: Callable[[], bool],
+        freed: Callable[[], None],
     ) -> None:
         self.slots = slots
         self.payload_bytes_max = payload_bytes_max
@@ -68,6 +69,8 @@ class Executor:
         self.deliver = deliver
         #: Whether the runtime ends, so that a cancellation is an interruption.
         self.ending = ending
+        #: Called when a slot is free that no outcome tells of.
+        self.freed = threads.freed = freed
         self.ready: deque[tuple[LiveRun, StartAction]] = deque()
         self.running: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
@@ -125,6 +128,7 @@ class Executor:
         ):
             # Its first line never runs, so neither does its `finally`.
             self.running.discard(task)
+            self.freed()
 
     async def _attempt(self, run: LiveRun, command: StartAction) -> None:
         effect, _, name, arguments, _ = command
@@ -148,6 +152,7 @@ class Executor:
             raise
         except asyncio.CancelledError as error:
             if self._interrupted(run, effect):
+                self.freed()
                 raise
             ok, payload = False, self._encode_error(name, error)
         except BaseException as error:  # noqa: BLE001  # an outcome, whatever it is

@@ -99,6 +99,7 @@ class Runtime:
             self._threads,
             scheduler.deliver,
             self._ending,
+            scheduler.wake,
         )
         scheduler.writer, scheduler.executor = self._writer, self._executor
         scheduler.lease_holds = self._lease_holds

@@ -36,6 +36,8 @@ class ActionThreads:
         self._awake = False
         #: Calls that still run although nobody waits for them any more.
         self.abandoned = 0
+        #: Called when there is one less.
+        self.freed: Callable[[], None] = lambda: None
 
     def call(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -81,6 +83,7 @@ class ActionThreads:
             self._idle += 1
             if future.done():
                 self.abandoned -= 1
+                self.freed()
                 continue
             if error is None:
                 future.set_result(value)

@@ -47,6 +47,10 @@ class WriterHost(Protocol):
         """These are durable: queue their commands."""
         ...
 
+    def wake(self) -> None:
+        """Less is unflushed than before: attempts that waited for that may start."""
+        ...
+
     def refused(self, run: LiveRun) -> None:
         """Another owns this run, or it is gone: forget it."""
         ...
@@ -276,3 +280,4 @@ class Writer:
             size += change.size
         self.unflushed_rows -= rows
         self.unflushed_bytes -= size
+        self.host.wake()

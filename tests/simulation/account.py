@@ -1,0 +1,186 @@
+"""What happened, against what was promised.
+
+1.  Durable before visible: at the moment an attempt starts, what the database holds
+    is enough for a new owner to ask for the same effect; at the moment a caller is told,
+    the run's row says so.
+2.  Nothing lost: each run whose submission returned has ended.
+    Every caller of a process that lives is told.
+3.  Recorded once: the journal has no gap, epochs never go back, and each effect has at
+    most one recorded end.
+4.  Nobody works long under a dead name: an attempt starts at most a lease later.
+5.  Same outcome: what the authored body comes to under plain asyncio.
+6.  Feeding the journal again gives the recorded end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from tests.oracle.virtual_loop import run_virtually
+from waymark import context
+from waymark.authoring.workflow import WorkflowDefinition
+from waymark.engine.outcomes import Finish, StartAction
+from waymark.engine.program import Program
+from waymark.engine.session import Session
+from waymark.runtime.programs import Programs
+from waymark.store.memory import MemoryDatabase, MemoryStore
+from waymark.store.records import EntryKind, RunState
+from waymark.values import load_exception
+
+from . import work
+from .server import drive
+
+_ENDS = (EntryKind.RESULT, EntryKind.ERROR, EntryKind.CANCELLED)
+
+
+@cache
+def program(definition: WorkflowDefinition) -> Program:
+    """A program of the account's own."""
+    return drive(Programs(MemoryStore()).ensure(definition))
+
+
+@cache
+def expected(definition: WorkflowDefinition, args: tuple[Any, ...]) -> str:
+    """What the authored body comes to."""
+
+    async def body() -> Any:
+        return await definition.authored(definition.cls(), *args)
+
+    work.performing.append(work._at_once)
+    try:
+        return f"returned {run_virtually(body())!r}"
+    except Exception as error:
+        return f"raised {error!r}"
+    finally:
+        work.performing.pop()
+
+
+class Workers(dict[UUID, float]):
+    """The table of workers, with the time at which each row was deleted."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__()
+        self._database = database
+        self.died_at: dict[UUID, float] = {}
+
+    def __setitem__(self, worker: UUID, until: float) -> None:
+        # A name whose registration was lost on its way back is registered once more.
+        self.died_at.pop(worker, None)
+        super().__setitem__(worker, until)
+
+    def __delitem__(self, worker: UUID) -> None:
+        super().__delitem__(worker)
+        self.died_at[worker] = self._database.now()
+
+
+class Account:
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+        self._workers = database.workers = Workers(database)
+        self._known: dict[UUID, tuple[WorkflowDefinition, tuple[Any, ...]]] = {}
+        self._wrong: list[str] = []
+        self._definitions = {shape.__waymark__.name: shape.__waymark__ for shape, _ in work.SHAPES}
+        self.attempts = 0
+
+    def submitted(
+        self, run_id: UUID, definition: WorkflowDefinition, args: tuple[Any, ...]
+    ) -> None:
+        """A submission has returned."""
+        self._known[run_id] = (definition, args)
+        if run_id not in self._database.runs:
+            self._wrong.append(f"run {run_id} was confirmed and is not stored")
+
+    def told(self, run_id: UUID) -> None:
+        """A caller was told how its run ended."""
+        row = self._database.runs.get(run_id)
+        if row is None or row.state < RunState.SUCCEEDED:
+            self._wrong.append(f"a caller was told of run {run_id} before it was recorded")
+
+    def complain(self, text: str) -> None:
+        self._wrong.append(text)
+
+    def attempt(self, worker: UUID, lease_seconds: float) -> None:
+        """An attempt starts, in the context of its action, in the process that is
+        called `worker`."""
+        self.attempts += 1
+        died_at = self._workers.died_at.get(worker)
+        if died_at is not None and self._database.now() - died_at > lease_seconds:
+            self._wrong.append(f"an attempt started long after worker {worker} was declared dead")
+        here = context()
+        row = self._database.runs.get(here.run_id)
+        if row is None:
+            self._wrong.append(f"an attempt of {here.run_id} started, and no such run is stored")
+            return
+        entries = self._database.journal.get(here.run_id, {})
+        if any(entry.effect == here.effect and entry.kind in _ENDS for entry in entries.values()):
+            return  # Somebody else has recorded its end meanwhile.
+        if row.state >= RunState.SUCCEEDED:
+            return
+        commands = self._recovered(here.run_id)
+        if not any(isinstance(c, StartAction) and c.effect == here.effect for c in commands):
+            self._wrong.append(
+                f"effect {here.effect} of {here.run_id} ({row.workflow}) started before what it"
+                " depends on was stored"
+            )
+
+    def _recovered(self, run_id: UUID) -> list[Any]:
+        """What a new owner would do now."""
+        row = self._database.runs[run_id]
+        rows = self._database.journal.get(run_id, {})
+        entries = [rows[seq] for seq in sorted(rows)]
+        session = Session(program(self._definitions[row.workflow]), run_id)
+        last = max((entry.at_ns for entry in entries), default=row.began_ns)
+        return session.recover(row.input, row.began_ns or 1, entries, max(last, 1)).commands
+
+    def problems(self) -> list[str]:
+        """Everything that is wrong at the end."""
+        wrong = list(self._wrong)
+        for run_id, (definition, args) in self._known.items():
+            row = self._database.runs.get(run_id)
+            if row is None:
+                wrong.append(f"run {run_id} is lost")
+                continue
+            if row.state < RunState.SUCCEEDED:
+                wrong.append(f"run {run_id} of {row.workflow} is stuck in state {row.state}")
+                continue
+            outcome = self._outcome(definition, row.state, row.result or b"")
+            if outcome != expected(definition, args):
+                wrong.append(
+                    f"run {run_id} of {row.workflow} {outcome}, not {expected(definition, args)}"
+                )
+        for run_id in self._database.runs:
+            wrong += self._journal(run_id)
+        return wrong
+
+    def _outcome(self, definition: WorkflowDefinition, state: int, payload: bytes) -> str:
+        if state == RunState.SUCCEEDED:
+            return f"returned {definition.result_plan.loads(payload)!r}"
+        if state == RunState.FAILED:
+            return f"raised {load_exception(payload, program(definition).links.types)!r}"
+        return f"ended in state {state}"
+
+    def _journal(self, run_id: UUID) -> list[str]:
+        wrong: list[str] = []
+        row = self._database.runs[run_id]
+        rows = self._database.journal.get(run_id, {})
+        entries = [rows[seq] for seq in sorted(rows)]
+        if [entry.seq for entry in entries] != list(range(1, len(entries) + 1)):
+            wrong.append(f"the journal of {run_id} has a gap: {sorted(rows)}")
+            return wrong
+        epochs = [entry.epoch for entry in entries]
+        if epochs != sorted(epochs):
+            wrong.append(f"epochs of {run_id} go back: {epochs}")
+        ends = Counter(entry.effect for entry in entries if entry.kind in _ENDS)
+        wrong += [f"effect {e} of {run_id} has {n} ends" for e, n in ends.items() if n > 1]
+        if row.state in (RunState.SUCCEEDED, RunState.FAILED):
+            finishes = [c for c in self._recovered(run_id) if isinstance(c, Finish)]
+            if len(finishes) != 1 or (finishes[0].ok != (row.state == RunState.SUCCEEDED)):
+                wrong.append(f"run {run_id} does not end the same way when it is fed again")
+            elif finishes[0].ok and finishes[0].payload != row.result:
+                wrong.append(f"run {run_id} has another result when it is fed again")
+        elif row.state == RunState.QUARANTINED:
+            wrong.append(f"run {run_id} is quarantined: {row.reason}")
+        return wrong

@@ -1,0 +1,276 @@
+"""A database that is far away and not to be relied on.
+
+The tables are those of the memory store, which one contract suite holds equal to
+Postgres. In between lies a network: each statement takes time to arrive, to commit and
+to be answered; a connection may break, after which the client does not know whether its
+statement has arrived; the server may be away for a while, or slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Sequence
+from random import Random
+from typing import Any, TypeVar
+from uuid import UUID
+
+from waymark.errors import StoreUnavailable
+from waymark.store.memory import MemoryDatabase, MemoryStore
+from waymark.store.records import ClaimedRun, Flush, JournalRow, NewRun, RunRow
+
+from .loop import Domain, SimLoop
+
+T = TypeVar("T")
+
+#: What a client of the network sees.
+LOST = "the connection was lost (simulated)"
+
+
+class Server:
+    """One database for all simulated processes. Chances are per statement."""
+
+    def __init__(self, loop: SimLoop, random: Random) -> None:
+        self.loop = loop
+        self.random = random
+        self.database = MemoryDatabase(lambda: 1_700_000_000.0 + loop.time())
+        self.stores: list[SimStore] = []
+        self.loss = 0.0
+        self.hint_loss = 0.2
+        self.seconds = 0.001
+        #: Chance and length of a slow commit.
+        self.slow = 0.0
+        self.slow_seconds = 3.0
+        self.away = False
+        self.count = 0
+        self._context = contextvars.copy_context()
+        #: Statements that have not met their end.
+        self.pending: set[Statement] = set()
+
+    def stop(self) -> None:
+        """Restart begins: what is under way is broken off, on either side of its commit."""
+        self.away = True
+        for statement in sorted(self.pending, key=lambda statement: statement.number):
+            statement.break_off()
+
+    def begin(self) -> None:
+        self.away = False
+
+    def heal(self) -> None:
+        """No more faults."""
+        self.away, self.loss, self.slow, self.hint_loss = False, 0.0, 0.0, 0.0
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """On the server's side, whatever becomes of the client."""
+        self.loop.call_later(seconds, call, context=self._context)
+
+    def delay(self) -> float:
+        if self.random.random() < self.slow:
+            return self.random.uniform(0.1, self.slow_seconds)
+        return self.seconds * self.random.uniform(0.2, 2.0)
+
+    def hint(self, sender: SimStore, topic: str) -> None:
+        for store in self.stores:
+            if store is not sender and self.random.random() >= self.hint_loss:
+                self.loop.call_later(self.delay(), store.notice, topic, context=store.app.context)
+
+
+class Statement:
+    """One statement on its way: sent, applied, answered, or lost on either way."""
+
+    def __init__(self, store: SimStore, apply: Callable[[], Any], kind: str) -> None:
+        server = store.server
+        self.server = server
+        self.kind = kind
+        self.number = server.count
+        server.count += 1
+        self.answer: asyncio.Future[Any] = server.loop.create_future()
+        self.apply = apply
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.applied = False
+        self.cancelled = False
+        self.broken = False
+        server.pending.add(self)
+        random = server.random
+        arrives = server.delay()
+        if server.away:
+            server.later(arrives, self.lose)
+            return
+        server.later(arrives, self.arrive)
+        if random.random() < server.loss:
+            server.later(arrives * random.uniform(0.0, 2.5), self.break_off)
+
+    def arrive(self) -> None:
+        if self.cancelled or self.applied:
+            return
+        self.applied = True
+        try:
+            self.result = self.apply()
+        except Exception as error:
+            self.error = error
+        self.server.later(self.server.delay(), self.reply)
+
+    def reply(self) -> None:
+        self.server.pending.discard(self)
+        if self.broken or self.answer.done():
+            return
+        if self.error is not None:
+            self.answer.set_exception(self.error)
+        else:
+            self.answer.set_result(self.result)
+
+    def break_off(self) -> None:
+        """The connection is gone: the client is told, and what has not arrived may
+        still arrive, or never."""
+        if self.broken:
+            return
+        self.broken = True
+        if not self.applied and self.server.random.random() < 0.5:
+            self.cancelled = True
+        self.lose()
+
+    def lose(self) -> None:
+        if self.applied or self.cancelled or self.server.away:
+            self.server.pending.discard(self)
+        if not self.answer.done():
+            self.answer.set_exception(StoreUnavailable(LOST))
+            self.answer.exception()
+
+    def abandon(self) -> None:
+        """Whoever asked what has arrived made sure that nothing else will."""
+        if not self.applied:
+            self.cancelled = True
+        self.server.pending.discard(self)
+
+
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that only gives way."""
+    while True:
+        try:
+            coroutine.send(None)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+
+
+class SimStore:
+    """One process's view of the server: `Store`, over the network."""
+
+    label = "simulated://"
+
+    def __init__(self, server: Server, app: Domain) -> None:
+        self.server = server
+        self.app = app
+        self.lanes = 2
+        self._inner = MemoryStore(server.database)
+        self._notice: Callable[[str], None] | None = None
+        self._doubtful: list[ClaimedRun] = []
+        self._flushes: list[Statement] = []
+
+    async def _ask(self, kind: str, coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        statement = Statement(self, lambda: drive(coroutine()), kind)
+        if kind == "flush":
+            self._flushes = [one for one in self._flushes if one in self.server.pending]
+            self._flushes.append(statement)
+        result: T = await statement.answer
+        return result
+
+    async def open(self) -> None:
+        self.server.stores.append(self)
+
+    async def close(self) -> None:
+        if self in self.server.stores:
+            self.server.stores.remove(self)
+
+    async def put_graph(self, hash: bytes, workflow: str, document: str) -> None:
+        await self._ask("graph", lambda: self._inner.put_graph(hash, workflow, document))
+
+    async def get_graph(self, hash: bytes) -> str | None:
+        return await self._ask("graph", lambda: self._inner.get_graph(hash))
+
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
+        await self._ask("worker", lambda: self._inner.register_worker(worker, lease_seconds, about))
+
+    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
+        return await self._ask("beat", lambda: self._inner.beat(worker, lease_seconds))
+
+    async def remove_worker(self, worker: UUID) -> None:
+        await self._ask("worker", lambda: self._inner.remove_worker(worker))
+
+    async def reap_workers(self, proven_dead: Sequence[UUID] = ()) -> list[UUID]:
+        return await self._ask("reap", lambda: self._inner.reap_workers(proven_dead))
+
+    async def list_workers(self) -> list[UUID]:
+        return await self._ask("worker", self._inner.list_workers)
+
+    async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
+        return await self._ask("flush", lambda: self._inner.flush(lane, batch))
+
+    async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
+        flushes, self._flushes = self._flushes, []
+
+        async def settle() -> dict[UUID, tuple[int, int, int, UUID | None]]:
+            for statement in flushes:
+                if statement.broken:
+                    statement.abandon()
+            return await self._inner.arrived(runs)
+
+        try:
+            return await self._ask("arrived", settle)
+        except StoreUnavailable:
+            self._flushes = [*flushes, *self._flushes]
+            raise
+
+    async def submit(self, run: NewRun) -> bool:
+        return await self._ask("submit", lambda: self._inner.submit(run))
+
+    async def claim(
+        self,
+        worker: UUID,
+        graphs: Sequence[bytes],
+        queues: Sequence[str],
+        limit: int,
+        now_ns: int = 0,
+    ) -> list[ClaimedRun]:
+        """What was claimed and not answered is known to the client before it commits,
+        so the next call brings it."""
+
+        async def apply() -> list[ClaimedRun]:
+            runs = self.server.database.runs
+            held = [
+                claimed
+                for claimed in self._doubtful
+                if runs[claimed.id].owner == worker and runs[claimed.id].epoch == claimed.epoch
+            ]
+            more = limit - len(held)
+            if more > 0:
+                held += await self._inner.claim(worker, graphs, queues, more, now_ns)
+            self._doubtful = held
+            return held
+
+        claimed = await self._ask("claim", apply)
+        self._doubtful = []
+        return claimed
+
+    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
+        return await self._ask("graph", lambda: self._inner.unserved_graphs(queues))
+
+    async def set_blocked(self, graph: bytes, reason: str) -> None:
+        await self._ask("graph", lambda: self._inner.set_blocked(graph, reason))
+
+    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
+        return await self._ask("read", lambda: self._inner.read_journal(runs))
+
+    async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
+        return await self._ask("read", lambda: self._inner.read_runs(runs))
+
+    def listen(self, notice: Callable[[str], None]) -> None:
+        self._notice = notice
+
+    def notice(self, topic: str) -> None:
+        if self._notice is not None:
+            self._notice(topic)
+
+    def hint(self, topic: str) -> None:
+        self.server.hint(self, topic)

@@ -1,0 +1,405 @@
+"""One seed: some processes, some runs, everything that can go wrong, and the account.
+
+    python -m tests.simulation --seeds 1000 --first 1
+
+The real engine, scheduler, writer, sweep and leases run in each simulated process, over
+`server` and in the time of `loop`. The seed decides how many processes and runs there
+are, when processes are killed, paused, held up and stopped, how the network loses
+statements and how long the server is away. After some time all faults end; then
+everything that was promised must come true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import random as global_random
+import sys
+from collections.abc import Callable, Coroutine
+from functools import lru_cache
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from waymark.authoring.workflow import WorkflowDefinition, definition_of
+from waymark.engine.links import Links
+from waymark.engine.program import Program, load_program
+from waymark.errors import WaymarkError
+from waymark.graph.model import Graph
+from waymark.runtime import programs
+from waymark.runtime.backing import Backing
+from waymark.runtime.clock import Alarm
+from waymark.runtime.runtime import Runtime
+from waymark.runtime.surroundings import Surroundings
+from waymark.settings import Settings
+from waymark.store.records import RunState
+
+from . import work
+from .account import Account
+from .loop import Domain, SimLoop, current_domain
+from .server import Server, SimStore
+
+#: Seconds of faults, and of peace after them, in which all must end.
+FAULTS_SECONDS = 15.0
+PEACE_SECONDS = 900.0
+STOP_SECONDS = 15.0
+
+
+class SimClock:
+    """The machine's clocks: the wall clock is off by a constant."""
+
+    virtual = False
+
+    def __init__(self, loop: SimLoop, skew_seconds: float) -> None:
+        self._loop = loop
+        self._base_ns = 1_700_000_000_000_000_000 + round(skew_seconds * 1e9)
+
+    def now_ns(self) -> int:
+        return self._base_ns + round(self._loop.time() * 1e9)
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    def alarm(self, deadline_ns: int, ring: Callable[[], None]) -> Alarm:
+        seconds = (deadline_ns - self.now_ns()) / 1e9
+        return self._loop.call_later(min(max(seconds, 0.0) + 0.0002, 60.0), ring)
+
+    def jump(self) -> bool:
+        return False
+
+
+class Process:
+    """One simulated process: its app's loop and its heartbeat's thread are domains."""
+
+    def __init__(self, simulation: Simulation, name: str) -> None:
+        self.simulation = simulation
+        self.name = name
+        self.app = Domain(f"{name} app")
+        self.beats = Domain(f"{name} heartbeat")
+        self.runtime: Runtime | None = None
+        self.dead = False
+        self.store = SimStore(simulation.server, self.app)
+        self.task = self.spawn(self.main())
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task of the app's loop."""
+        task = self.simulation.loop.create_task(coroutine, context=self.app.context)
+        self.simulation.tasks.append(task)
+        return task
+
+    def aside(self, beat: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = self.simulation.loop.create_task(beat(), context=self.beats.context)
+        self.simulation.tasks.append(task)
+
+    async def main(self) -> None:
+        simulation = self.simulation
+        random = simulation.random
+        settings = Settings(
+            database_url="memory://",
+            lease_seconds=simulation.lease_seconds,
+            poll_seconds=0.3,
+            drain_seconds=random.choice([0.0, 0.5, 5.0]),
+            concurrency=random.choice([1, 3, 50]),
+            resident_runs_max=random.choice([2, 5, 1000]),
+            flush_rows_max=random.choice([1, 4, 500]),
+            unflushed_rows_max=random.choice([1, 10, 10_000]),
+        )
+        surroundings = Surroundings(
+            clock=SimClock(simulation.loop, random.uniform(-3.0, 3.0)),
+            new_run=simulation.new_id,
+            new_worker=simulation.new_id,
+            aside=self.aside,
+        )
+        await self.store.open()
+        runtime = Runtime(Backing(self.store, "simulated://"), settings, surroundings)
+        runtime.sim_domain = self.app  # type: ignore[attr-defined]  # see SimLoop
+        runtime.owner = asyncio.current_task()
+        try:
+            await runtime.prepare(link=False)
+        except WaymarkError:
+            await runtime.discard()
+            self.dead = True
+            await asyncio.sleep(1.0)
+            simulation.start_process()
+            return
+        self.runtime = runtime
+        await runtime.serve()
+        self.runtime = None
+        self.dead = True
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.dead = True
+        self.app.kill()
+        self.beats.kill()
+
+
+async def until(true: Callable[[], bool], seconds: float = 1e9) -> None:
+    """Returns once `true()` is, or the simulated time is up."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not true() and loop.time() < end:  # noqa: ASYNC110  # this time costs nothing
+        await asyncio.sleep(0.2)
+
+
+@lru_cache(maxsize=100)
+def _linked(hash: bytes) -> list[Program]:
+    return []
+
+
+def _load_program(graph: Graph, hash: bytes, links: Links) -> Program:
+    """Linking is done once for all processes: their runs never run at the same time."""
+    known = _linked(hash)
+    if not known:
+        known.append(load_program(graph, hash, links))
+    return known[0]
+
+
+class Simulation:
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.loop = SimLoop()
+        self.server = Server(self.loop, self.random)
+        self.account = Account(self.server.database)
+        self.processes: list[Process] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.names = 0
+        self.healing = False
+        self.slowness = 1.0
+        self.lease_seconds = self.random.choice([1.0, 4.0])
+        self.history: list[str] = []
+        #: Clients that wait for a run, in their process.
+        self.waiting: dict[UUID, Process] = {}
+
+    def new_id(self) -> UUID:
+        return UUID(int=self.random.getrandbits(128), version=4)
+
+    def say(self, text: str) -> None:
+        self.history.append(f"{self.loop.time():9.4f} {text}")
+
+    # Processes
+
+    def start_process(self) -> None:
+        self.names += 1
+        process = Process(self, f"p{self.names}")
+        self.say(f"{process.name} starts")
+        self.processes.append(process)
+
+    def living(self) -> list[Process]:
+        return [process for process in self.processes if not process.dead]
+
+    def ready(self) -> list[Process]:
+        return [p for p in self.living() if p.runtime is not None and not p.app.paused]
+
+    # What goes wrong
+
+    async def trouble(self) -> None:
+        random, loop = self.random, self.loop
+        faults: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            self.kill,
+            self.kill,
+            self.pause,
+            self.hold_up,
+            self.stop,
+            self.restart_server,
+            self.join,
+        ]
+        chosen = [fault for fault in faults if random.random() < 0.6]
+        pause = random.choice([0.3, 1.0, 4.0])
+        while chosen and loop.time() < FAULTS_SECONDS:
+            await asyncio.sleep(random.expovariate(1 / pause))
+            fault = random.choice(chosen)
+            self.tasks.append(loop.create_task(fault()))
+
+    async def kill(self) -> None:
+        for process in self.living()[:1]:
+            self.say(f"{process.name} is killed")
+            process.kill()
+            await asyncio.sleep(self.random.choice([0.0, 0.2, 3.0]))
+            self.start_process()
+
+    async def pause(self) -> None:
+        """SIGSTOP, SIGCONT."""
+        living = self.living()
+        if living:
+            process = self.random.choice(living)
+            self.say(f"{process.name} is paused")
+            process.app.pause()
+            process.beats.pause()
+            await asyncio.sleep(self.random.choice([0.1, 1.5, 9.0]))
+            process.app.resume(self.loop)
+            process.beats.resume(self.loop)
+            self.say(f"{process.name} goes on")
+
+    async def hold_up(self) -> None:
+        """Code that blocks the app's loop; the heartbeat goes on."""
+        living = self.living()
+        if living:
+            process = self.random.choice(living)
+            self.say(f"{process.name} is held up")
+            process.app.pause()
+            await asyncio.sleep(self.random.choice([0.1, 1.5, 9.0]))
+            process.app.resume(self.loop)
+
+    async def stop(self) -> None:
+        living = [process for process in self.living() if process.runtime is not None]
+        if living:
+            process = self.random.choice(living)
+            self.say(f"{process.name} stops")
+            assert process.runtime is not None
+            runtime = process.runtime
+            self.loop.call_soon(runtime.request_stop, context=process.app.context)
+            self.start_process()
+
+    async def restart_server(self) -> None:
+        if not self.server.away and not self.healing:
+            self.say("the server goes away")
+            self.server.stop()
+            await asyncio.sleep(self.random.choice([0.05, 1.0, 6.0]))
+            self.server.begin()
+            self.say("the server is back")
+
+    async def join(self) -> None:
+        if len(self.living()) < 4:
+            self.start_process()
+
+    # Work
+
+    async def submitter(self) -> None:
+        random = self.random
+        pause = random.choice([0.0, 0.3, 2.0])
+        for _ in range(random.choice([2, 6, 14])):
+            shape, choices = random.choice(work.SHAPES)
+            args = random.choice(choices)
+            await asyncio.sleep(random.expovariate(1 / pause) if pause else 0.0)
+            await until(lambda: bool(self.ready()))
+            process = random.choice(self.ready())
+            process.spawn(self.submit(process, definition_of(shape), args))
+
+    async def submit(
+        self, process: Process, definition: WorkflowDefinition, args: tuple[Any, ...]
+    ) -> None:
+        """One client's request, in a process."""
+        assert process.runtime is not None
+        client, random = process.runtime.client, self.random
+        packed = definition.arguments.pack(args, {})
+        try:
+            run_id = await client.submit(definition, packed)
+        except WaymarkError as error:
+            self.say(f"{process.name}: not submitted: {error}")
+            return
+        self.account.submitted(run_id, definition, args)
+        self.say(f"{process.name}: submitted {run_id} {definition.name}")
+        if random.random() < 0.5:
+            self.waiting[run_id] = process
+            try:
+                await client.result(run_id, definition, None)
+            except WaymarkError as error:
+                self.say(f"{process.name}: told of {run_id}: {error!r}")
+            except ValueError:
+                self.account.told(run_id)
+            else:
+                self.account.told(run_id)
+            self.waiting.pop(run_id, None)
+
+    async def perform(self, seconds: float) -> None:
+        """What an attempt does."""
+        runtime = next(p.runtime for p in self.processes if p.app is current_domain())
+        if runtime is not None:
+            self.account.attempt(runtime.worker, self.lease_seconds)
+        await asyncio.sleep(seconds * self.slowness * self.random.expovariate(1.0))
+
+    # The whole
+
+    async def main(self) -> None:
+        for _ in range(self.random.choice([1, 2, 3])):
+            self.start_process()
+        self.slowness = self.random.choice([0.1, 1.0, 3.0])
+        self.server.loss = self.random.choice([0.0, 0.0, 0.02, 0.2])
+        self.server.slow = self.random.choice([0.0, 0.0, 0.1])
+        self.server.seconds = self.random.choice([0.0, 0.001, 0.05])
+        trouble = self.loop.create_task(self.trouble())
+        submitter = self.loop.create_task(self.submitter())
+        await trouble
+        await asyncio.sleep(max(0.0, FAULTS_SECONDS - self.loop.time()))
+        self.say("peace")
+        self.healing = True
+        self.server.heal()
+        await submitter
+        await asyncio.sleep(3.0)
+        if not self.living():
+            self.start_process()
+            await asyncio.sleep(2.0)
+        await until(lambda: not self.unfinished(), PEACE_SECONDS)
+        await until(lambda: len(self.ready()) == len(self.living()), STOP_SECONDS)
+        await asyncio.sleep(5.0)
+        for run_id, process in self.waiting.items():
+            if not process.dead:
+                self.account.complain(f"{process.name} still waits for run {run_id}")
+        for process in self.living():
+            if process.runtime is not None:
+                self.loop.call_soon(process.runtime.request_stop, context=process.app.context)
+        await until(lambda: not self.living(), STOP_SECONDS)
+        for process in self.living():
+            self.account.complain(f"{process.name} does not stop")
+
+    def unfinished(self) -> list[UUID]:
+        runs = self.server.database.runs.values()
+        return [run.id for run in runs if run.state < RunState.SUCCEEDED]
+
+    def run(self) -> list[str]:
+        """Play it; returns what is wrong."""
+        random_state = global_random.getstate()
+        global_random.seed(self.seed)
+        complaints = Complaints()
+        logging.getLogger("waymark").addHandler(complaints)
+        work.performing.append(self.perform)
+        linked, programs.load_program = programs.load_program, _load_program
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_until_complete(self.main())
+        finally:
+            programs.load_program = linked
+            work.performing.pop()
+            logging.getLogger("waymark").removeHandler(complaints)
+            global_random.setstate(random_state)
+            self.end()
+        problems = [f"logged: {text}" for text in complaints.texts]
+        problems += [f"not retrieved: {context}" for context in self.loop.failures]
+        return problems + self.account.problems()
+
+    def end(self) -> None:
+        """Put away what the dead left behind, without a word."""
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        for task in self.tasks:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        for task in asyncio.all_tasks(self.loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self.loop.close()
+        asyncio.set_event_loop(None)
+        self.tasks.clear()
+        self.processes.clear()
+        sys.unraisablehook = hook
+
+
+class Complaints(logging.Handler):
+    """Errors that the runtime logs: it noticed that something of ours is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if "has not turned for" not in text:
+            self.texts.append(text + (f": {record.exc_info[1]!r}" if record.exc_info else ""))
+
+
+def simulate(seed: int) -> list[str]:
+    """Play one seed; returns what is wrong with it, nothing when all is well."""
+    problems = Simulation(seed).run()
+    if seed % 50 == 0:
+        gc.collect()
+    return problems

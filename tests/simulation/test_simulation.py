@@ -1,0 +1,80 @@
+"""Processes that die, stop and lose their database, in simulated time: the promises hold.
+
+`python -m tests.simulation --seed N` tells the story of a seed that fails here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from waymark.runtime.live_run import Change, LiveRun
+from waymark.runtime.scheduler import Scheduler
+
+from .simulate import simulate
+
+SEEDS = int(os.environ.get("WAYMARK_SIMULATION_SEEDS", "1000"))
+PORTION = 100
+
+#: Seeds that once found something, with what it was.
+FOUND = {
+    53: "attempts waited for ever when what was unflushed was dropped and not committed",
+    277: "attempts waited for ever for the slot of one that was interrupted",
+}
+
+
+@pytest.mark.parametrize("first", range(1, SEEDS + 1, PORTION))
+def test_promises_hold_whatever_dies(first: int) -> None:
+    wrong = {
+        seed: problems for seed in range(first, first + PORTION) if (problems := simulate(seed))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_was_found_stays_mended(seed: int) -> None:
+    assert simulate(seed) == []
+
+
+def test_a_seed_tells_the_same_story_each_time() -> None:
+    stories: list[str] = []
+    for hash_seed in ("0", "1"):
+        told = subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "--seed", "53"],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        )
+        stories.append(told.stdout)
+    assert stories[0] == stories[1]
+
+
+def test_effects_before_their_commit_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Scheduler._record
+
+    def hasty(self: Scheduler, run: LiveRun, *rest: object) -> None:
+        put, changes = self.writer.put, list[Change]()
+        self.writer.put = changes.append  # type: ignore[method-assign]
+        record(self, run, *rest)  # type: ignore[arg-type]
+        self.writer.put = put  # type: ignore[method-assign]
+        for change in changes:
+            put(change._replace(commands=[]))
+            self._carry_out(change)
+
+    monkeypatch.setattr(Scheduler, "_record", hasty)
+    assert _found_by(range(1, 10), "started")
+
+
+def test_a_lost_wake_up_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scheduler, "_due", lambda self, run, timer: None)
+    assert _found_by(range(1, 40), "is stuck")
+
+
+def _found_by(seeds: range, text: str) -> bool:
+    return any(text in problem for seed in seeds for problem in simulate(seed))

@@ -1,0 +1,123 @@
+"""What the simulated processes do: small workflows whose every outcome is known.
+
+An action's result depends on its arguments alone, so that the authored body under
+plain asyncio tells what each run must come to, however often its owner died.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+from uuid import uuid4
+
+from waymark import Workflow, action, workflow
+
+#: What an attempt does first: the simulation's door. Takes seconds of work.
+Perform = Callable[[float], Coroutine[Any, Any, None]]
+
+
+async def _at_once(seconds: float) -> None:
+    """Outside of a simulation work takes no time."""
+
+
+performing: list[Perform] = [_at_once]
+
+
+@action
+async def step(name: str, number: int) -> int:
+    await performing[-1](0.05)
+    return number * 7 % 101 + len(name)
+
+
+@action
+async def slow(name: str) -> str:
+    await performing[-1](1.5)
+    return name.upper()
+
+
+@action
+async def refuse(name: str) -> str:
+    await performing[-1](0.02)
+    raise ValueError(f"{name} is refused")
+
+
+@action
+async def echo(text: str) -> str:
+    await performing[-1](0.02)
+    return text
+
+
+@workflow
+class Chain(Workflow):
+    async def run(self, count: int) -> int:
+        total = 0
+        for turn in range(count):
+            total += await step(f"turn {turn}", total)
+        return total
+
+
+@workflow
+class Fan(Workflow):
+    async def run(self, count: int) -> list[str]:
+        found = await asyncio.gather(
+            *[refuse(str(n)) if n % 3 == 2 else slow(str(n)) for n in range(count)],
+            return_exceptions=True,
+        )
+        return [repr(one) for one in found]
+
+
+@workflow
+class Saga(Workflow):
+    async def run(self, fails: bool) -> list[str]:
+        done: list[str] = []
+        try:
+            done.append(await slow("reserve"))
+            done.append(await (refuse("charge") if fails else echo("charge")))
+        except ValueError as error:
+            done.append(await echo(f"undo: {error}"))
+        finally:
+            done.append(await echo("close"))
+        return done
+
+
+@workflow
+class Nap(Workflow):
+    async def run(self, seconds: float) -> str:
+        await asyncio.sleep(seconds)
+        name, _ = await asyncio.gather(slow("nap"), asyncio.sleep(seconds))
+        await asyncio.sleep(seconds)
+        return name
+
+
+@workflow
+class Taped(Workflow):
+    async def run(self) -> list[bool]:
+        token = str(uuid4())
+        first = await echo(token)
+        other = str(uuid4())
+        second = await echo(token + other)
+        return [first == token, second == first + other]
+
+
+@workflow
+class FirstFails(Workflow):
+    """The others go on when the first has failed, and are cancelled with the run."""
+
+    async def run(self) -> str:
+        await asyncio.gather(slow("a"), refuse("b"), self.twice("c"))
+        return "not reached"
+
+    async def twice(self, name: str) -> str:
+        return await slow(await slow(name))
+
+
+#: Each shape with the arguments that a seed may choose from.
+SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
+    (Chain, [(0,), (1,), (4,), (9,)]),
+    (Fan, [(0,), (3,), (12,)]),
+    (Saga, [(True,), (False,)]),
+    (Nap, [(0.0,), (0.7,), (6.0,)]),
+    (Taped, [()]),
+    (FirstFails, [()]),
+]
