@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from tests.oracle.host import authored_runs
 from tests.oracle.virtual_loop import run_virtually
 from waymark import context
 from waymark.authoring.workflow import WorkflowDefinition
@@ -51,7 +52,8 @@ def expected(definition: WorkflowDefinition, args: tuple[Any, ...]) -> str:
 
     work.performing.append(work._at_once)
     try:
-        return f"returned {run_virtually(body())!r}"
+        with authored_runs():
+            return f"returned {run_virtually(body())!r}"
     except Exception as error:
         return f"raised {error!r}"
     finally:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
+from tests.simulation.simulate import simulate
 from waymark.runtime.live_run import Change, LiveRun
 from waymark.runtime.scheduler import Scheduler
 
-from .simulate import simulate
-
-SEEDS = int(os.environ.get("WAYMARK_SIMULATION_SEEDS", "1000"))
-PORTION = 100
+SEEDS = int(os.environ.get("WAYMARK_SIMULATION_SEEDS", "1200"))
 
 #: Seeds that once found something, with what it was.
 FOUND = {
@@ -27,11 +27,11 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize("first", range(1, SEEDS + 1, PORTION))
-def test_promises_hold_whatever_dies(first: int) -> None:
-    wrong = {
-        seed: problems for seed in range(first, first + PORTION) if (problems := simulate(seed))
-    }
+@pytest.mark.timeout(900)
+def test_promises_hold_whatever_dies() -> None:
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        played = pool.map(simulate, range(1, SEEDS + 1), chunksize=20)
+        wrong = {seed: problems for seed, problems in enumerate(played, 1) if problems}
     assert not wrong
 
 

@@ -112,6 +112,31 @@ class FirstFails(Workflow):
         return await slow(await slow(name))
 
 
+@workflow
+class Parent(Workflow):
+    """Children side by side and one after the other; one of them fails."""
+
+    async def run(self, count: int) -> list[str]:
+        found = await asyncio.gather(
+            *[Saga().run(n % 2 == 0) for n in range(count)],
+            FirstFails().run(),
+            return_exceptions=True,
+        )
+        total = await Chain().run(count)
+        return [*map(repr, found), str(total), await slow("parent")]
+
+
+@workflow
+class Tree(Workflow):
+    """Runs that run themselves."""
+
+    async def run(self, depth: int) -> int:
+        if depth == 0:
+            return await step("leaf", depth)
+        left, right = await asyncio.gather(Tree().run(depth - 1), Tree().run(depth - 1))
+        return int(left + right)
+
+
 #: Each shape with the arguments that a seed may choose from.
 SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Chain, [(0,), (1,), (4,), (9,)]),
@@ -120,4 +145,6 @@ SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Nap, [(0.0,), (0.7,), (6.0,)]),
     (Taped, [()]),
     (FirstFails, [()]),
+    (Parent, [(0,), (3,)]),
+    (Tree, [(1,), (2,)]),
 ]
