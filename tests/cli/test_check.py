@@ -200,13 +200,23 @@ def test_a_failure_inside_a_library_shows_the_line_that_called_it(project: Proje
     assert "JSONDecodeError" in failure["message"]
 
 
-def test_a_workflow_that_cannot_be_registered_shows_its_line(project: Project) -> None:
-    project.write("jobs.py", CLEAN.replace("async def run", "def run").replace("await ", ""))
+def test_what_cannot_be_registered_is_shown_and_hides_nothing(project: Project) -> None:
+    """A class that is no workflow at all; those that follow in its module are checked."""
+    second = CLEAN.removeprefix(HEAD).replace("Clean", "Second")
+    sync = second.replace("async def run", "def run").replace("await ", "")
+    printing = PRINTING.removeprefix(HEAD)
+    project.write("jobs.py", f"{HEAD}{sync}\n{printing}")
 
     result = project.call("check", "jobs.py")
 
-    assert result.stdout.startswith("jobs.py:7 jobs cannot be imported\n")
-    assert "Clean.run is not async; write `async def run(self, ...)`" in result.stdout
+    assert result.stdout.startswith(
+        "jobs.py:7 this workflow cannot be registered\n"
+        "  |\n"
+        "7 | @workflow\n"
+        "  |\n"
+        "  = Second.run is not async; write `async def run(self, ...)`\n"
+    )
+    assert "jobs.py:15:9 WM202" in result.stdout
     assert result.exit_code == 2
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from waymark.authoring import hooks
 from waymark.authoring.registry import registry
-from waymark.cli.collecting import Collector
+from waymark.cli.collecting import collecting
 from waymark.cli.pages import pages_dir
 from waymark.compiler.catalogue import CODES
 
@@ -38,20 +37,18 @@ def found_in(code: str, kind: str, directory: Path) -> list[tuple[str, str]]:
     name = f"page_{code.lower()}_{kind.lower()}"
     path = directory / f"{name}.py"
     path.write_text(blocks[0], encoding="utf-8")
-    collector = Collector()
-    before, hooks.compiler = hooks.compiler, collector.compile
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-        for action in registry.actions():
-            action.link()
-        for definition in registry.workflows():
-            definition.link()
+        with collecting() as collector:
+            spec.loader.exec_module(module)
+            for action in registry.actions():
+                action.link()
+            for definition in registry.workflows():
+                definition.link()
     finally:
-        hooks.compiler = before
         del sys.modules[name]
     report = collector.report()
     assert report.workflows, f"docs/codes/{code}.md: `## {kind}` defines a workflow"

@@ -19,9 +19,8 @@ from importlib import util
 from itertools import groupby
 from pathlib import Path
 
-from waymark.authoring import hooks
 from waymark.authoring.registry import registry
-from waymark.cli.collecting import Collector
+from waymark.cli.collecting import collecting
 from waymark.compiler.catalogue import CODES, WARNINGS
 from waymark.compiler.report import Report
 from waymark.graph.advice import REFUSED_BUILTINS, missing_name
@@ -131,8 +130,6 @@ def compiled(head: str, samples: Sequence[str]) -> Mapping[str, list[str]]:
 
 def _checked(text: str) -> Report:
     """What a check of a module with this text reports."""
-    collector = Collector()
-    before, hooks.compiler = hooks.compiler, collector.compile
     with registry.isolated(), tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "what_compiles_samples.py"
         path.write_text(text, encoding="utf-8")
@@ -141,12 +138,12 @@ def _checked(text: str) -> Report:
         assert spec.loader is not None
         module = sys.modules[path.stem] = util.module_from_spec(spec)
         try:
-            spec.loader.exec_module(module)
-            for definition in registry.workflows():
-                if definition.cls.__module__ == path.stem:
-                    definition.link()
+            with collecting() as collector:
+                spec.loader.exec_module(module)
+                for definition in registry.workflows():
+                    if definition.cls.__module__ == path.stem:
+                        definition.link()
         finally:
-            hooks.compiler = before
             del sys.modules[path.stem]
     return collector.report()
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING
 
-from waymark.errors import NotStartedError
+from waymark.errors import NotStartedError, RegistrationError
 from waymark.graph.model import Graph
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ def not_started() -> Client:
 
 #: `(definition, final)`. Not final: unresolved names are reported, not refused.
 compiler: Callable[[WorkflowDefinition, bool], Compiled] | None = None
+
+#: Is told what keeps a class from being registered, and in which frame, and lets the
+#: import go on (in a check); while there is none, the error is raised.
+refused: Callable[[RegistrationError, FrameType], None] | None = None
 
 #: The client of what runs in this process and loop.
 client: Callable[[], Client] = not_started

@@ -15,6 +15,7 @@ from typing import (
     ParamSpec,
     Protocol,
     TypeVar,
+    cast,
     overload,
 )
 
@@ -236,6 +237,18 @@ def workflow(
 
 
 def _register(
+    cls: Any, name: str | None, ignore: Sequence[str], frame: FrameType | None
+) -> type[Any]:
+    try:
+        return _registered(cls, name, ignore, frame)
+    except RegistrationError as error:
+        if hooks.refused is None or frame is None:
+            raise
+        hooks.refused(error, frame)
+        return cast(type[Any], cls)
+
+
+def _registered(
     cls: object, name: str | None, ignore: Sequence[str], frame: FrameType | None
 ) -> type[Any]:
     checked = _checked_class(cls)

@@ -19,7 +19,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from waymark.authoring import hooks
 from waymark.authoring.hooks import Compiled
@@ -28,7 +28,7 @@ from waymark.authoring.registry import registry
 from waymark.authoring.workflow import WorkflowDefinition
 from waymark.compiler import Diagnostic, compile_workflow
 from waymark.compiler.report import Failure, Report, source_order
-from waymark.errors import WaymarkError, WorkflowCompileError
+from waymark.errors import RegistrationError, WaymarkError, WorkflowCompileError
 
 from .targets import Target, find_targets
 
@@ -54,6 +54,15 @@ class Collector:
         self._found[definition] = compiled.warnings
         return replace(compiled, warnings=())
 
+    def refused(self, error: RegistrationError, frame: FrameType) -> None:
+        """A class that cannot be a workflow at all; its module goes on."""
+        what, path, line = (
+            "this workflow cannot be registered",
+            frame.f_code.co_filename,
+            frame.f_lineno,
+        )
+        self.failures.append(Failure(what, str(error), path, line, _line_of(path, line)))
+
     def report(self) -> Report:
         diagnostics = source_order(one for found in self._found.values() for one in found)
         return Report(diagnostics, tuple(self.failures), len(self._found))
@@ -62,8 +71,7 @@ class Collector:
 def check_targets(names: Sequence[str], exclude: Sequence[str] = ()) -> Report:
     """Import the modules behind `names`, link every workflow that this registered,
     and report. Raises TargetError."""
-    collector = Collector()
-    with _installed(collector):
+    with collecting() as collector:
         sys.path.insert(0, str(Path.cwd()))
         for target in find_targets(names, exclude):
             _import(target, collector)
@@ -72,14 +80,17 @@ def check_targets(names: Sequence[str], exclude: Sequence[str] = ()) -> Report:
 
 
 @contextmanager
-def _installed(collector: Collector) -> Generator[None, None, None]:
-    before, hooks.compiler = hooks.compiler, collector.compile
+def collecting() -> Generator[Collector, None, None]:
+    """What is decorated inside is noted, and never raises."""
+    collector = Collector()
+    before = hooks.compiler, hooks.refused
+    hooks.compiler, hooks.refused = collector.compile, collector.refused
     # What modules print while they are imported is no part of the report.
     try:
         with redirect_stdout(sys.stderr):
-            yield
+            yield collector
     finally:
-        hooks.compiler = before
+        hooks.compiler, hooks.refused = before
 
 
 def _import(target: Target, collector: Collector) -> None:
@@ -147,6 +158,10 @@ def _link(collector: Collector) -> None:
             collector.failures.append(Failure(what, str(error), path, line, text))
     for definition in registry.workflows():
         definition.link()
+
+
+def _line_of(path: str, line: int) -> str:
+    return linecache.getline(path, line).rstrip("\n")
 
 
 def _failure(what: str, error: BaseException, path: str) -> Failure:
