@@ -202,7 +202,7 @@ def _methods() -> str:
         "| --- | --- | --- |",
     ]
     lines += [
-        f"| {_quoted(owners)} | {_span(methods)} | {_span(attributes)} |"
+        f"| {_quoted(map(_type_name, owners))} | {_span(methods)} | {_span(attributes)} |"
         for (methods, attributes), owners in rows.items()
         if methods or attributes
     ]
@@ -213,6 +213,18 @@ _LIBRARY = """\
 By module. Nothing else of these may be called, and nothing of other modules. ⏺ marks what is
 recorded once, ⏲ what reads the run's own clock, which stands still between two awaits. Arguments
 that would run foreign code are refused ([WM216](codes/WM216.md))."""
+
+
+def _type_name(owner: str) -> str:
+    """As authors know it: the engine's own classes stand for those of asyncio."""
+    name = owner.removeprefix("waymark.")
+    return owner if name == owner else _STANDS_FOR.get(name, f"asyncio.{name}")
+
+
+_STANDS_FOR = {
+    "GatheringFuture": "asyncio.gather(…)",
+    "RunLoop": "asyncio.get_running_loop()",
+}
 
 
 def _library() -> str:
