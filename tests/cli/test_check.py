@@ -310,3 +310,21 @@ def test_works_as_a_program_with_no_database(tmp_path: Path) -> None:
     )
 
     assert (done.stdout, done.stderr, done.returncode) == (SHOWN, "", 1)
+
+
+def test_an_output_of_few_characters_is_no_failure(tmp_path: Path) -> None:
+    """What cannot be written in its encoding is escaped, as on a Windows console."""
+    text = PRINTING.replace("print(key)", "print('→')")
+    (tmp_path / "jobs.py").write_text(text, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "waymark", "check"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "10 |         print('\\u2192')" in done.stdout
+    assert (done.stderr, done.returncode) == ("", 1)

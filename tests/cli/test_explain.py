@@ -40,3 +40,4 @@ def test_without_a_code_all_are_listed(project: Project) -> None:
 
     assert len(result.stdout.splitlines()) == len(CODES)
     assert "WM204 call-not-known-pure" in result.stdout.splitlines()
+    assert "WM310 unreachable-code (warning)" in result.stdout.splitlines()

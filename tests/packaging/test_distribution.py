@@ -103,6 +103,8 @@ def test_sdist_brings_the_tests(unpacked_sdist: Path) -> None:
     """A distributor can run the tests from the archive."""
     assert (unpacked_sdist / "tests" / "packaging" / Path(__file__).name).exists()
     assert (unpacked_sdist / "noxfile.py").exists()
+    assert (unpacked_sdist / ".pre-commit-hooks.yaml").exists()
+    assert (unpacked_sdist / "docs" / "codes" / "WM204.md").exists()
     assert (unpacked_sdist / "examples" / "fastapi_welcome" / "demo.py").exists()
 
 

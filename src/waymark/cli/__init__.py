@@ -7,6 +7,8 @@ imported when it is asked for, so that no command pays for another.
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -55,4 +57,8 @@ def commands() -> None:
 
 def main() -> None:
     """What the script `waymark` calls."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe of few characters is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     commands(prog_name="waymark")

@@ -6,7 +6,7 @@ import difflib
 
 import click
 
-from waymark.compiler.catalogue import CODES
+from waymark.compiler.catalogue import CODES, WARNINGS
 
 from .pages import page
 
@@ -17,7 +17,8 @@ def explain(code: str | None) -> None:
     """Print the page of CODE (WM204, or call-not-known-pure): what it means, what
     earns it, and what to write instead. Without a code, list all of them."""
     if code is None:
-        click.echo("\n".join(f"{number} {name}" for number, name in CODES.items()))
+        for known, name in CODES.items():
+            click.echo(f"{known} {name}{' (warning)' if known in WARNINGS else ''}")
         return
     number = _number(code)
     if number is None:
