@@ -21,12 +21,16 @@ from .lints.unreachable import check_unreachable
 from .lints.unused import check_unused
 from .reach import Reach
 from .source import Source
+from .types.flow import check_types
+from .types.storing import check_storing
 
 _CHECKS: Final[tuple[Callable[[Scene], None], ...]] = (
     check_unreachable,
     check_loops,
     check_unused,
     check_suspicious,
+    check_types,
+    check_storing,
 )
 _IGNORE: Final = re.compile(r"#\s*waymark:\s*ignore(?:\[([A-Z0-9,\s]*)\])?")
 _INSTALLED: Final = ("site-packages", "dist-packages")

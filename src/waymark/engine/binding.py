@@ -28,10 +28,9 @@ def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast
     return made
 
 
-def binder(function: Function, *, stateful: bool) -> CodeType:
+def binder(function: Function) -> CodeType:
     """`def bind(<parameters>): return (<parameters>,)`, so that binding and its
-    errors are Python's own. Each method takes `self`; it is given on where it is
-    `stateful`, a variable."""
+    errors are Python's own."""
     arguments = no_arguments()
     if function.method:
         arguments.posonlyargs.append(ast.arg("self"))
@@ -49,9 +48,7 @@ def binder(function: Function, *, stateful: bool) -> CodeType:
                     arguments.kw_defaults.append(value)
                 elif value is not None:
                     arguments.defaults.append(value)
-    own = ["self"] if function.method and stateful else []
-    given = [*own, *(parameter.name for parameter in function.parameters)]
-    names: list[ast.expr] = [ast.Name(name, ast.Load()) for name in given]
+    names: list[ast.expr] = [ast.Name(p.name, ast.Load()) for p in function.parameters]
     body: list[ast.stmt] = [ast.Return(ast.Tuple(names, ast.Load()))]
     module = ast.Module([definition("bind", arguments, body)], [])
     return compile(ast.fix_missing_locations(module), "<parameters>", "exec", dont_inherit=True)

@@ -1,7 +1,3 @@
-from dataclasses import dataclass
-
-from pydantic import create_model
-
 from waymark import Workflow, action, workflow
 
 
@@ -9,25 +5,19 @@ from waymark import Workflow, action, workflow
 async def fetch(key: str) -> str: ...
 
 
-@dataclass
-class Page:
-    text: str
-
-    @property
-    def length(self) -> int:
-        return len(self.text)
+@action
+async def store(key: str, value: str) -> None: ...
 
 
 def shorten(value: str) -> str:
-    create_model(value)
     return value[:10]
 
 
 @workflow
 class Report(Workflow):
     async def run(self, key: str) -> object:
-        value = shorten(await fetch(key))
-        match Page(value):
-            case Page(length=0):
-                return None
-        return value
+        value = await fetch(key)
+        return shorten(value), self.title(value)
+
+    def title(self, value: str) -> str:
+        return value.title()
