@@ -165,3 +165,30 @@ def drawn(name: str) -> Graph:
     text, parameters = PROGRAMS[name]
     module = define(body(text, parameters), head=HEAD + ACTIONS, name=f"drawn_{name}")
     return definition_of(module).graph
+
+
+#: The source of a `run` that waits in every way, to be drawn without compiling it.
+CONCURRENT = """\
+    async def run(self, orders):
+        results = []
+        try:
+            async with asyncio.timeout(30) as limit, asyncio.TaskGroup() as group:
+                first = group.create_task(fetch(orders[0]))
+                tasks = [group.create_task(fetch(order)) for order in orders]
+        except* ValueError as failed:
+            await fetch(str(failed))
+        done, pending = await asyncio.wait(tasks, timeout=5)
+        async for finished in asyncio.as_completed(tasks):
+            results.append(await finished)
+        running = asyncio.create_task(self.watch(orders), name="watch")
+        both = asyncio.gather(fetch(1), fetch(2))
+        value = await asyncio.wait_for(fetch(3), timeout=10)
+        async with lock:
+            await self.run_action(fetch(4), retry=RetryPolicy(attempts=3))
+        event = await self.wait_for_event("approved", type=Approval)
+        kids = await asyncio.gather(*[Other().run(each) for each in results], *map(fetch, results))
+        with contextlib.suppress(KeyError):
+            results[await fetch(5)] = await fetch(6)
+        async def inner(x):
+            return await fetch(x)
+        return await both, await inner(1)"""

@@ -15,7 +15,7 @@ ATTRIBUTES = {
     *("cx", "cy", "r", "text-anchor", "data-node"),
 }
 #: The widest characters of the fonts that a picture asks for, in pixels.
-PIXELS = {"code": 7.23, "line": 6.63, "note": 6.63}
+PIXELS = {"code": 7.23, "line": 6.63, "note": 6.63, "label": 8.0}
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,11 @@ def _check_texts(root: ET.Element) -> None:
         if not boxes:
             continue
         front = _box(boxes[-1])
-        for text in group:
-            if _tag(text) == "text" and text.attrib["class"] in PIXELS:
-                assert front.holds(_extent(text)), "".join(text.itertext())
+        written = [each for each in group if _tag(each) == "text"]
+        for text in written:
+            assert front.holds(_extent(text)), "".join(text.itertext())
+        for one, other in combinations(written, 2):
+            assert _extent(one).apart_from(_extent(other)), "".join(one.itertext())
 
 
 def _extent(text: ET.Element) -> Box:

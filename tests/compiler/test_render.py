@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 
 from tests.compiler.authored import body, define, definition_of, graph_of
-from tests.compiler.drawn import PROGRAMS, drawn
+from tests.compiler.drawn import CONCURRENT, PROGRAMS, drawn
+from tests.compiler.geometry import check_geometry
 from tests.graph.graphs import every_node
 from waymark.compiler import render
 from waymark.compiler.drawing.picture import Item, Region
 from waymark.compiler.drawing.sketch import sketch
-from waymark.graph.model import Await, Graph, walk
+from waymark.graph.model import DEFINED, Await, Function, Graph, Name, Return, Span, walk
 
 PROGRAM = """
 total = 0
@@ -198,6 +199,55 @@ def _numbers(items: tuple[Item, ...]) -> Iterator[int]:
         if isinstance(item, Region):
             for part in item.parts:
                 yield from _numbers(part.items)
+
+
+CONCURRENT_TREE = """\
+app:W
+
+    2 run()
+    3 ├─ compute results = []
+    4 ├─ try
+    5 │  └─ async with asyncio.timeout(30) as limit, asyncio.TaskGroup() as group
+    6 │     ├─ start   first = group.create_task(fetch(orders[0]))
+    7 │     └─ tasks = [… for order in orders]
+    7 │        └─ start   group.create_task(fetch(order))
+    8 ├─ except* ValueError as failed
+    9 │  └─ action  await fetch(str(failed))
+   10 ├─ wait    done, pending = await asyncio.wait(tasks, timeout=5)
+   11 ├─ async for finished in asyncio.as_completed(tasks)
+   12 │  └─ await   results.append(await finished)
+   13 ├─ start   running = asyncio.create_task(self.watch(orders), name="watch")
+   14 ├─ start   both = asyncio.gather(fetch(1), fetch(2))
+   15 ├─ wait_for value = await asyncio.wait_for(fetch(3), timeout=10)
+   16 ├─ async with lock
+   17 │  └─ action  await self.run_action(fetch(4), retry=RetryPolicy(attempts=3))
+   18 ├─ event   event = await self.wait_for_event("approved", type=Approval)
+   19 ├─ kids = await asyncio.gather(…)
+   19 │  ├─ child   Other().run(each) for each in results
+   19 │  └─ action  *map(fetch, results)
+   20 ├─ with contextlib.suppress(KeyError)
+   21 │  ├─ action  await fetch(6)
+   21 │  ├─ action  await fetch(5)
+   21 │  └─ compute results[await fetch(5)] = await fetch(6)
+   22 ├─ compute async def inner(x): return await fetch(x)
+   24 ├─ await   await both
+   24 ├─ await   await inner(1)
+   24 └─ return await both, await inner(1)"""
+
+
+@pytest.fixture
+def concurrent() -> Graph:
+    """Every way to wait, by its source alone, beside what the compiler brings along."""
+    names = {"fetch": Name("action", ref="app:fetch")}
+    run = Function("run", (), (), names, (), span=Span(2, 4, 24, 0), source=CONCURRENT)
+    brought = Function(f"{DEFINED}wait", (), (), {}, (Return(0, Span(1, 0, 1, 1)),))
+    return Graph("app:W", (replace(run, first_line=2), brought))
+
+
+def test_every_way_to_wait_has_its_word(concurrent: Graph) -> None:
+    """Also where nodes say less than the source, and without what was brought along."""
+    assert render(concurrent) == CONCURRENT_TREE
+    check_geometry(render(concurrent, "svg"))
 
 
 def test_unknown_format_is_refused() -> None:

@@ -22,6 +22,8 @@ _INNER = ast.Lambda | ast.FunctionDef | ast.AsyncFunctionDef
 _MAYBE = "may be skipped"
 #: Calls that begin what they are given.
 _STARTING = ("create_task", "ensure_future", "gather")
+#: Calls that await what they are given.
+_WRAPPING = ("run_action", "wait_for", "shield")
 _WORDS = {"join": "gather"}
 
 
@@ -69,8 +71,7 @@ class Awaits:
         the author's shows once.
         """
         *before, last = self.of(statement)
-        merged = not before or isinstance(getattr(statement, "value", None), ast.Await)
-        if merged and not isinstance(statement, ast.Raise):
+        if not isinstance(statement, ast.Raise) and (not before or _ends_in_await(statement)):
             leaves = isinstance(statement, ast.Return)
             return (*before, self._whole(last, statement, leaves=leaves))
         return (*before, last, self.plain(statement))
@@ -149,7 +150,7 @@ class Awaits:
             kind,
             self.authored.line(node),
             self.authored.text(node),
-            called_name(awaited.func) if isinstance(awaited, ast.Call) else "",
+            _emphasised(awaited),
             note,
             nodes=() if found is None else (found.id,),
         )
@@ -170,6 +171,10 @@ class Awaits:
                 return {"helper": "call"}.get(kind, kind)
             case ast.Attribute(value=ast.Name(id="asyncio"), attr=name):
                 return name
+            case ast.Attribute(attr="run_action") if called.args:
+                return self.kind_of_call(called.args[0])
+            case ast.Attribute(attr="wait_for_event"):
+                return "event"
             case ast.Attribute(value=ast.Name(id=name)) if name == self.authored.receiver:
                 return "call"
             case ast.Attribute(attr="run"):
@@ -182,10 +187,8 @@ class Awaits:
         return any(each.kind == "action" and _last(each.ref) == name for each in names)
 
     def _start(self, call: ast.Call, note: str) -> Step:
-        begun = call.args[0] if call.args else call
-        inner = called_name(begun.func) if isinstance(begun, ast.Call) else ""
         line, text = self.authored.line(call), self.authored.text(call)
-        return Step("start", line, text, inner or called_name(call.func), note)
+        return Step("start", line, text, _emphasised(call), note)
 
     # Many awaits
 
@@ -224,9 +227,9 @@ class Awaits:
                 return self._start(argument, "")
             case _:
                 many = isinstance(argument, ast.Starred)
-                name = called_name(argument.func) if isinstance(argument, ast.Call) else ""
                 text, line = self.authored.text(argument), self.authored.line(argument)
-                return Step(self.kind_of_call(argument), line, text, name, many=many)
+                kind = self.kind_of_call(argument)
+                return Step(kind, line, text, _emphasised(argument), many=many)
 
     def _comprehension(self, node: _Comprehension, note: str) -> Iterator[Item]:
         first = node.generators[0]
@@ -246,6 +249,27 @@ class Awaits:
         clause = self.authored.between(element, last.ifs[-1] if last.ifs else last.iter)
         part = Part(items)
         yield Region("loop", self.authored.line(node), clause, (part,))
+
+
+def _ends_in_await(statement: ast.stmt) -> bool:
+    """Whether the last thing that a statement waits for is its whole value."""
+    targets: list[ast.expr] = getattr(statement, "targets", [])
+    value = getattr(statement, "value", None)
+    return isinstance(value, ast.Await) and not any(map(has_step, targets))
+
+
+def _emphasised(node: ast.expr) -> str:
+    """The name to emphasise in a call: that of the inner call, where there is one."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Call() as made, attr="run")):
+            return _emphasised(made)
+        case ast.Call(func=function, args=[ast.Call() as inner, *_]):
+            wraps = called_name(function) in (*_STARTING, *_WRAPPING)
+            return _emphasised(inner) if wraps else called_name(function)
+        case ast.Call(func=function):
+            return called_name(function)
+        case _:
+            return ""
 
 
 def _last(ref: str) -> str:

@@ -31,7 +31,7 @@ _LOOKS = {
     "event": "time",
     "wait_for": "time",
 }
-_LABELS = {"start": "starts", "call": "helper", "child": "child workflow"}
+_LABELS = {"start": "starts", "call": "helper", "child": "child run"}
 
 
 class Block(Protocol):

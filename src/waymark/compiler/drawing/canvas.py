@@ -16,7 +16,7 @@ from .words import clean, columns
 #: for: no font is measured, and none is loaded.
 CODE_WIDTH = 7.25
 SMALL_WIDTH = 6.65
-LABEL_WIDTH = 7.2
+LABEL_WIDTH = 8.1
 TITLE_WIDTH = 9.6
 LINE_HEIGHT = 17
 

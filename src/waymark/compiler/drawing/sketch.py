@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeGuard
 
-from waymark.graph.model import Function, Graph, Name
+from waymark.graph.model import DEFINED, Function, Graph, Name
 
 from .authored import Authored, authored_of
 from .awaits import Awaits, called_name, has_step
@@ -24,8 +24,10 @@ _Loop = ast.For | ast.AsyncFor | ast.While
 
 
 def sketch(graph: Graph) -> Picture:
-    """The picture of a graph; never raises for a valid one."""
-    panels = tuple(_panel(function, graph.attributes) for function in graph.functions)
+    """The picture of a graph; never raises for a valid one. Functions that the
+    compiler brings along are left out."""
+    authored = [each for each in graph.functions if not each.name.startswith(DEFINED)]
+    panels = tuple(_panel(function, graph.attributes) for function in authored)
     return Picture(graph.workflow, panels)
 
 

@@ -73,4 +73,4 @@ def step_text(step: Step) -> str:
     text = flat(step.text)
     if step.note:
         text += f" {step.note}" if step.many else f" ({step.note})"
-    return text if step.kind in LEAVING else f"{step.kind:<8}{text}"
+    return text if step.kind in LEAVING else f"{step.kind:<7} {text}"
