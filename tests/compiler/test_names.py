@@ -331,19 +331,6 @@ def test_defaults_are_constants() -> None:
     assert run.names["_waymark_default_a"] == Name("constant", value="[1]")
 
 
-@pytest.mark.parametrize(
-    ("members", "text"),
-    [
-        ("    def plain(self): ...\n", "return self.plain()"),
-        ("    @property\n    def size(self): return 1\n", "return self.size"),
-        ("    @classmethod\n    async def make(cls): ...\n", "return await self.make()"),
-        ("", "return super().run()"),
-    ],
-)
-def test_members_that_are_not_lowered_yet_are_refused(members: str, text: str) -> None:
-    assert codes(text, suffix=members) <= {"WM204", "WM202"}
-
-
 # Source
 
 

@@ -62,8 +62,8 @@ BROKEN: dict[str, Callable[[], Graph]] = {
     "action with a value": lambda: with_name("h", Name("action", "app:act", "1")),
     "name of the engine": lambda: with_name("_waymark_get", Name("constant", value="1")),
     "name is dunder": lambda: with_name("__builtins__", Name("constant", value="1")),
-    "attribute is an action": lambda: replace(
-        every_node(), attributes={"again": Name("action", "app:act")}
+    "attribute is of the library": lambda: replace(
+        every_node(), attributes={"again": Name("stdlib", "math")}
     ),
     "target is no variable": lambda: only(Await(0, HERE, "sleep", value("x", "x"), "q")),
     "jump outside a loop": lambda: only(Jump(0, HERE, "break")),

@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeGuard, cast
 
 from waymark.authoring.registry import registry
 from waymark.graph import advice
 from waymark.graph.concurrency import AWAITABLE
+from waymark.graph.model import Name
 from waymark.graph.operations import operation_at
 
 from .reach import Reach
 from .table import PLACEHOLDER, Prepared
 
 CalleeKind: TypeAlias = Literal[
-    "action", "child", "workflow", "helper", "sleep", "gather", "unknown", "other"
+    "action",
+    "child",
+    "workflow",
+    "helper",
+    "function",
+    "sleep",
+    "gather",
+    "unknown",
+    "other",
 ]
 
 _AWAITABLES: dict[str, CalleeKind] = {"asyncio.sleep": "sleep", "asyncio.gather": "gather"}
@@ -31,10 +40,12 @@ _HELD = ("action", "child", "helper", "sleep", "gather")
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """What a call expression calls. `ref` is the action's or function's name."""
+    """What a call expression calls. `ref` is the action's or function's name;
+    `bound` says that its first argument is given by the dot."""
 
     kind: CalleeKind
     ref: str = ""
+    bound: bool = False
 
 
 OTHER = Callee("other")
@@ -42,10 +53,11 @@ OTHER = Callee("other")
 
 def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
     """What `function` of a prepared tree stands for."""
-    if _is_own(function):
+    if _is_own(function, prepared):
         entry = reach.attributes.get(function.attr)
-        if entry is not None and entry.kind == "helper":
-            return Callee("helper", entry.ref)
+        kind = None if entry is None else _called(entry, reach)
+        if entry is not None and kind is not None and function.attr not in reach.facts.stored:
+            return Callee(kind, entry.ref, reach.receiver_of(entry.ref) != "")
     child = child_of(function, prepared, reach)
     if child is not None:
         return Callee("child", child)
@@ -59,15 +71,19 @@ def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
         return OTHER
     if entry is PLACEHOLDER:
         return Callee("unknown")
+    kind = _called(entry, reach)
+    return OTHER if kind is None else Callee(kind, entry.ref)
+
+
+def _called(entry: Name, reach: Reach) -> CalleeKind | None:
+    """What is called where `entry` is."""
     match entry.kind:
-        case "action":
-            return Callee("action", entry.ref)
-        case "helper":
-            return Callee("helper", entry.ref)
-        case "workflow":
-            return Callee("workflow", entry.ref)
+        case "action" | "helper" | "function" | "workflow":
+            return entry.kind
+        case "classmethod":
+            return reach.kind_of(entry.ref)
         case _:
-            return OTHER
+            return None
 
 
 def child_of(function: ast.expr, prepared: Prepared, reach: Reach) -> str | None:
@@ -85,12 +101,12 @@ def _instance_of(node: ast.expr, prepared: Prepared, reach: Reach) -> str | None
     return None
 
 
-def _is_own(node: ast.expr) -> TypeGuard[ast.Attribute]:
-    """Whether `node` is `self.<name>`."""
+def _is_own(node: ast.expr, prepared: Prepared) -> TypeGuard[ast.Attribute]:
+    """Whether `node` is `self.<name>` or `cls.<name>`."""
     return (
         isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
-        and node.value.id == "self"
+        and node.value.id == prepared.pending.receiver
     )
 
 
@@ -124,14 +140,19 @@ class _CallCheck:
         return callee_of(call.func, self.prepared, self.reach)
 
     def walk(self) -> None:
+        # A sync function hands what it returns to its caller, as a local one does.
+        definition = self.prepared.source.node
+        around = () if self.prepared.pending.is_async else (definition,)
         for statement in self.prepared.body:
-            self.visit(statement, ())
+            self.visit(statement, around)
 
     def visit(self, node: ast.AST, parents: tuple[ast.AST, ...]) -> None:
         if isinstance(node, ast.Call):
             self.call(node, self.callee(node), parents)
         elif isinstance(node, ast.Attribute):
             self.child_attribute(node)
+        elif isinstance(node, ast.Return) and self.prepared.pending.name == "run":
+            self.sent([node.value], "a run's result is stored")
         elif isinstance(node, ast.Await):
             self.awaited(node)
         for child in ast.iter_child_nodes(node):
@@ -140,22 +161,40 @@ class _CallCheck:
     def call(self, node: ast.Call, callee: Callee, parents: tuple[ast.AST, ...]) -> None:
         if callee.kind == "workflow" and (node.args or node.keywords):
             self.report(node, *advice.child_arguments(ast.unparse(node.func)))
-        if callee.kind in _HELD:
-            self.arguments(node, callee)
-            if callee.kind != "gather" and not _may_be_held(node, parents):
-                what = ast.unparse(node.func)
-                self.report(
-                    node,
-                    "WM206",
-                    f"this call of `{what}` is never awaited, so it would never run",
-                    f"write `await {what}(...)`",
-                )
+        self.arguments(node, callee)
+        if callee.kind in ("action", "child"):
+            values = [*node.args, *(keyword.value for keyword in node.keywords)]
+            self.sent(values, "actions and child runs get copies")
+        loose = callee.kind in _HELD and callee.kind != "gather"
+        if loose and not _may_be_held(node, parents):
+            what = ast.unparse(node.func)
+            self.report(
+                node,
+                "WM206",
+                f"this call of `{what}` is never awaited, so it would never run",
+                f"write `await {what}(...)`",
+            )
 
     def child_attribute(self, node: ast.Attribute) -> None:
         """`Other().<name>`: only its run can be called."""
         if _instance_of(node.value, self.prepared, self.reach) is not None and node.attr != "run":
             name = ast.unparse(cast("ast.Call", node.value).func)
             self.report(node, *advice.run_apart(ast.unparse(node), name))
+
+    def sent(self, values: Iterable[ast.expr | None], why: str) -> None:
+        """Report `self` in values that leave the run."""
+        for value in values:
+            if isinstance(value, ast.Name) and value.id == self.prepared.pending.receiver != "":
+                self.report(
+                    value,
+                    "WM217",
+                    f"`{value.id}` lives in this run alone; {why}",
+                    "give the attributes that are needed: `self.name`",
+                )
+            elif isinstance(value, (ast.List, ast.Tuple, ast.Set)):
+                self.sent(value.elts, why)
+            elif isinstance(value, ast.Dict):
+                self.sent(value.values, why)
 
     def arguments(self, node: ast.Call, callee: Callee) -> None:
         signature = self.signature(callee)
@@ -181,8 +220,11 @@ class _CallCheck:
             case "child":
                 child = registry.workflow(callee.ref)
                 return None if child is None else child.signature
-            case "helper":
-                return self.reach.signatures.get(callee.ref)
+            case "helper" | "function":
+                signature = self.reach.signatures.get(callee.ref)
+                if signature is None or not callee.bound:
+                    return signature
+                return signature.replace(parameters=list(signature.parameters.values())[1:])
             case _:
                 return None
 

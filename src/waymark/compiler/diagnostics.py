@@ -15,7 +15,7 @@ Other forms of the same, for programs that read it, are in `report.py` and `sari
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -33,7 +33,8 @@ _STYLES = {"error": "1;31", "warning": "1;33", "place": "1", "margin": "1;34", "
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding. Lines and columns count from 1, the end is exclusive.
-    `message` states the fact, `hint` the fix, `text` is the author's line."""
+    `message` states the fact, `hint` the fix, `text` is the author's line; `note`
+    says how a helper was reached, and is no part of what was found."""
 
     code: str
     message: str
@@ -45,6 +46,7 @@ class Diagnostic:
     end_column: int
     text: str = ""
     severity: Severity = "error"
+    note: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
@@ -82,6 +84,8 @@ def render_diagnostic(diagnostic: Diagnostic, *, colour: bool = False) -> str:
     margin = " " * len(str(diagnostic.line))
     if not text.strip():
         lines.append(f"{margin} {painted('|', 'margin', colour)} {diagnostic.message}")
+    if diagnostic.note:
+        lines.append(f"{margin} {painted('= note:', 'margin', colour)} {diagnostic.note}")
     first, *more = diagnostic.hint.splitlines()
     lines.append(f"{margin} {painted('= fix:', 'fix', colour)} {first}")
     lines += [f"{margin}     {line}".rstrip() for line in more]

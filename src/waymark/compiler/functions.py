@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import ast
 import inspect
+from typing import Any
 
-from waymark.graph.model import HIDDEN, Function, Name, Parameter
+from waymark.graph.check import check_definition
+from waymark.graph.model import DEFAULT, INIT, Compute, Function, Name, Parameter, SyncFunction
+from waymark.graph.scopes import free_names
 
 from .calls import check_calls
+from .code import statements_code
 from .held import check_held
-from .lowering import Lowering
+from .lowering import UNNUMBERED, Lowering
+from .members import entry_of, find_member
 from .names import Refusal, constant
 from .patterns import check_patterns
 from .prepare import prepare
+from .purity import never_ends
 from .reach import PendingFunction, Reach
 from .source import find_source
-from .statements import lower_statement
-from .table import Prepared
+from .statements import ENDLESS, lower_statement
+from .table import Prepared, Table
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: "positional",
@@ -36,6 +42,8 @@ def compile_function(pending: PendingFunction, reach: Reach) -> Function:
     check_patterns(prepared, reach)
     parameters = _parameters(prepared, reach)
     lowering = Lowering(prepared, reach, lower_statement)
+    if pending.name == "run":
+        _begin(lowering, reach)
     lowering.lower(prepared.body)
     lowering.flush()
     body = tuple(lowering.nodes)
@@ -54,17 +62,95 @@ def compile_function(pending: PendingFunction, reach: Reach) -> Function:
     )
 
 
+def compile_sync_function(pending: PendingFunction, reach: Reach) -> SyncFunction:
+    """The definition of a function that does not wait. Raises SourceProblem."""
+    source = reach.sources[pending.name] = find_source(pending.function)
+    prepared = prepare(source, pending, reach)
+    definition = _definition(prepared, reach)
+    check_calls(prepared, reach)
+    check_patterns(prepared, reach)
+    for node in ast.walk(definition):
+        if isinstance(node, ast.While) and never_ends(node):
+            reach.report(source, node.test, *ENDLESS)
+    for violation in check_definition(definition, prepared.names):
+        reach.report(source, violation.node, violation.code, violation.fact, violation.fix)
+    return SyncFunction(
+        name=pending.name,
+        code=statements_code([definition], ()),
+        names=_used(prepared, free_names(definition)),
+        method=pending.method,
+        span=source.span(source.node),
+        source=source.text,
+        first_line=source.first_line,
+        path=source.path,
+    )
+
+
+def _definition(prepared: Prepared, reach: Reach) -> ast.FunctionDef:
+    """The prepared body under its own parameters, receiver included."""
+    pending, arguments = prepared.pending, prepared.arguments
+    for parameter in ast.walk(arguments):
+        if isinstance(parameter, ast.arg):
+            parameter.annotation = None
+    if pending.receiver:
+        first = arguments.posonlyargs or arguments.args
+        first.insert(0, ast.arg(pending.receiver))
+    _name_defaults(prepared, reach)
+    where = prepared.source.node
+    made = ast.FunctionDef(where.name, arguments, prepared.body, [])
+    return ast.fix_missing_locations(ast.copy_location(made, where))
+
+
+def _name_defaults(prepared: Prepared, reach: Reach) -> None:
+    """Each default is the live one, made when the function was defined."""
+    arguments, function = prepared.arguments, prepared.pending.function
+    table = Table(prepared, reach, None)
+    plain = [*arguments.posonlyargs, *arguments.args]
+    values = function.__defaults__ or ()
+    for position, value in enumerate(values):
+        parameter = plain[len(plain) - len(values) + position]
+        arguments.defaults[position] = table.default(parameter, value)
+    named: dict[str, Any] = function.__kwdefaults__ or {}
+    for position, parameter in enumerate(arguments.kwonlyargs):
+        if parameter.arg in named:
+            arguments.kw_defaults[position] = table.default(parameter, named[parameter.arg])
+
+
+def _begin(lowering: Lowering, reach: Reach) -> None:
+    """A run begins with the `__init__` of its `self`."""
+    init = find_member(reach.definition.cls, "__init__", "self.__init__")
+    if init is None or not reach.facts.stateful:
+        return
+    prepared = lowering.prepared
+    entry = entry_of(reach, init)
+    Table(prepared, reach, None).put(prepared.source.node, INIT, entry)
+    call = ast.parse(f"{INIT}(self)").body[0]
+    for node in ast.walk(call):
+        ast.copy_location(node, prepared.source.node)
+    lowering.used.add(INIT)
+    span = prepared.source.span(prepared.source.node)
+    lowering.node(Compute(UNNUMBERED, span, statements_code([call], ())))
+
+
 def _table(
     prepared: Prepared, lowering: Lowering, parameters: tuple[Parameter, ...]
 ) -> dict[str, Name]:
+    defaults = {parameter.default for parameter in parameters if parameter.default}
+    return _used(prepared, lowering.used | defaults)
+
+
+def _used(prepared: Prepared, used: set[str]) -> dict[str, Name]:
     """The names that are used, in their order, so that equal bodies hash equal."""
-    used = lowering.used | {parameter.default for parameter in parameters}
     return {name: entry for name, entry in sorted(prepared.names.items()) if name in used}
 
 
 def _parameters(prepared: Prepared, reach: Reach) -> tuple[Parameter, ...]:
-    signature = inspect.signature(prepared.pending.function)
-    found = list(signature.parameters.values())[1 if prepared.pending.method else 0 :]
+    signature = reach.signatures[prepared.pending.name]
+    found = list(signature.parameters.values())
+    if prepared.pending.receiver:
+        first, *found = found
+        if prepared.pending.receiver == "cls":
+            found.insert(0, first.replace(name="cls"))
     return tuple(_parameter(prepared, reach, parameter) for parameter in found)
 
 
@@ -76,7 +162,7 @@ def _parameter(prepared: Prepared, reach: Reach, parameter: inspect.Parameter) -
             node = _argument(prepared.arguments, parameter.name)
             reach.report(prepared.source, node, entry.code, entry.fact, entry.fix)
         else:
-            default = f"{HIDDEN}default_{parameter.name}"
+            default = f"{DEFAULT}{parameter.name}"
             prepared.names[default] = entry
     kind = _KINDS[parameter.kind]
     return Parameter(parameter.name, kind, default)  # type: ignore[arg-type]  # a literal of the table

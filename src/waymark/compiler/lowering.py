@@ -94,8 +94,8 @@ class Lowering:
                 if name in self.prepared.variables:
                     return name in self.bound
                 return True
-            case ast.Attribute(value=ast.Name(id="self")):
-                return True
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                return self.reach.is_fixed(name)
             case ast.Attribute():
                 return self._is_path(node)
             case _:
@@ -130,7 +130,8 @@ class Lowering:
         method = self.prepared.pending.method
         scope = [*self.variables, "self"] if method else self.variables
         names = self.prepared.names
-        for violation in check_code(node, names, scope, self.reach.attributes):
+        door = self.reach.attributes if method and not self.reach.facts.stateful else None
+        for violation in check_code(node, names, scope, door):
             self.report(violation.node, violation.code, violation.fact, violation.fix)
 
     # Filling the block

@@ -40,8 +40,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class HelperRef:
-    """A module-level `async def` that is compiled with the graph. `function` is a
-    FunctionType (which type checkers would take for a method of this class)."""
+    """A function that is compiled with the graph. `function` is a FunctionType
+    (which type checkers would take for a method of this class)."""
 
     function: Any
 
@@ -108,7 +108,7 @@ def _class(cls: type, spelled: str) -> Name | Refusal:
         return Name("stdlib", ref=path)
     if _is_workflow(cls):
         return _workflow(cls, spelled)
-    if _storable(cls):
+    if storable(cls):
         registry.types.add(cls)
         return Name("class", ref=registered_name(cls))
     library = library_path(cls)
@@ -143,7 +143,7 @@ _DATA_CLASSES: frozenset[type] = frozenset(
 )
 
 
-def _storable(cls: type[Any]) -> bool:
+def storable(cls: type[Any]) -> bool:
     """Whether instances are exceptions or plain data by their definition."""
     bases = frozenset(cls.__mro__)
     return (
@@ -156,22 +156,41 @@ def _storable(cls: type[Any]) -> bool:
 
 
 def _function(function: FunctionType, spelled: str) -> HelperRef | Refusal:
+    return function_refusal(function, spelled) or HelperRef(function)
+
+
+def function_refusal(function: FunctionType, spelled: str) -> Refusal | None:
+    """Why a function cannot be compiled with the graph, if that shows before its
+    body is looked at."""
     library = library_path(function)
     if library is not None:
         return Refusal(*stdlib_not_allowed(_better(library, spelled)))
-    if inspect.iscoroutinefunction(function):
-        if "site-packages" in function.__code__.co_filename:
-            return Refusal(
-                "WM301",
-                f"`{spelled}` is a coroutine of a library, which leaves no record",
-                _action_fix(spelled),
-            )
-        return HelperRef(function)
-    return Refusal(
-        "WM204",
-        f"`{spelled}` may touch the world; a workflow body cannot",
-        "mark it @waymark.pure if it only computes, else make it an @action and await it",
-    )
+    installed = _is_installed(function)
+    if installed and inspect.iscoroutinefunction(function):
+        return Refusal(
+            "WM301",
+            f"`{spelled}` is a coroutine of a library, which leaves no record",
+            _action_fix(spelled),
+        )
+    if installed:
+        return Refusal(
+            "WM204",
+            f"`{spelled}` is a library's, and may touch the world",
+            "call it in a function of your own that is marked @waymark.pure if it only"
+            " computes, else in an @action",
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return Refusal(
+            "WM221",
+            f"`{spelled}` is a generator, whose place in its body cannot be kept",
+            "collect the values in a list and return that",
+        )
+    return None
+
+
+def _is_installed(function: FunctionType) -> bool:
+    path = function.__code__.co_filename
+    return "site-packages" in path or "dist-packages" in path
 
 
 def _better(library: str, spelled: str) -> str:
@@ -278,11 +297,9 @@ def _only_data(value: Any, depth: int) -> bool:
         return all(_only_data(item, depth + 1) for item in items)
     cls = _class_of(value)
     if cls is value:
-        return _storable(cls) or catalogue_path(cls) is not None
+        return storable(cls) or catalogue_path(cls) is not None
     return (
-        _storable(cls)
-        or value is None
-        or (cls.__module__ in _PLAIN_MODULES and not callable(value))
+        storable(cls) or value is None or (cls.__module__ in _PLAIN_MODULES and not callable(value))
     )
 
 
@@ -292,5 +309,5 @@ def _teach(value: Any, depth: int) -> None:
     for item in _contents(value) or ():
         _teach(item, depth + 1)
     cls = _class_of(value)
-    if cls.__module__ != "builtins" and _storable(cls):
+    if cls.__module__ != "builtins" and storable(cls):
         registry.types.add(cls)

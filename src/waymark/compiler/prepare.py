@@ -15,15 +15,15 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, TypeGuard, TypeVar, cast
 
-from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
 from waymark.graph.grammar import FIELDS
 from waymark.graph.model import HIDDEN
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
 
-from .names import MISSING, Refusal
-from .reach import PendingFunction, Reach
-from .source import Source
+from .names import MISSING
+from .reach import PendingFunction, Reach, Receiver
+from .receiver import ReceiverNames
+from .source import Definition, Source
 from .table import PLACEHOLDER, Prepared, Table
 
 T = TypeVar("T", bound=ast.AST)
@@ -37,17 +37,21 @@ LOWERED = {
 }
 
 _SUPPRESS = "contextlib.suppress"
+_KNOWN_DECORATORS = ("staticmethod", "classmethod", "override", "final", "abstractmethod")
 
 
 def prepare(source: Source, pending: PendingFunction, reach: Reach) -> Prepared:
     """The prepared form of a function's definition; problems go to `reach`."""
     node = copy.deepcopy(source.node)
-    receiver = _take_receiver(node.args) if pending.method else None
+    word = _take_receiver(node.args) if pending.receiver else None
     prepared = Prepared(source, pending, node.args)
     prepared.variables = list(dict.fromkeys((*parameter_names(node.args), *bound_names(node.body))))
-    preparer = _Preparer(prepared, reach, receiver)
+    preparer = _Preparer(prepared, reach, word)
     preparer.check_definition(node)
     prepared.body = preparer.body(node.body)
+    if pending.receiver == "cls":
+        # A parameter like others from here on.
+        prepared.variables.insert(0, "cls")
     return prepared
 
 
@@ -59,20 +63,22 @@ def _take_receiver(arguments: ast.arguments) -> str | None:
 
 
 class _Preparer:
-    def __init__(self, prepared: Prepared, reach: Reach, receiver: str | None) -> None:
+    def __init__(self, prepared: Prepared, reach: Reach, word: str | None) -> None:
         self.prepared = prepared
         self.reach = reach
-        self.receiver = receiver
         self.source = prepared.source
-        self.table = Table(prepared, reach, receiver)
+        self.table = Table(prepared, reach, word)
+        self.receiver = ReceiverNames(self.table, word, prepared.pending.receiver)
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         self.reach.report(self.source, node, code, fact, fix)
 
-    def check_definition(self, node: ast.AsyncFunctionDef) -> None:
-        for decorator in node.decorator_list:
+    def check_definition(self, node: Definition) -> None:
+        # A sync function is what its name stands for, so it is wrapped already.
+        decorators = node.decorator_list if isinstance(node, ast.AsyncFunctionDef) else ()
+        for decorator in decorators:
             path = ast.unparse(decorator)
-            if path.rpartition(".")[2] not in ("staticmethod", "override", "final"):
+            if path.rpartition(".")[2] not in _KNOWN_DECORATORS:
                 self.report(
                     decorator,
                     "WM114",
@@ -81,7 +87,7 @@ class _Preparer:
                 )
         for parameter in ast.walk(node.args):
             if isinstance(parameter, ast.arg):
-                self.check_bound(parameter, (parameter.arg,), receiver=self.receiver)
+                self.check_bound(parameter, (parameter.arg,), receiver=self.receiver.kind)
         if getattr(node, "type_params", None):
             self.report(node, *advice.unknown_field(node, "type_params"))
 
@@ -200,11 +206,11 @@ class _Preparer:
             node.elt = self.within(names, node.elt)
 
     def check_bound(
-        self, node: ast.AST, names: Iterable[str], *, receiver: str | None = "self"
+        self, node: ast.AST, names: Iterable[str], *, receiver: Receiver = "self"
     ) -> None:
         """Report names that mean something else to the graph or to Python."""
         for name in names:
-            if name.startswith((HIDDEN, "__")) or (name == "self" and receiver is not None):
+            if name.startswith((HIDDEN, "__")) or (receiver and name == receiver):
                 self.report(node, *advice.reserved_name(name))
 
     def arguments(self, arguments: ast.arguments) -> ast.arguments:
@@ -233,6 +239,8 @@ class _Preparer:
 
     def annotated(self, node: ast.AnnAssign) -> ast.stmt:
         """An annotation of a local is never evaluated."""
+        if node.value is None and self.is_own(node.target):
+            return ast.copy_location(ast.Pass(), node)
         target = self.rewrite(node.target)
         if node.value is not None:
             result: ast.stmt = ast.Assign([target], self.rewrite(node.value))
@@ -241,6 +249,9 @@ class _Preparer:
         else:
             result = ast.Expr(target.value)
         return ast.copy_location(result, node)
+
+    def is_own(self, target: ast.expr) -> bool:
+        return isinstance(target, ast.Attribute) and self.receiver.is_receiver(target.value)
 
     def with_(self, node: ast.With) -> ast.stmt:
         """Only `with contextlib.suppress(...)` is known."""
@@ -253,57 +264,62 @@ class _Preparer:
         return node
 
     def call(self, node: ast.Call) -> ast.expr:
-        if self.is_super(node.func):
-            self.report(node, *advice.missing_name("super"))
+        self.reach.line = node.lineno
+        function = node.func
+        if self.receiver.is_super(node):
+            # With a member it is looked at there.
+            self.receiver.refuse_super(node)
             return self.replacement_value(node)
-        if self.table.live_path(node.func) == "typing.cast" and len(node.args) == 2:
+        if self.table.live_path(function) == "typing.cast" and len(node.args) == 2:
             # Its first argument is an annotation, which need not mean anything.
             return self.rewrite(node.args[1])
+        if isinstance(function, ast.Attribute) and self.receiver.is_super(function.value):
+            node.args = [self.rewrite(argument) for argument in node.args]
+            node.keywords = [self.rewrite(keyword) for keyword in node.keywords]
+            return self.receiver.super_call(node, function, function.value)
         self.fields(node)
+        self.receiver.mutated(node.func)
         return node
-
-    def is_super(self, node: ast.expr) -> bool:
-        return (
-            isinstance(node, ast.Name) and node.id == "super" and self.table.live(node) is MISSING
-        )
 
     # Names
 
     def name(self, node: ast.Name) -> ast.Name:
+        self.reach.line = node.lineno
         if not isinstance(node.ctx, ast.Load):
             if node.id not in self.table.inner:
-                self.check_bound(node, (node.id,), receiver=self.receiver)
+                self.check_bound(node, (node.id,), receiver=self.receiver.kind)
         elif self.table.is_variable(node.id):
             pass
-        elif node.id == self.receiver:
-            node.id = "self"
+        elif self.receiver.is_receiver(node):
+            return self.receiver.value(node)
         else:
             self.table.plain_name(node, node.id)
         return node
 
     def attribute(self, node: ast.Attribute) -> ast.expr:
-        if isinstance(node.value, ast.Name) and node.value.id == self.receiver:
-            return self.own_attribute(node)
+        self.reach.line = node.lineno
+        if self.receiver.is_receiver(node.value):
+            return self.receiver.attribute(node) or self.replacement_value(node)
+        if self.receiver.is_super(node.value):
+            found = self.receiver.super_attribute(node, node.value)
+            return found or self.replacement_value(node)
         short: ast.Name | None = None
         if isinstance(node.ctx, ast.Load):
-            owner = self.table.live(node.value)
+            owner: Any = self.table.live(node.value)
             if isinstance(owner, ModuleType):
                 short = self.table.module_member(node, owner)
-            elif isinstance(owner, type) and issubclass(owner, Workflow):
-                short = self.table.workflow_constant(node, owner)
+            elif isinstance(owner, type):
+                short = self.table.class_member(node, owner)
+            elif owner is MISSING:
+                self.receiver.maybe_read(node.attr)
+        elif isinstance(self.table.live(node.value), type):
+            self.report(node.value, *advice.table_write(ast.unparse(node.value)))
+            return self.replacement_value(node)
+        elif self.reach.facts.escapes:
+            self.reach.stored.add(node.attr)
         if short is None:
             node.value = self.rewrite(node.value)
         return short or node
-
-    def own_attribute(self, node: ast.Attribute) -> ast.expr:
-        node.value = self.rewrite(node.value)
-        private = node.attr.startswith("__")
-        if isinstance(node.ctx, ast.Load) and not private:
-            entry = self.reach.attribute(node.attr)
-            if isinstance(entry, Refusal):
-                self.report(node, entry.code, entry.fact, entry.fix)
-                return self.replacement_value(node)
-        return node
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:

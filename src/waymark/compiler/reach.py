@@ -1,44 +1,71 @@
 """What one workflow reaches: its helpers, its attributes, and what is wrong.
 
-One object per compilation. Functions are compiled one after the other; each may
-name helpers that join the queue here.
+One object per pass over the workflow. Functions are compiled one after the
+other; each may name helpers that join the queue here.
+
+What `self` means depends on all of them: an attribute that any function assigns
+is a variable of the run everywhere. So a pass compiles under `Facts` that the
+pass before has found, and is done again while it finds more (`workflow`).
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from waymark.authoring.workflow import AUTHORED, Workflow, WorkflowDefinition
-from waymark.graph.advice import run_apart, unknown_attribute
+from waymark.authoring.workflow import WorkflowDefinition
 from waymark.graph.model import Name
 
 from .diagnostics import Diagnostic
-from .names import Refusal, constant
 from .source import Source
 
-_LATER = {
-    "run_action": ("WM501", "`self.run_action` is not supported yet", "await the action itself"),
-    "wait_for_event": (
-        "WM303",
-        "`self.wait_for_event` is not supported yet",
-        "poll an @action in a loop with `await asyncio.sleep(...)`",
-    ),
-}
+#: What the first parameter of a function is: nothing special, the instance or its class.
+Receiver: TypeAlias = Literal["", "self", "cls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of `self`. `stateful` says that it is needed as an object,
+    `escapes` that it is also held under other names. `stored` are attributes that
+    are assigned or deleted, on whatever object."""
+
+    stateful: bool = False
+    escapes: bool = False
+    stored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class PendingFunction:
     """A function that is to be compiled. `function` is a FunctionType (which type
-    checkers would take for a method of this class); `method` says that its first
-    parameter is `self`."""
+    checkers would take for a method of this class). `caller` is the one whose
+    `line` reached it first."""
 
     name: str
     function: Any
-    method: bool
+    receiver: Receiver = ""
+    caller: PendingFunction | None = None
+    line: int = 0
+
+    @property
+    def method(self) -> bool:
+        """Whether the first parameter is `self`."""
+        return self.receiver == "self"
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+    def chain(self) -> str:
+        """How it was reached: "called from `total`, line 8, from `run`, line 21"."""
+        steps: list[str] = []
+        step = self
+        while step.caller is not None:
+            steps.append(f"from `{step.caller.name}`, line {step.line}")
+            step = step.caller
+        return "called " + ", ".join(steps) if steps else ""
 
 
 @dataclass(slots=True)
@@ -47,24 +74,58 @@ class Reach:
 
     definition: WorkflowDefinition
     final: bool
+    facts: Facts = field(default_factory=Facts)
     queue: list[PendingFunction] = field(default_factory=list[PendingFunction])
-    names: dict[FunctionType, str] = field(default_factory=dict[FunctionType, str])
+    pending: dict[str, PendingFunction] = field(default_factory=dict[str, PendingFunction])
+    names: dict[tuple[FunctionType, Receiver], str] = field(
+        default_factory=dict[tuple[FunctionType, Receiver], str]
+    )
     signatures: dict[str, inspect.Signature] = field(default_factory=dict[str, inspect.Signature])
     attributes: dict[str, Name] = field(default_factory=dict[str, Name])
     diagnostics: list[Diagnostic] = field(default_factory=list[Diagnostic])
     unresolved: dict[str, None] = field(default_factory=dict[str, None])
+    #: What this pass has found out of what `facts` says.
+    stateful: bool = False
+    escapes: bool = False
+    stored: set[str] = field(default_factory=set[str])
+    #: The function that is being compiled, and the line of it that is looked at.
+    current: PendingFunction | None = None
+    line: int = 0
+    #: Functions behind properties.
+    properties: set[str] = field(default_factory=set[str])
+
+    @classmethod
+    def under(cls, facts: Facts, definition: WorkflowDefinition, final: bool) -> Reach:
+        """A pass that begins with what is known."""
+        reach = cls(definition, final, facts)
+        reach.stateful, reach.escapes = facts.stateful, facts.escapes
+        reach.stored.update(facts.stored)
+        return reach
+
+    def found(self) -> Facts:
+        """What the next pass has to assume."""
+        return Facts(self.stateful, self.escapes, frozenset(self.stored))
+
+    def is_fixed(self, name: str) -> bool:
+        """Whether `self.<name>` is the same whenever it is read."""
+        entry = self.attributes.get(name)
+        changing = entry is None or entry.kind in ("property", "cached_property")
+        return not changing and name not in self.facts.stored
+
     sources: dict[str, Source] = field(default_factory=dict[str, Source])
 
     def report(self, source: Source, node: ast.AST, code: str, fact: str, fix: str) -> None:
         """Note a violation, unless one is known at this very place: a later pass
         may find another way to say the same."""
         diagnostic = source.diagnostic(node, code, fact, fix)
+        if self.current is not None:
+            diagnostic = replace(diagnostic, note=self.current.chain())
         if all(_place(diagnostic) != _place(known) for known in self.diagnostics):
             self.diagnostics.append(diagnostic)
 
-    def helper(self, function: FunctionType, name: str, *, method: bool) -> str:
+    def helper(self, function: FunctionType, name: str, receiver: Receiver = "") -> str:
         """The graph's name of a helper, which joins the queue when it is new."""
-        known = self.names.get(function)
+        known = self.names.get((function, receiver))
         if known is not None:
             return known
         taken = set(self.names.values())
@@ -72,66 +133,19 @@ class Reach:
         while unique in taken:
             number += 1
             unique = f"{name}_{number}"
-        self.names[function] = unique
-        signature = inspect.signature(function)
-        if method:
-            signature = signature.replace(parameters=list(signature.parameters.values())[1:])
-        self.signatures[unique] = signature
-        self.queue.append(PendingFunction(unique, function, method))
+        self.names[function, receiver] = unique
+        self.signatures[unique] = inspect.signature(function, follow_wrapped=False)
+        self.pending[unique] = PendingFunction(unique, function, receiver, self.current, self.line)
+        self.queue.append(self.pending[unique])
         return unique
 
-    def attribute(self, name: str) -> Name | Refusal:
-        """What `self.<name>` stands for; remembered when it may be used."""
-        if name in self.attributes:
-            return self.attributes[name]
-        entry = self._attribute(name)
-        if isinstance(entry, Name):
-            self.attributes[name] = entry
-        return entry
+    def kind_of(self, ref: str) -> Literal["helper", "function"]:
+        """What a name is that stands for this function."""
+        return "helper" if self.pending[ref].is_async else "function"
 
-    def _attribute(self, name: str) -> Name | Refusal:
-        cls = self.definition.cls
-        if name in _LATER and not hasattr(cls, name):
-            return Refusal(*_LATER[name])
-        value = inspect.getattr_static(cls, name, _MISSING)
-        if value is _MISSING:
-            return self._instance_attribute(name)
-        if hasattr(Workflow, name):
-            return Refusal(*run_apart(f"self.{name}", self.definition.cls.__name__))
-        return self._class_attribute(cls, name, value)
-
-    def _class_attribute(self, cls: type, name: str, value: Any) -> Name | Refusal:
-        static = isinstance(value, staticmethod)
-        function: Any = value.__func__ if static else value
-        function = getattr(function, AUTHORED, function)
-        kind = type(value).__name__
-        if kind in ("classmethod", "property", "cached_property"):
-            return Refusal(
-                "WM204",
-                f"`self.{name}` is a {kind}, which is not supported yet",
-                "make it an `async def` method and await it, or a class constant",
-            )
-        if not isinstance(function, FunctionType):
-            return constant(value, f"self.{name}")
-        if not inspect.iscoroutinefunction(function):
-            return Refusal(
-                "WM204",
-                f"`self.{name}` is a plain method, which is not supported yet",
-                "make it `async def` and await it, or a module function marked @waymark.pure",
-            )
-        owner = next((base for base in cls.__mro__ if name in base.__dict__), cls)
-        return Name(
-            "helper", ref=self.helper(function, f"{owner.__name__}.{name}", method=not static)
-        )
-
-    def _instance_attribute(self, name: str) -> Refusal:
-        if inspect.isfunction(self.definition.cls.__init__):
-            return Refusal(
-                "WM213",
-                f"`self.{name}` would be set by `__init__`, which is not supported yet",
-                "make it a constant of the class, or pass it to `run`",
-            )
-        return Refusal(*unknown_attribute(name))
+    def receiver_of(self, ref: str) -> Receiver:
+        pending = self.pending.get(ref)
+        return pending.receiver if pending is not None else ""
 
 
 def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
@@ -142,6 +156,3 @@ def _place(diagnostic: Diagnostic) -> tuple[object, ...]:
         diagnostic.end_line,
         diagnostic.end_column,
     )
-
-
-_MISSING = object()

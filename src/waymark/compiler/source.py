@@ -14,10 +14,13 @@ import linecache
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType
+from typing import TypeAlias
 
 from waymark.graph.model import Span
 
 from .diagnostics import Diagnostic
+
+Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 #: What `from __future__` imports leave in a function: a notebook's cells inherit
 #: those of earlier cells, which the text of the cell does not show.
@@ -44,7 +47,7 @@ class Source:
 
     path: str
     lines: tuple[str, ...]
-    node: ast.AsyncFunctionDef
+    node: Definition
 
     @property
     def first_line(self) -> int:
@@ -87,7 +90,7 @@ class Source:
 
 
 def find_source(function: FunctionType) -> Source:
-    """The definition of an `async def`. Raises SourceProblem."""
+    """The definition of a `def` or an `async def`. Raises SourceProblem."""
     code = function.__code__
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     if not text:
@@ -103,9 +106,11 @@ def find_source(function: FunctionType) -> Source:
         tree, compiled = _parse(text, code.co_filename, code.co_flags & _FUTURE_FLAGS)
     except SyntaxError:
         raise SourceProblem(_changed(code)) from None
-    node = next((node for node in _definitions(tree) if _is_at(node, code)), None)
-    if node is None:
+    lambdas = _lambdas(tree, code) if code.co_name == "<lambda>" else ()
+    found = (*lambdas, *(node for node in _definitions(tree) if _is_at(node, code)))
+    if not found:
         raise SourceProblem(_changed(code))
+    node = found[0]
     rewritten = _REWRITTEN in function.__globals__ and _asserts(node)
     if not rewritten and not any(_same(code, other) for other in _codes(compiled)):
         raise SourceProblem(_changed(code))
@@ -126,15 +131,29 @@ def parsed_module(path: str, text: str) -> ast.Module | None:
         return None
 
 
-def _definitions(tree: ast.AST) -> Iterator[ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef))
+def _definitions(tree: ast.AST) -> Iterator[Definition]:
+    return (node for node in ast.walk(tree) if isinstance(node, Definition))
 
 
-def _first_line(node: ast.AsyncFunctionDef) -> int:
+def _lambdas(tree: ast.AST, code: CodeType) -> Iterator[ast.FunctionDef]:
+    """The lambda that `code` was compiled from, as a definition. Several may stand
+    on one line, so the place of the body decides."""
+    places = set(code.co_positions())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno:
+            body = node.body
+            place = (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset)
+            if place in places:
+                made = ast.FunctionDef("_lambda", node.args, [ast.Return(body)], [])
+                ast.copy_location(made.body[0], body)
+                yield ast.copy_location(made, node)
+
+
+def _first_line(node: Definition) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
-def _is_at(node: ast.AsyncFunctionDef, code: CodeType) -> bool:
+def _is_at(node: Definition, code: CodeType) -> bool:
     return node.name == code.co_name and _first_line(node) == code.co_firstlineno
 
 

@@ -12,6 +12,12 @@ from .lowering import UNNUMBERED, Lowering, load
 from .purity import has_await, is_pure, never_ends
 from .unbound import may_catch_unbound
 
+ENDLESS = (
+    "WM302",
+    "this loop can neither wait nor end",
+    "await something in it (`await asyncio.sleep(60)`), or leave it with `break` or `return`",
+)
+
 
 def lower_statement(to: Lowering, node: ast.stmt) -> None:
     """Emit what `node` does into the block that `to` fills."""
@@ -61,12 +67,7 @@ def lower_statement(to: Lowering, node: ast.stmt) -> None:
 
 
 def _endless(to: Lowering, node: ast.While) -> None:
-    to.report(
-        node.test,
-        "WM302",
-        "this loop can neither wait nor end",
-        "await something in it (`await asyncio.sleep(60)`), or leave it with `break` or `return`",
-    )
+    to.report(node.test, *ENDLESS)
 
 
 # Values

@@ -7,17 +7,18 @@ is filled here from what the author's scopes hold.
 from __future__ import annotations
 
 import ast
-import inspect
 from dataclasses import dataclass, field
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
+from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
-from waymark.graph.model import Name
+from waymark.graph.model import ATTRIBUTES_ONLY, DEFAULT, Name
 from waymark.graph.operations import BUILTINS
 
-from .catalogued import library_path
-from .names import MISSING, HelperRef, Namespace, Refusal, classify, constant, stdlib_module
+from .catalogued import catalogue_path, library_path
+from .members import Member, entry_of, find_member
+from .names import MISSING, HelperRef, Namespace, Refusal, classify, stdlib_module, storable
 from .origins import outside_origin
 from .reach import PendingFunction, Reach
 from .source import Source
@@ -51,7 +52,7 @@ class Table:
         self.namespace = Namespace(prepared.pending.function)
         self.variables = frozenset(prepared.variables)
         self.inner: frozenset[str] = frozenset()
-        self.keys: dict[str, str] = {}
+        self.keys: dict[tuple[str, type | None], str] = {}
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         self.reach.report(self.prepared.source, node, code, fact, fix)
@@ -66,12 +67,19 @@ class Table:
         if isinstance(node, ast.Name):
             if self.is_variable(node.id) or node.id == self.receiver:
                 return MISSING
-            return self.namespace.look_up(node.id)
+            return self.look_up(node.id)
         if isinstance(node, ast.Attribute):
             owner = self.live(node.value)
             if isinstance(owner, ModuleType):
                 return getattr(owner, node.attr, MISSING)
         return MISSING
+
+    def look_up(self, name: str) -> Any:
+        """The live value at the head of a dotted name. The class is there when it is
+        decorated, though its module does not know it yet."""
+        found = self.namespace.look_up(name)
+        cls = self.reach.definition.cls
+        return cls if found is MISSING and name == cls.__name__ else found
 
     def live_path(self, node: ast.expr) -> str | None:
         """The library's path of what a dotted name outside the variables spells."""
@@ -102,8 +110,8 @@ class Table:
             entry = self.constant(entry, spelled)
         if isinstance(entry, HelperRef):
             name = entry.function.__qualname__.rpartition("<locals>.")[2]
-            ref = self.reach.helper(entry.function, name, method=False)
-            entry = Name("helper", ref=ref)
+            ref = self.reach.helper(entry.function, name)
+            entry = Name(self.reach.kind_of(ref), ref=ref)
         self.put(node, key, entry)
 
     def constant(self, entry: Name, spelled: str) -> Name | Refusal:
@@ -158,16 +166,38 @@ class Table:
             self.enter(node, key, spelled, value)
         return ast.copy_location(ast.Name(key, ast.Load()), node)
 
-    def workflow_constant(self, node: ast.Attribute, cls: type) -> ast.Name | None:
-        """The one name for `Report.LIMIT`, a constant of a workflow's class; None
-        for what is no constant."""
-        value = inspect.getattr_static(cls, node.attr, MISSING)
-        if value is MISSING or isinstance(value, (FunctionType, staticmethod, classmethod)):
+    def class_member(self, node: ast.Attribute, cls: type) -> ast.Name | None:
+        """The one name for `Report.LIMIT` or `Base.method`; None for what only the
+        class itself can answer when the code runs."""
+        if storable(cls) or library_path(cls) is not None or catalogue_path(cls) is not None:
             return None
-        spelled = ast.unparse(node)
-        key = self.free_key(spelled)
-        self.put(node, key, constant(value, spelled))
+        member = find_member(cls, node.attr, ast.unparse(node))
+        if member is None or hasattr(Workflow, node.attr):
+            return None
+        return self.member(node, member)
+
+    def member(self, node: ast.AST, member: Member, *, unwrapped: bool = False) -> ast.Name:
+        """The one name for a member of a class, which no instance binds. A
+        classmethod or a property may only be had `unwrapped`, as its function."""
+        entry = entry_of(self.reach, member)
+        if isinstance(entry, Name) and entry.kind in ATTRIBUTES_ONLY:
+            if unwrapped:
+                entry = Name(self.reach.kind_of(entry.ref), ref=entry.ref)
+            else:
+                entry = Refusal(
+                    "WM220",
+                    f"`{member.spelled}` is a {entry.kind} that is reached through its class",
+                    f"reach it through the object: `self.{member.name}`",
+                )
+        key = self.free_key(f"{member.owner.__name__}.{member.name}", member.owner)
+        self.put(node, key, entry)
         return ast.copy_location(ast.Name(key, ast.Load()), node)
+
+    def default(self, parameter: ast.arg, value: Any) -> ast.Name:
+        """The name of a parameter's default."""
+        key = f"{DEFAULT}{parameter.arg}"
+        self.enter(parameter, key, parameter.arg, value)
+        return ast.copy_location(ast.Name(key, ast.Load()), parameter)
 
     def put(self, node: ast.AST, key: str, entry: Name | Refusal) -> None:
         if isinstance(entry, Refusal):
@@ -175,15 +205,16 @@ class Table:
             entry = PLACEHOLDER
         self.prepared.names[key] = entry
 
-    def free_key(self, spelled: str) -> str:
-        """One name for a dotted one, that means nothing else here."""
-        if spelled not in self.keys:
-            key = spelled.replace(".", "_")
+    def free_key(self, spelled: str, owner: type | None = None) -> str:
+        """One name for a dotted one, that means nothing else here. Classes may
+        share a name, so `owner` tells their members apart."""
+        if (spelled, owner) not in self.keys:
+            key = spelled.replace(".", "_").lstrip("_")
             while (
                 self.is_variable(key)
                 or key in self.keys.values()
                 or self.namespace.look_up(key) is not MISSING
             ):
                 key += "_"
-            self.keys[spelled] = key
-        return self.keys[spelled]
+            self.keys[spelled, owner] = key
+        return self.keys[spelled, owner]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from types import FunctionType
+from typing import TypeVar
 
 from waymark.authoring.hooks import Compiled
 from waymark.authoring.workflow import WorkflowDefinition
 from waymark.errors import GraphError, RegistrationError
 from waymark.graph.codec import to_document
 from waymark.graph.fingerprint import fingerprint
-from waymark.graph.model import Function, Graph
+from waymark.graph.model import Function, Graph, SyncFunction
 from waymark.graph.validation import validate
 
 from .diagnostics import Diagnostic, compile_error
-from .functions import compile_function
+from .functions import compile_function, compile_sync_function
+from .members import find_member, special_methods
 from .numbering import numbered
-from .reach import PendingFunction, Reach
+from .reach import Facts, PendingFunction, Reach
 from .source import SourceProblem, find_source
 from .warned import unknown_codes, warnings_of
 
@@ -36,12 +39,14 @@ def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
             f"{definition.name}: ignore={definition.ignore!r} names {unknown[0]!r}, which is no"
             " warning's code; errors cannot be ignored"
         )
-    reach = Reach(definition, final)
-    reach.helper(_authored(definition), "run", method=True)
-    functions: list[Function] = []
-    while len(functions) < len(reach.queue):
-        pending = reach.queue[len(functions)]
-        functions.append(_compiled(pending, reach))
+    facts = Facts(stateful=find_member(definition.cls, "__init__", "") is not None)
+    while True:
+        reach = Reach.under(facts, definition, final)
+        functions, sync_functions = _compile_all(reach)
+        if reach.found() == facts:
+            break
+        # More is known of `self` than was assumed; it only ever grows.
+        facts = reach.found()
     if reach.diagnostics:
         raise compile_error(definition.name, in_source_order(reach.diagnostics))
     if reach.unresolved:
@@ -49,17 +54,53 @@ def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
     graph = Graph(
         workflow=definition.name,
         functions=numbered(functions),
+        sync_functions=tuple(sync_functions),
         attributes=dict(sorted(reach.attributes.items())),
+        self_class=definition.cls.__qualname__ if facts.stateful else "",
         compiled_by=sys.version_info[:2],
     )
     _check_own_work(definition, graph)
     return Compiled(graph, fingerprint(graph), to_document(graph), warnings=tuple(_warnings(reach)))
 
 
-def _compiled(pending: PendingFunction, reach: Reach) -> Function:
+def _compile_all(reach: Reach) -> tuple[list[Function], list[SyncFunction]]:
+    """`run`, then each function that joins the queue meanwhile."""
+    reach.helper(_authored(reach.definition), "run", "self")
+    functions: list[Function] = []
+    sync_functions: list[SyncFunction] = []
+    for pending in reach.queue:
+        reach.current = pending
+        if pending.is_async:
+            functions.append(_guarded(compile_function, pending, reach))
+        else:
+            sync_functions.append(_guarded(compile_sync_function, pending, reach))
+    if reach.facts.stateful:
+        _check_special_methods(reach)
+    return functions, sync_functions
+
+
+def _check_special_methods(reach: Reach) -> None:
+    reach.current = None
+    for method in special_methods(reach.definition.cls, escapes=reach.facts.escapes):
+        source = find_source(method)
+        reach.report(
+            source,
+            source.node,
+            "WM223",
+            f"`{method.__qualname__}` would not be called: `self` has no special methods in a run",
+            "give it a name of its own, and call that",
+        )
+
+
+_F = TypeVar("_F", Function, SyncFunction)
+
+
+def _guarded(
+    compile_one: Callable[[PendingFunction, Reach], _F], pending: PendingFunction, reach: Reach
+) -> _F:
     name = reach.definition.name
     try:
-        return compile_function(pending, reach)
+        return compile_one(pending, reach)
     except SourceProblem as problem:
         raise compile_error(name, [problem.diagnostic]) from None
     except RecursionError:

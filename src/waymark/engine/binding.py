@@ -28,9 +28,10 @@ def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast
     return made
 
 
-def binder(function: Function) -> CodeType:
+def binder(function: Function, *, stateful: bool) -> CodeType:
     """`def bind(<parameters>): return (<parameters>,)`, so that binding and its
-    errors are Python's own."""
+    errors are Python's own. Each method takes `self`; it is given on where it is
+    `stateful`, a variable."""
     arguments = no_arguments()
     if function.method:
         arguments.posonlyargs.append(ast.arg("self"))
@@ -48,7 +49,9 @@ def binder(function: Function) -> CodeType:
                     arguments.kw_defaults.append(value)
                 elif value is not None:
                     arguments.defaults.append(value)
-    names: list[ast.expr] = [ast.Name(p.name, ast.Load()) for p in function.parameters]
+    own = ["self"] if function.method and stateful else []
+    given = [*own, *(parameter.name for parameter in function.parameters)]
+    names: list[ast.expr] = [ast.Name(name, ast.Load()) for name in given]
     body: list[ast.stmt] = [ast.Return(ast.Tuple(names, ast.Load()))]
     module = ast.Module([definition("bind", arguments, body)], [])
     return compile(ast.fix_missing_locations(module), "<parameters>", "exec", dont_inherit=True)

@@ -27,7 +27,8 @@ from .concurrency.loop import RunLoop
 from .flat import Op
 from .frame import Frame
 from .machine import Machine, MachineError
-from .program import LinkedSite, Program, run_code
+from .program import Program, run_code
+from .sites import LinkedSite
 
 _AWAIT, _EVALUATE, _RETURN, _TEST = int(Op.AWAIT), int(Op.EVALUATE), int(Op.RETURN), int(Op.TEST)
 _ITERATE, _NEXT, _MATCH = int(Op.ITERATE), int(Op.NEXT), int(Op.MATCH)

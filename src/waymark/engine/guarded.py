@@ -10,11 +10,11 @@ function hides what the function's table says.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from waymark.errors import GraphError
-from waymark.graph.model import HIDDEN, Function, Graph
+from waymark.graph.model import HIDDEN, Name
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
 
@@ -78,27 +78,41 @@ def self_name(attribute: str) -> str:
 
 
 class GuardInserter(ast.NodeTransformer):
-    """Puts guards into one piece of code."""
+    """Puts guards into one piece of code. `names` is its function's table,
+    `variables` are those around it. Where `self` is no value, `door` is what it
+    leads to."""
 
     def __init__(
-        self, linker: Linker, graph: Graph, function: Function, namespace: dict[str, Any]
+        self,
+        linker: Linker,
+        names: Mapping[str, Name],
+        variables: Collection[str],
+        door: Mapping[str, Name] | None,
+        namespace: dict[str, Any],
     ) -> None:
         self.linker = linker
-        self.attributes = graph.attributes
-        self.function = function
+        self.names = names
+        self.variables = variables
+        self.door = door
         self.namespace = namespace
         self.inner: frozenset[str] = frozenset()
 
     # Names
 
     def is_variable(self, name: str) -> bool:
-        return name in self.inner or name in self.function.variables
+        return name in self.inner or name in self.variables
+
+    def through_door(self, node: ast.Attribute) -> bool:
+        """Whether `node` is `self.<name>` where `self` is no value."""
+        return (
+            self.door is not None and isinstance(node.value, ast.Name) and node.value.id == "self"
+        )
 
     def path(self, node: ast.expr) -> str | None:
         """The dotted path of the catalogue that an expression spells, if any."""
         match node:
             case ast.Name(id=name) if not self.is_variable(name):
-                meaning = self.function.names.get(name)
+                meaning = self.names.get(name)
                 if meaning is None:
                     return name if name in BUILTINS else None
                 return meaning.ref if meaning.kind == "stdlib" else None
@@ -115,7 +129,7 @@ class GuardInserter(ast.NodeTransformer):
             if not self.linker.is_module(path):
                 self.namespace[name] = self.linker.stdlib(path)
                 return _at(node, ast.Name(name, ast.Load()))
-        if isinstance(node.value, ast.Name) and node.value.id == "self" and self.function.method:
+        if self.through_door(node):
             return _at(node, ast.Name(self_name(node.attr), ast.Load()))
         self.generic_visit(node)
         label = ast.Constant(node.attr)
@@ -149,16 +163,18 @@ class GuardInserter(ast.NodeTransformer):
         if isinstance(function, ast.Name):
             if self.is_variable(function.id):
                 return False
-            meaning = self.function.names.get(function.id)
+            meaning = self.names.get(function.id)
             return meaning is None or meaning.kind != "constant"
         if isinstance(function, ast.Attribute):
-            own = isinstance(function.value, ast.Name) and function.value.id == "self"
-            meaning = self.attributes.get(function.attr) if own else None
-            return meaning is None or meaning.kind != "constant"
+            if self.door is not None and self.through_door(function):
+                meaning = self.door.get(function.attr)
+                return meaning is None or meaning.kind != "constant"
+            # A field of `self` may hold anything.
+            return not (isinstance(function.value, ast.Name) and function.value.id == "self")
         return isinstance(function, ast.Lambda)
 
     def guard_name(self, node: ast.Call, function: ast.Name) -> None:
-        meaning = self.function.names.get(function.id)
+        meaning = self.names.get(function.id)
         if meaning is not None and meaning.kind == "class":
             node.args.insert(0, node.func)
             node.func = _at(node, ast.Name(_MAKE, ast.Load()))

@@ -37,6 +37,7 @@ from waymark.values import OrderedFrozenSet, OrderedSet
 
 from .awaitables import ActionCall, ChildWorkflow, HelperCall, SleepCall
 from .concurrency.operations import MADE_BY_ENGINE
+from .instance import Instance
 from .tape import Tape
 
 _PLAIN, _TAPED_METHOD, _TAPED_READ, _TAPED_BUILTIN = range(4)
@@ -123,6 +124,8 @@ class Guards:
             return _PLAIN
         if issubclass(cls, (types.ModuleType, ChildWorkflow, *_AWAITABLES)):
             raise _refusal(cls, name)
+        if issubclass(cls, Instance):
+            return _own(cls, name)
         found = _find(cls, name)
         if issubclass(cls, enum.Enum) and name in _ENUM_DATA:
             return _PLAIN
@@ -168,6 +171,10 @@ class Guards:
     def _judge_class(self, cls: type[Any], name: str) -> int:
         if name in _CLASS_DATA:
             return _PLAIN
+        if issubclass(cls, Instance):
+            if hasattr(type(cls), name):
+                raise _refusal(cls, name)  # what classes have because they are classes
+            return _own(cls, name)
         operation = operation_at(f"{type_key(cls)}.{name}")
         if operation is not None:
             return _TAPED_BUILTIN if operation.kind == "recorded" else _PLAIN
@@ -197,7 +204,7 @@ class Guards:
         """`value` where it is about to be called, or handed to what calls it."""
         if isinstance(value, type):
             cls: type[Any] = value
-            if issubclass(cls, (type, *MADE_BY_ENGINE)):
+            if issubclass(cls, (type, Instance, *MADE_BY_ENGINE)):
                 raise _refusal(cls, "__call__")
             if cls is set or cls is frozenset:
                 return OrderedSet if cls is set else OrderedFrozenSet
@@ -207,9 +214,12 @@ class Guards:
             if getattr(value, "__builtins__", None) is NO_BUILTINS or home.startswith(_ENGINE):
                 return value
             raise _unknown(value)
-        if isinstance(value, types.MethodType) and _is_engines(value.__self__):
-            return value  # `lock.release`, which was reached through a guard
-        if isinstance(value, types.MethodType | types.ModuleType):
+        if isinstance(value, types.MethodType):
+            # `lock.release` was reached through a guard, `self.rank` is the graph's.
+            if not _is_engines(value.__self__):
+                self.callable(value.__func__)
+            return value
+        if isinstance(value, types.ModuleType):
             raise _unknown(value)
         return value
 
@@ -233,6 +243,9 @@ class Guards:
         """The target of `value.name = ...`: only values of the run have fields
         to set, and setting one must not run a user's code."""
         cls: type[Any] = type(value)
+        if issubclass(cls, Instance):
+            _own(cls, name)
+            return value
         if isinstance(value, type | types.ModuleType | types.FunctionType) or name.startswith("_"):
             raise _refusal(cls, name)
         if not _is_user_class(cls) or isinstance(_find(cls, name), property):
@@ -334,6 +347,13 @@ SET_OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
     syntax: getattr(operator, name)
     for syntax, name in (("BitAnd", "and_"), ("BitOr", "or_"), ("BitXor", "xor"), ("Sub", "sub"))
 }
+
+
+def _own(cls: type[Any], name: str) -> int:
+    """Whatever hangs on `self` is the graph's own, but for what every object has."""
+    if name.startswith("__"):
+        raise _refusal(cls, name)
+    return _PLAIN
 
 
 def _find(cls: type[Any], name: str) -> Any:

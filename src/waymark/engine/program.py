@@ -16,46 +16,33 @@ from __future__ import annotations
 import ast
 import builtins
 import linecache
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from types import CellType, CodeType, FunctionType
 from typing import Any, Protocol
 
 from waymark.errors import GraphError, UnresolvedActionError
-from waymark.graph.model import DEFINED, HIDDEN, Code, Function, Graph, Name
+from waymark.graph.model import DEFINED, HIDDEN, INIT, Code, Function, Graph, Name, SyncFunction
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
 
 from .awaitables import HelperCall, SleepCall, action_stub, workflow_stub
 from .binding import binder, definition, no_arguments
 from .concurrency.operations import operations
-from .flat import FlatFunction, Op, Site, flatten
+from .definitions import fill_defaults, make_function
+from .flat import FlatFunction, flatten
 from .groups import Suppress
 from .guarded import GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
+from .instance import class_of, methods_of, once
 from .links import LinkedAction, LinkedWorkflow, Links
 from .running import Running
+from .sites import NOWHERE, LinkedSite, is_lazy, linked_site
 from .tape import Tape
 
-
-@dataclass(frozen=True, slots=True)
-class LinkedSite:
-    """What the evaluator runs at one pc. `free` are indices of the variables
-    that `code` reaches, in the order of its free names; `target` is one too.
-    `name` is the index of the variable where the code is just its name, else -1.
-    `tapes` is False where the code can make no recorded call. `lazy` says that it
-    may make something that does so later, wherever that is consumed."""
-
-    op: int
-    node: int
-    code: CodeType | None
-    free: tuple[int, ...]
-    target: int
-    leaves: bool
-    name: int
-    tapes: bool
-    lazy: bool
+#: Kinds of names that lead to no recorded call.
+_QUIET = ("action", "workflow", "helper", "constant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +76,19 @@ class Program:
     invalid_state_error: type[BaseException]
     running: Running
     definitions: dict[str, int]
+    #: Makes the `self` of a run, where `run` takes one.
+    make_self: Callable[[], Any] | None
 
 
 def _refs(graph: Graph, kind: str) -> list[str]:
     """Every action, or workflow, that a graph names, sorted."""
-    return sorted({n.ref for f in graph.functions for n in f.names.values() if n.kind == kind})
+    tables = [
+        *(function.names for function in graph.functions),
+        *(function.names for function in graph.sync_functions),
+        graph.attributes,
+    ]
+    names = [name for table in tables for name in table.values()]
+    return sorted({name.ref for name in names if name.kind == kind})
 
 
 def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
@@ -119,9 +114,10 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         )
     tape = Tape(links.types)
     running = Running(tape)
-    linker = _Linker(graph, hash, links, Guards(tape), running)
     try:
-        functions = _with_lazy(tuple(linker.link(function) for function in graph.functions))
+        linker = _Linker(graph, hash, links, Guards(tape), running)
+        linked = tuple(linker.link(function) for function in graph.functions)
+        functions = _with_lazy(linked, linker.sync.values())
     except (SyntaxError, RecursionError, MemoryError) as error:
         raise GraphError(f"the graph of {graph.workflow} cannot be compiled: {error}") from error
     return Program(
@@ -139,6 +135,7 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         links.modules["asyncio"].InvalidStateError,
         running,
         {name: i for name, i in linker.indices.items() if name.startswith(DEFINED)},
+        linker.self_class if graph.self_class else None,
     )
 
 
@@ -154,30 +151,77 @@ class _Linker:
         self.plan = plan_for(Any, links.types)
         self.indices = {function.name: i for i, function in enumerate(graph.functions)}
         self.constants: dict[tuple[str, str], Any] = {}
-        self.binders = [binder(function) for function in graph.functions]
+        self.stateful = bool(graph.self_class)
+        self.binders = [binder(f, stateful=self.stateful) for f in graph.functions]
+        self.helpers: dict[str, Callable[..., HelperCall]] = {}
+        self.sync: dict[str, FunctionType] = {}
+        self.define()
+        self.self_class = class_of(graph, self.value, methods_of(graph).__getitem__)
+        # Where `self` keeps nothing, all runs may share one.
+        self.door = self.self_class()
+        self.fill()
+
+    # Sync functions
+
+    def define(self) -> None:
+        """Make the sync functions, which still lack each other's names."""
+        for function in self.graph.sync_functions:
+            namespace = self.namespace(function.names)
+            guard = GuardInserter(self, function.names, (), None, namespace)
+            guarded = guard.visit(_parsed(function))
+            filename = self.source_name(function)
+            made = make_function(function, namespace, filename, _set_lines, guarded)
+            self.sync[function.name] = made
+
+    def fill(self) -> None:
+        """Give the sync functions what they lack, then their defaults."""
+        for function in self.graph.sync_functions:
+            self.complete(self.sync[function.name].__globals__, function.names)
+        for function in self.graph.sync_functions:
+            fill_defaults(self.sync[function.name], _parsed(function))
+
+    def complete(self, namespace: dict[str, Any], names: Mapping[str, Name]) -> None:
+        """Add what needs the sync functions."""
+        for name, meaning in names.items():
+            if meaning.kind == "function":
+                namespace[name] = self.value(name, meaning)
+        for name in self.graph.attributes if not self.stateful else ():
+            namespace[self_name(name)] = getattr(self.door, name)
 
     # Functions
 
     def link(self, function: Function) -> LinkedFunction:
         flat = flatten(function)
-        namespace = self.namespace(function)
+        namespace = self.namespace(function.names)
+        self.complete(namespace, function.names)
+        variables = self.variables(function)
         codes = self.compile(function, flat, namespace)
-        index = {name: i for i, name in enumerate(function.variables)}
+        index = {name: i for i, name in enumerate(variables)}
         quiet = self.quiet_names(function)
         sites = tuple(
-            _linked_site(op, site or _NOWHERE, codes.get(pc), index, quiet)
+            linked_site(op, site or NOWHERE, codes.get(pc), index, quiet)
             for pc, (op, site) in enumerate(zip(flat.ops, flat.sites, strict=True))
         )
-        binder = self.bind(function)
-        return LinkedFunction(function.name, flat, sites, function.variables, namespace, binder)
+        bind = self.bind(function)
+        if function.method and not self.stateful:
+            bind = partial(bind, None)
+        return LinkedFunction(function.name, flat, sites, variables, namespace, bind)
+
+    def variables(self, function: Function) -> tuple[str, ...]:
+        """The function's variables, with `self` where that is one."""
+        own = function.method and self.stateful
+        return ("self", *function.variables) if own else function.variables
 
     def quiet_names(self, function: Function) -> frozenset[str]:
         """Global names that lead to no recorded call."""
         quiet = set(BUILTINS) | {f"{HIDDEN}at_asyncio_gather", f"{HIDDEN}at_asyncio_sleep"}
         for name, meaning in function.names.items():
-            if meaning.kind in ("action", "workflow", "helper", "constant"):
+            if meaning.kind in _QUIET:
                 quiet.add(name)
-        return frozenset(quiet | {self_name(name) for name in self.graph.attributes})
+        attributes = self.graph.attributes.items()
+        return frozenset(
+            quiet | {self_name(name) for name, entry in attributes if entry.kind in _QUIET}
+        )
 
     def bind(self, function: Function) -> Callable[..., tuple[Any, ...]]:
         """The function's binder, with its defaults filled in."""
@@ -190,19 +234,18 @@ class _Linker:
         exec(self.binders[self.indices[function.name]], defaults, made)  # noqa: S102 - our own text
         bind: Callable[..., tuple[Any, ...]] = made["bind"]
         bind.__qualname__ = function.name
-        return partial(bind, None) if function.method else bind
+        return bind
 
     # Names
 
-    def namespace(self, function: Function) -> dict[str, Any]:
+    def namespace(self, names: Mapping[str, Name]) -> dict[str, Any]:
         space: dict[str, Any] = {"__builtins__": NO_BUILTINS}
         space.update((name, getattr(builtins, name)) for name in BUILTINS)
         space.update(guard_names(self.guards))
-        for name, meaning in function.names.items():
-            if meaning.kind != "stdlib" or not self.is_module(meaning.ref):
+        for name, meaning in names.items():
+            module = meaning.kind == "stdlib" and self.is_module(meaning.ref)
+            if meaning.kind != "function" and not module:
                 space[name] = self.value(name, meaning)
-        for name, meaning in self.graph.attributes.items():
-            space[self_name(name)] = self.value(name, meaning)
         return space
 
     def is_module(self, ref: str) -> bool:
@@ -231,6 +274,12 @@ class _Linker:
                 return self.constant(name, meaning.value)
             case "helper":
                 return self.helper(meaning.ref)
+            case "function" | "property" | "cached_property":
+                made = self.sync_function(name, meaning.ref)
+                return once(made) if name == INIT else made
+            case "classmethod":
+                sync = meaning.ref in self.sync
+                return self.sync_function(name, meaning.ref) if sync else self.helper(meaning.ref)
             case "pure":
                 function = self.links.pure(meaning.ref)
                 if function is None:
@@ -246,16 +295,25 @@ class _Linker:
             self.constants[name, value] = freeze(loaded, name)
         return self.constants[name, value]
 
+    def sync_function(self, name: str, ref: str) -> FunctionType:
+        function = self.sync.get(ref)
+        if function is None:
+            raise GraphError(f"`{name}` names the function {ref}, which the graph lacks")
+        return function
+
     def helper(self, ref: str) -> Callable[..., HelperCall]:
+        """What calling an async function gives: one object, whoever names it."""
         index = self.indices.get(ref)
         if index is None:
             raise GraphError(f"the graph has no function {ref}")
-        bind = self.bind(self.graph.functions[index])
+        if ref not in self.helpers:
+            bind = self.bind(self.graph.functions[index])
 
-        def call(*args: Any, **kwargs: Any) -> HelperCall:
-            return HelperCall(index, ref, bind(*args, **kwargs))
+            def call(*args: Any, **kwargs: Any) -> HelperCall:
+                return HelperCall(index, ref, bind(*args, **kwargs))
 
-        return call
+            self.helpers[ref] = call
+        return self.helpers[ref]
 
     def stdlib(self, path: str) -> Any:
         """The object at a dotted path of the catalogue, guarded by its kind."""
@@ -311,13 +369,13 @@ class _Linker:
                 named[key] = f"{HIDDEN}{len(nodes)}"
                 nodes.append(self.node_function(named[key], site.code, function, namespace))
             texts[pc] = named[key]
-        outer = _outer(function.variables, nodes)
+        outer = _outer(self.variables(function), nodes)
         compiled = compile(outer, filename, "exec", dont_inherit=True)
         inner = _code_constants(_code_constants(compiled)["outer"])
         final = {name: _as(code, function.name) for name, code in inner.items()}
         return {pc: final[name] for pc, name in texts.items()}
 
-    def source_name(self, function: Function) -> str:
+    def source_name(self, function: Function | SyncFunction) -> str:
         """A file name whose text is the stored source, not today's file."""
         filename = f"{function.path or self.graph.workflow}#{self.tag}:{function.name}"
         lines = [*["\n"] * (function.first_line - 1), *function.source.splitlines(keepends=True)]
@@ -328,18 +386,25 @@ class _Linker:
         self, name: str, code: Code, function: Function, namespace: dict[str, Any]
     ) -> ast.stmt:
         """`def name(): <code>`, guarded, over the variables it mentions."""
-        guard = GuardInserter(self, self.graph, function, namespace)
+        door = self.graph.attributes if function.method and not self.stateful else None
+        guard = GuardInserter(self, function.names, self.variables(function), door, namespace)
         if code.mode == "eval":
             value = guard.visit(ast.parse(code.text, mode="eval").body)
             body: list[ast.stmt] = [ast.Return(value)]
         else:
             body = [guard.visit(statement) for statement in ast.parse(code.text).body]
-        mentioned = sorted(_identifiers(body) & set(function.variables))
+        mentioned = sorted(_identifiers(body) & set(self.variables(function)))
         if mentioned:
             body.insert(0, ast.Nonlocal(mentioned))
         wrapped = definition(name, no_arguments(), body)
         _set_lines(wrapped, code.lines, function.first_line)
         return wrapped
+
+
+def _parsed(function: SyncFunction) -> ast.FunctionDef:
+    definition = ast.parse(function.code.text).body[0]
+    assert isinstance(definition, ast.FunctionDef), "validation lets nothing else pass"
+    return definition
 
 
 def _outer(variables: tuple[str, ...], nodes: list[ast.stmt]) -> ast.Module:
@@ -384,57 +449,18 @@ def _as(code: CodeType, name: str) -> CodeType:
     return code.replace(co_name=name.rpartition(".")[2], co_qualname=name)
 
 
-#: Stands where nothing is ever evaluated (at a JUMP).
-_NOWHERE = Site(-1)
-
-
-def _linked_site(
-    op: int,
-    site: Site,
-    code: CodeType | None,
-    index: Mapping[str, int],
-    quiet: frozenset[str],
-) -> LinkedSite:
-    free = tuple(index[name] for name in code.co_freevars) if code is not None else ()
-    target = -1 if site.target is None else index.get(site.target, -1)
-    name = -1 if site.code is None else index.get(site.code.text, -1)
-    # A loop's next item may come out of a generator expression or a `map`.
-    tapes = op == Op.NEXT if code is None else not _global_names(code) <= quiet
-    lazy = tapes and code is not None and _is_lazy(code)
-    return LinkedSite(op, site.node, code, free, target, site.leaves, name, tapes, lazy)
-
-
-def _is_lazy(code: CodeType) -> bool:
-    """Whether code that makes recorded calls may put one off: into a generator, a
-    function, or an iterator such as `map`."""
-    inner = {c.co_name for c in code.co_consts if isinstance(c, CodeType)}
-    return bool(inner - _AT_ONCE or _LAZY & set(code.co_names)) or any(
-        name.startswith(f"{HIDDEN}at_itertools_") for name in code.co_names
-    )
-
-
-_AT_ONCE = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
-_LAZY = frozenset({"map", "filter", "iter", "zip", "enumerate"})
-
-
-def _with_lazy(functions: tuple[LinkedFunction, ...]) -> tuple[LinkedFunction, ...]:
+def _with_lazy(
+    functions: tuple[LinkedFunction, ...], definitions: Iterable[FunctionType]
+) -> tuple[LinkedFunction, ...]:
     """Where something may put off its recorded calls, any code may come to make
     them: it need only iterate over what it was given."""
-    if not any(site.lazy for function in functions for site in function.sites):
+    lazy = any(is_lazy(definition.__code__) for definition in definitions)
+    if not lazy and not any(site.lazy for function in functions for site in function.sites):
         return functions
     return tuple(
         replace(function, sites=tuple(replace(site, tapes=True) for site in function.sites))
         for function in functions
     )
-
-
-def _global_names(code: CodeType) -> set[str]:
-    """Names that code, or code nested in it, may read from the namespace."""
-    found = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            found |= _global_names(constant)
-    return found
 
 
 class RunningFrame(Protocol):

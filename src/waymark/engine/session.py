@@ -207,7 +207,9 @@ class Session:
         program = self.program
         args, kwargs = program.definition.arguments.unpack(input, run=True)
         self._began_ns = now_ns
-        self._evaluator.begin(program.functions[0].bind(*args, **kwargs))
+        bind, make_self = program.functions[0].bind, program.make_self
+        values = bind(*args, **kwargs) if make_self is None else bind(make_self(), *args, **kwargs)
+        self._evaluator.begin(values)
         self._machine.start(now_ns)
         self._run()
 

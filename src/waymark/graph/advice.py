@@ -229,8 +229,8 @@ def keyword_not_allowed(path: str, keyword: str | None) -> Advice:
 
 SELF_AS_VALUE: Advice = (
     "WM217",
-    "`self` is this run alone and cannot be passed on",
-    "pass the attribute that is needed: `self.name`",
+    "`self` is no value in a graph whose `self` keeps nothing",
+    "compile the workflow again",
 )
 TYPE_AS_VALUE: Advice = (
     "WM216",
@@ -282,8 +282,8 @@ def opaque(name: str, attribute: str) -> Advice:
 def state_write(name: str) -> Advice:
     return (
         "WM213",
-        f"assigning `self.{name}` is not supported yet",
-        "keep the value in a local variable and pass it to the helper",
+        f"`self.{name}` cannot be assigned in a graph whose `self` keeps nothing",
+        "compile the workflow again",
     )
 
 
@@ -291,7 +291,7 @@ def table_write(name: str) -> Advice:
     return (
         "WM213",
         f"`{name}` is shared by all runs and cannot be changed",
-        "copy it to a local variable first",
+        "change a copy, in a local variable or on `self`",
     )
 
 

@@ -50,7 +50,7 @@ _MUTATORS = frozenset(
 )
 
 # What a call of these yields is a value of the run; they themselves are live objects.
-_OPAQUE = frozenset({"action", "workflow", "helper", "pure"})
+_OPAQUE = frozenset({"action", "workflow", "helper", "function", "pure"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,19 @@ def check_code(
 
     `tree` is an expression, a statement or a module. `names` is the function's
     table, `variables` its variables (with `self` where the function is a
-    method). `attributes`, where given, lists what may be read through `self`.
+    method). Where `attributes` are given `self` is no value, and only these may
+    be read through it; else it is a variable like others.
     """
     checker = _Checker(names, frozenset(variables), attributes)
     checker.visit(tree)
+    return checker.violations
+
+
+def check_definition(tree: ast.FunctionDef, names: Mapping[str, Name]) -> list[Violation]:
+    """Every violation in the definition of a sync function, in source order. Its
+    only variables are its own; its first parameter may be `self`."""
+    checker = _Checker(names, frozenset(), None)
+    checker.definition(tree)
     return checker.violations
 
 
@@ -138,7 +147,7 @@ class _Checker:
             self.report(node, *advice.reserved_name(name))
         elif not isinstance(node.ctx, ast.Load):
             self.bind(node, name)
-        elif name == "self" and name in self.scope:
+        elif name == "self" and name in self.scope and self.attributes is not None:
             self.report(node, *advice.SELF_AS_VALUE)
         elif name not in self.scope:
             self.table_name(node, name)
@@ -218,7 +227,7 @@ class _Checker:
 
     def written_attribute(self, node: ast.Attribute) -> None:
         self.attribute_name(node)
-        if self.is_self(node.value):
+        if self.is_self(node.value) and self.attributes is not None:
             self.report(node, *advice.state_write(node.attr))
             return
         self.written_owner(node.value)
@@ -293,7 +302,8 @@ class _Checker:
         if not isinstance(function, ast.Attribute) or function.attr not in _MUTATORS:
             return
         owner = function.value
-        if isinstance(owner, ast.Attribute) and self.is_self(owner.value):
+        door = self.attributes is not None
+        if door and isinstance(owner, ast.Attribute) and self.is_self(owner.value):
             self.report(function, *advice.constant_mutated(f"self.{owner.attr}", function.attr))
         if isinstance(owner, ast.Name) and owner.id not in self.scope:
             entry = self.names.get(owner.id)
@@ -371,8 +381,18 @@ class _Checker:
         self.parameters(node.args)
         self.inside((*parameter_names(node.args), *bound_names(node.body)), node.body)
 
-    def parameters(self, arguments: ast.arguments) -> None:
+    def definition(self, node: ast.FunctionDef) -> None:
+        for decorator in node.decorator_list:
+            self.report(decorator, *advice.unknown_field(node, "decorator_list"))
+        if self.known(node):
+            names = parameter_names(node.args)
+            self.parameters(node.args, receiver=names[0] if names else None)
+            self.inside((*names, *bound_names(node.body)), node.body)
+
+    def parameters(self, arguments: ast.arguments, receiver: str | None = None) -> None:
         for name in parameter_names(arguments):
+            if name == receiver == "self":
+                continue
             if name.startswith((HIDDEN, "__")) or name == "self":
                 self.report(arguments, *advice.reserved_name(name))
         self.visit(arguments)

@@ -1,9 +1,9 @@
 """The stored form of a workflow: frozen data, and nothing else.
 
-A graph is a handful of *functions* (`run`, then each helper it reaches), each a
-tree of *nodes*. A node is a durable boundary (something is awaited) or a
-decision (branch, loop, try, return, raise); whatever pure Python stands between
-two of these is one `Compute` node.
+A graph is a handful of *functions* (`run`, then each async helper it reaches),
+each a tree of *nodes*, and of *sync functions*, each one pure `def`. A node is a
+durable boundary (something is awaited) or a decision (branch, loop, try, return,
+raise); whatever pure Python stands between two of these is one `Compute` node.
 
 Rules that hold for every graph, checked by `graph.validation` for one that was
 just compiled and for one that was read from the database alike:
@@ -42,6 +42,12 @@ HIDDEN = "_waymark_"
 #: Prefix of functions that define asyncio's own, which the compiler adds. No
 #: author's function has a colon in its name.
 DEFINED = "asyncio:"
+
+#: Prefix of a parameter's default in a function's table.
+DEFAULT = f"{HIDDEN}default_"
+
+#: In the table of `run`: the workflow's `__init__`, called once for each `self`.
+INIT = f"{HIDDEN}init"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +202,24 @@ class Raise:
 Node: TypeAlias = Compute | Await | Branch | Loop | Jump | Try | Return | Raise
 
 
+NameKind: TypeAlias = Literal[
+    "action",
+    "workflow",
+    "class",
+    "stdlib",
+    "constant",
+    "helper",
+    "function",
+    "pure",
+    "property",
+    "cached_property",
+    "classmethod",
+]
+
+#: Kinds that only `Graph.attributes` hold.
+ATTRIBUTES_ONLY: tuple[NameKind, ...] = ("property", "cached_property", "classmethod")
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """What a name that is no variable stands for in one function.
@@ -209,10 +233,11 @@ class Name:
                 `asyncio`, `math`), a module or a member of one
     constant    value: the constant, encoded by `values` as JSON text
     helper      ref: name of a `Function` of this graph
+    function    ref: name of a `SyncFunction` of this graph
     pure        ref: `module:qualname` of a function marked `@waymark.pure`
     """
 
-    kind: Literal["action", "workflow", "class", "stdlib", "constant", "helper", "pure"]
+    kind: NameKind
     ref: str = ""
     value: str = ""
 
@@ -247,10 +272,32 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncFunction:
+    """A helper that does not wait: one pure `def`, called like any function.
+
+    `code` is the definition in exec mode; it reads and writes no variables. Each
+    default is a name of the table that begins with `HIDDEN`. `method` says that
+    the first parameter is `self`.
+    """
+
+    name: str
+    code: Code
+    names: dict[str, Name]
+    method: bool = False
+    span: Span = Span(1, 0, 1, 0)
+    source: str = ""
+    first_line: int = 1
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
-    """One workflow version. `functions[0]` is `run`. `attributes` are class
-    attributes that the code reads through `self` (all of kind `constant` or
-    `helper`; a helper's ref is the function's name)."""
+    """One workflow version. `functions[0]` is `run`. `attributes` are the class's
+    own that the code reads through `self`; the kinds `property`,
+    `cached_property` and `classmethod` (ref: a sync function, or any for the
+    last) stand only there. `self_class` is the class's qualified name in a graph
+    where `self` is a value with state: a variable of each method, made anew for
+    each run. Where it is empty `self` only leads to `attributes`."""
 
     workflow: str
     functions: tuple[Function, ...]
@@ -258,6 +305,8 @@ class Graph:
     compiled_by: tuple[int, int] = (3, 11)
     lowest: tuple[int, int] = (3, 11)
     format: int = FORMAT
+    sync_functions: tuple[SyncFunction, ...] = ()
+    self_class: str = ""
 
 
 def children(node: Node) -> tuple[tuple[Node, ...], ...]:

@@ -9,6 +9,8 @@
 4.  Targets and names of handlers are variables. `Jump` stands inside a loop.
 5.  Tables refer to what exists: helpers to functions, `stdlib` to the catalogue.
     Only constants carry a value.
+6.  A sync function is one definition that passes `check.check_definition`; its
+    defaults are names of its table.
 """
 
 from __future__ import annotations
@@ -18,9 +20,12 @@ from collections.abc import Iterator
 
 from waymark.errors import GraphError
 
-from .check import check_code
+from .check import check_code, check_definition
 from .model import (
+    ATTRIBUTES_ONLY,
+    DEFAULT,
     HIDDEN,
+    INIT,
     Await,
     Branch,
     Code,
@@ -33,12 +38,13 @@ from .model import (
     Node,
     Raise,
     Return,
+    SyncFunction,
     Try,
     children,
     walk,
 )
 from .operations import operation_at
-from .scopes import bound_names, free_names
+from .scopes import bound_names, free_names, parameter_names
 
 CODE_CHARACTERS_MAX = 1_000_000
 #: Locations are for people, but tracebacks need as many lines.
@@ -49,16 +55,16 @@ def validate(graph: Graph) -> None:
     """Raise GraphError unless every rule above holds."""
     if not graph.functions or graph.functions[0].name != "run":
         raise GraphError("the first function of a graph is `run`")
-    functions = [function.name for function in graph.functions]
-    if len(set(functions)) != len(functions):
-        raise GraphError("two functions of the graph have one name")
+    known = _Known(graph)
     _check_numbers(graph)
     for name, entry in graph.attributes.items():
-        if entry.kind not in ("constant", "helper", "class"):
+        if entry.kind == "stdlib":
             raise GraphError(f"`self.{name}` cannot be a {entry.kind}")
-        _check_entry(name, entry, functions)
+        known.check_entry(name, entry)
     for function in graph.functions:
-        _FunctionCheck(graph, function, functions).run()
+        _FunctionCheck(graph, function, known).run()
+    for sync in graph.sync_functions:
+        check_sync_function(sync, known)
 
 
 def _check_numbers(graph: Graph) -> None:
@@ -70,27 +76,107 @@ def _check_numbers(graph: Graph) -> None:
             expected += 1
 
 
-def _check_entry(name: str, entry: Name, functions: list[str]) -> None:
-    hidden = name.startswith(HIDDEN) and not name.startswith(f"{HIDDEN}default_")
-    if hidden or not name.isidentifier() or name.startswith("__"):
-        raise GraphError(f"{name!r} cannot be a name")
-    if entry.kind == "helper" and entry.ref not in functions:
-        raise GraphError(f"`{name}` refers to the function {entry.ref!r}, which is missing")
-    if entry.kind == "stdlib" and operation_at(entry.ref) is None:
-        raise GraphError(f"`{name}` refers to `{entry.ref}`, which is not allowed")
-    if (entry.kind == "constant") != bool(entry.value):
-        raise GraphError(f"`{name}` is a {entry.kind} with{'out' if entry.value else ''} a value")
+class _Known:
+    """The functions of a graph, to which tables refer."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.helpers = [function.name for function in graph.functions]
+        self.sync = [function.name for function in graph.sync_functions]
+        if len({*self.helpers, *self.sync}) != len(self.helpers) + len(self.sync):
+            raise GraphError("two functions of the graph have one name")
+
+    def refers(self, entry: Name) -> bool:
+        """Whether what `entry` refers to in the graph is there."""
+        match entry.kind:
+            case "helper":
+                return entry.ref in self.helpers
+            case "function" | "property" | "cached_property":
+                return entry.ref in self.sync
+            case "classmethod":
+                return entry.ref in self.helpers or entry.ref in self.sync
+            case _:
+                return True
+
+    def check_table(self, names: dict[str, Name]) -> None:
+        for name, entry in names.items():
+            if entry.kind in ATTRIBUTES_ONLY:
+                raise GraphError(f"`{name}` cannot be a {entry.kind}")
+            self.check_entry(name, entry)
+
+    def check_entry(self, name: str, entry: Name) -> None:
+        ours = name == INIT or name.startswith(DEFAULT)
+        if (
+            (name.startswith(HIDDEN) and not ours)
+            or not name.isidentifier()
+            or name.startswith("__")
+        ):
+            raise GraphError(f"{name!r} cannot be a name")
+        if not self.refers(entry):
+            raise GraphError(f"`{name}` refers to the function {entry.ref!r}, which is missing")
+        if name == INIT and entry.kind != "function":
+            raise GraphError(f"`__init__` cannot be a {entry.kind}")
+        if entry.kind == "stdlib" and operation_at(entry.ref) is None:
+            raise GraphError(f"`{name}` refers to `{entry.ref}`, which is not allowed")
+        if (entry.kind == "constant") != bool(entry.value):
+            raise GraphError(
+                f"`{name}` is a {entry.kind} with{'out' if entry.value else ''} a value"
+            )
+
+
+def check_sync_function(function: SyncFunction, known: _Known) -> None:
+    """Raise GraphError unless `function` is one pure definition."""
+    where = f"`{function.name}`"
+    check_place(where, function)
+    known.check_table(function.names)
+    tree = parsed(where, function.code, "exec")
+    body = tree.body if isinstance(tree, ast.Module) else []
+    definition = body[0] if len(body) == 1 else None
+    if not isinstance(definition, ast.FunctionDef):
+        raise GraphError(f"{where}: a sync function is one `def`")
+    if function.code.reads or function.code.writes:
+        raise GraphError(f"{where}: a sync function has no variables around it")
+    violations = check_definition(definition, function.names)
+    if violations:
+        raise GraphError(f"{where}: {violations[0].fact} ({violations[0].code})")
+    arguments = definition.args
+    for default in (*arguments.defaults, *arguments.kw_defaults):
+        name = default.id if isinstance(default, ast.Name) else ""
+        if default is not None and not (name.startswith(DEFAULT) and name in function.names):
+            raise GraphError(f"{where}: a default is no name of the table")
+    first = parameter_names(arguments)[:1]
+    if function.method and first != ["self"]:
+        raise GraphError(f"{where}: the first parameter of a method is `self`")
+
+
+def check_place(where: str, function: Function | SyncFunction) -> None:
+    if not 1 <= function.first_line <= LINES_MAX or "\0" in function.path:
+        raise GraphError(f"{where}: it stands at an impossible place")
+
+
+def parsed(where: str, code: Code, mode: str) -> ast.AST:
+    """The tree of a piece of code within bounds."""
+    if code.mode != mode:
+        raise GraphError(f"{where}: its code should be of mode {mode!r}")
+    if len(code.text) > CODE_CHARACTERS_MAX:
+        raise GraphError(f"{where}: its code is longer than {CODE_CHARACTERS_MAX} characters")
+    if not all(1 <= line <= LINES_MAX for line in code.lines):
+        raise GraphError(f"{where}: its code stands at an impossible line")
+    try:
+        tree: ast.AST = ast.parse(code.text, mode=mode)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise GraphError(f"{where}: its code does not parse: {error}") from None
+    return tree
 
 
 class _FunctionCheck:
-    def __init__(self, graph: Graph, function: Function, functions: list[str]) -> None:
+    def __init__(self, graph: Graph, function: Function, known: _Known) -> None:
         self.graph = graph
         self.function = function
-        self.functions = functions
+        self.known = known
         self.variables = frozenset(function.variables)
 
     def run(self) -> None:
-        self.check_places()
+        check_place(self.where(None), self.function)
         self.check_names()
         self.check_jumps(self.function.body, looping=False)
         for node in walk(self.function.body):
@@ -99,23 +185,22 @@ class _FunctionCheck:
             for code, mode in _codes(node):
                 self.check_code(node, code, mode)
 
-    def odd(self, node: Node | None, problem: str) -> GraphError:
-        where = f"node {node.id} of " if node is not None else ""
-        return GraphError(f"{where}`{self.function.name}` of {self.graph.workflow}: {problem}")
+    def where(self, node: Node | None) -> str:
+        place = f"node {node.id} of " if node is not None else ""
+        return f"{place}`{self.function.name}` of {self.graph.workflow}"
 
-    def check_places(self) -> None:
-        if not 1 <= self.function.first_line <= LINES_MAX or "\0" in self.function.path:
-            raise self.odd(None, "it stands at an impossible place")
+    def odd(self, node: Node | None, problem: str) -> GraphError:
+        return GraphError(f"{self.where(node)}: {problem}")
 
     def check_names(self) -> None:
         function = self.function
         for name in function.variables:
-            if not _may_name_a_variable(name):
+            if not _may_name_a_variable(name) or (name == "self" and function.method):
                 raise self.odd(None, f"{name!r} cannot be a variable")
         if len(self.variables) != len(function.variables):
             raise self.odd(None, "a variable is listed twice")
-        for name, entry in function.names.items():
-            _check_entry(name, entry, self.functions)
+        self.known.check_table(function.names)
+        for name in function.names:
             if name in self.variables or (name == "self" and function.method):
                 raise self.odd(None, f"`{name}` is both a variable and a name of the table")
         names = tuple(parameter.name for parameter in function.parameters)
@@ -146,18 +231,11 @@ class _FunctionCheck:
             raise self.odd(node, f"`{name}` is not a variable")
 
     def check_code(self, node: Node, code: Code, mode: str) -> None:
-        if code.mode != mode:
-            raise self.odd(node, f"its code should be of mode {mode!r}")
-        if len(code.text) > CODE_CHARACTERS_MAX:
-            raise self.odd(node, f"its code is longer than {CODE_CHARACTERS_MAX} characters")
-        if not all(1 <= line <= LINES_MAX for line in code.lines):
-            raise self.odd(node, "its code stands at an impossible line")
-        try:
-            tree = ast.parse(code.text, mode=mode)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise self.odd(node, f"its code does not parse: {error}") from None
+        tree = parsed(self.where(node), code, mode)
         scope = self.variables | ({"self"} if self.function.method else frozenset[str]())
-        violations = check_code(tree, self.function.names, scope, self.graph.attributes)
+        door = self.graph.attributes
+        free = bool(self.graph.self_class) or not self.function.method
+        violations = check_code(tree, self.function.names, scope, None if free else door)
         if violations:
             first = violations[0]
             raise self.odd(node, f"{first.fact} ({first.code})")
@@ -175,7 +253,7 @@ def _may_name_a_variable(name: str) -> bool:
     as the compiler: only the compiler's own form may be a variable."""
     if name.startswith(HIDDEN):
         return name.removeprefix(HIDDEN).isdecimal()
-    return name.isidentifier() and not name.startswith("__") and name != "self"
+    return name.isidentifier() and not name.startswith("__")
 
 
 def _bound_by(node: Node) -> Iterator[str]:

@@ -1,3 +1,7 @@
+from dataclasses import dataclass
+
+from pydantic import create_model
+
 from waymark import Workflow, action, workflow
 
 
@@ -5,19 +9,25 @@ from waymark import Workflow, action, workflow
 async def fetch(key: str) -> str: ...
 
 
-@action
-async def store(key: str, value: str) -> None: ...
+@dataclass
+class Page:
+    text: str
+
+    @property
+    def length(self) -> int:
+        return len(self.text)
 
 
 def shorten(value: str) -> str:
+    create_model(value)
     return value[:10]
 
 
 @workflow
 class Report(Workflow):
     async def run(self, key: str) -> object:
-        value = await fetch(key)
-        return shorten(value), self.title(value)
-
-    def title(self, value: str) -> str:
-        return value.title()
+        value = shorten(await fetch(key))
+        match Page(value):
+            case Page(length=0):
+                return None
+        return value

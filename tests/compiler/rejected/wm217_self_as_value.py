@@ -6,11 +6,12 @@ async def fetch(key: str) -> str: ...
 
 
 @action
-async def store(key: str, value: str) -> None: ...
+async def store(report: object, *, value: str) -> None: ...
 
 
 @workflow
 class Report(Workflow):
     async def run(self, key: str) -> object:
         value = await fetch(key)
-        return [self, value]
+        await store(self, value=value)
+        return {"report": self, "value": value}

@@ -1,0 +1,34 @@
+from functools import partialmethod
+
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@workflow
+class Report(Workflow):
+    def __init__(self) -> None:
+        self._limit = 3
+
+    def cut(self, length: int, value: str) -> str:
+        return value[:length]
+
+    shorten = partialmethod(cut, 10)
+
+    @property
+    def limit(self) -> int:
+        return self._limit
+
+    @limit.setter
+    def limit(self, value: int) -> None:
+        self._limit = value
+
+    @classmethod
+    def named(cls, value: str) -> str:
+        return f"{cls.__name__}: {value}"
+
+    async def run(self, key: str) -> object:
+        self.limit = 5
+        return Report.named(self.shorten(await fetch(key)))
