@@ -166,6 +166,34 @@ def test_tables_refer_to_what_exists(graph: Graph, entry: Name) -> None:
 
 
 @pytest.mark.parametrize(
+    "layout",
+    [
+        "{",
+        "[]",
+        '{"dict": 1}',
+        '{"dict": [[1]]}',
+        '{"call": []}',
+        '{"list": [], "tuple": []}',
+        '{"name": ["action", "app:none"]}',
+        '{"name": ["property", "tidy", ""]}',
+        '{"name": ["display", "", "{}"]}',
+        '{"name": ["function", "nowhere", ""]}',
+        '{"name": ["stdlib", "os.system", ""]}',
+        '{"name": ["stdlib", "json", ""]}',
+        '{"name": ["stdlib", "type", ""]}',
+        '{"name": ["stdlib", "asyncio.sleep", ""]}',
+        '{"name": [["stdlib"], "json", ""]}',
+        '{"dict": [[{"list": []}, {"list": []}]]}',
+        '{"list": [' * 100 + "]}" * 100,
+    ],
+)
+def test_tables_hold_only_what_the_graph_may_name(graph: Graph, layout: str) -> None:
+    text = "def tidy(x):\n    return other"
+    entry = Name("display", value=layout)
+    assert outcome(with_sync(graph, text, other=entry)).startswith("refused: ")
+
+
+@pytest.mark.parametrize(
     "entry",
     [Name("property", "run"), Name("property", "nowhere"), Name("stdlib", "math")],
 )

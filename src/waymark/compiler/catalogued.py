@@ -9,9 +9,10 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Iterator
+from types import MethodDescriptorType
 from typing import Any
 
-from waymark.graph.operations import BUILTINS, STDLIB
+from waymark.graph.operations import BUILTINS, STDLIB, operation_at
 
 _MISSING = object()
 
@@ -24,7 +25,17 @@ def catalogue_path(value: object) -> str | None:
     name = getattr(value, "__name__", None)
     if isinstance(name, str) and name in BUILTINS and getattr(builtins, name, None) is value:
         return name
-    return None
+    return _method_path(value)
+
+
+def _method_path(value: object) -> str | None:
+    """`str.lower` for what stands in the dictionary of a built-in type."""
+    if not isinstance(value, MethodDescriptorType):
+        return None
+    owner: type = value.__objclass__
+    path = f"{owner.__name__}.{value.__name__}"
+    known = getattr(builtins, owner.__name__, None) is owner and operation_at(path) is not None
+    return path if known else None
 
 
 def _catalogue() -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,8 @@ from waymark.graph.advice import run_apart, unknown_attribute
 from waymark.graph.model import Name, NameKind
 
 from .catalogued import library_path
-from .names import HelperRef, Refusal, classify, constant, function_refusal
+from .displays import entry_for
+from .names import Refusal, constant, function_refusal
 from .reach import Reach, Receiver
 
 _LATER = {
@@ -153,15 +154,10 @@ def _wrapped(reach: Reach, member: Member, function: Any, kind: NameKind) -> Nam
 
 def _other(reach: Reach, member: Member, value: Any) -> Name | Refusal:
     """A member that is no function of the class."""
-    entry = classify(value, member.spelled)
-    match entry:
-        case HelperRef():
-            ref = reach.helper(entry.function, entry.function.__name__)
-            return Name(reach.kind_of(ref), ref=ref)
-        case Name(kind="stdlib"):
-            return constant(value, member.spelled)
-        case _:
-            return entry
+    entry = entry_for(reach, value, member.spelled)
+    if isinstance(entry, Name) and entry.kind == "stdlib":
+        return constant(value, member.spelled)
+    return entry
 
 
 #: Methods that change what a dot means, or how the object is made.

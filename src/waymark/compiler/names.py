@@ -213,6 +213,7 @@ def _callable(value: Any, spelled: str) -> Refusal:
 
 def _action_fix(spelled: str) -> str:
     name = spelled.rpartition(".")[2]
+    name = name if name.isidentifier() else "call_it"
     return (
         f"call it in an @action and await that:\n    @action\n    async def {name}_action(...): ..."
     )

@@ -141,7 +141,7 @@ class ReceiverNames:
         if isinstance(owner, ast.Attribute) and self.is_receiver(owner.value):
             entry = self.reach.attributes.get(owner.attr)
             stored = owner.attr in self.reach.facts.stored
-            if entry is not None and entry.kind == "constant" and not stored:
+            if entry is not None and entry.kind in ("constant", "display") and not stored:
                 spelled = f"{self.kind}.{owner.attr}"
                 self.table.report(function, *advice.constant_mutated(spelled, function.attr))
 

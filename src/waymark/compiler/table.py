@@ -17,8 +17,9 @@ from waymark.graph.model import ATTRIBUTES_ONLY, DEFAULT, Name
 from waymark.graph.operations import BUILTINS
 
 from .catalogued import catalogue_path, library_path
+from .displays import entry_for
 from .members import Member, entry_of, find_member
-from .names import MISSING, HelperRef, Namespace, Refusal, classify, stdlib_module, storable
+from .names import MISSING, Namespace, Refusal, stdlib_module, storable
 from .origins import outside_origin
 from .reach import PendingFunction, Reach
 from .source import Source
@@ -105,13 +106,9 @@ class Table:
                 self.report(node, *advice.module_as_value(value.__name__))
             self.prepared.names[key] = Name("stdlib", ref=module or "math")
             return
-        entry = classify(value, spelled)
+        entry = entry_for(self.reach, value, spelled)
         if isinstance(entry, Name) and entry.kind == "constant":
             entry = self.constant(entry, spelled)
-        if isinstance(entry, HelperRef):
-            name = entry.function.__qualname__.rpartition("<locals>.")[2]
-            ref = self.reach.helper(entry.function, name)
-            entry = Name(self.reach.kind_of(ref), ref=ref)
         self.put(node, key, entry)
 
     def constant(self, entry: Name, spelled: str) -> Name | Refusal:

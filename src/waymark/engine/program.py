@@ -23,6 +23,7 @@ from types import CellType, CodeType, FunctionType
 from typing import Any, Protocol
 
 from waymark.errors import GraphError, UnresolvedActionError
+from waymark.graph.displays import build, every_name
 from waymark.graph.model import DEFINED, HIDDEN, INIT, Code, Function, Graph, Name, SyncFunction
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
@@ -40,6 +41,9 @@ from .links import LinkedAction, LinkedWorkflow, Links
 from .running import Running
 from .sites import NOWHERE, LinkedSite, is_lazy, linked_site
 from .tape import Tape
+
+#: Kinds of names that may need a sync function, so are linked when all are made.
+_LATE = ("function", "display")
 
 #: Kinds of names that lead to no recorded call.
 _QUIET = ("action", "workflow", "helper", "constant")
@@ -82,13 +86,7 @@ class Program:
 
 def _refs(graph: Graph, kind: str) -> list[str]:
     """Every action, or workflow, that a graph names, sorted."""
-    tables = [
-        *(function.names for function in graph.functions),
-        *(function.names for function in graph.sync_functions),
-        graph.attributes,
-    ]
-    names = [name for table in tables for name in table.values()]
-    return sorted({name.ref for name in names if name.kind == kind})
+    return sorted({name.ref for name in every_name(graph) if name.kind == kind})
 
 
 def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
@@ -183,7 +181,7 @@ class _Linker:
     def complete(self, namespace: dict[str, Any], names: Mapping[str, Name]) -> None:
         """Add what needs the sync functions."""
         for name, meaning in names.items():
-            if meaning.kind == "function":
+            if meaning.kind in _LATE:
                 namespace[name] = self.value(name, meaning)
         for name in self.graph.attributes if not self.stateful else ():
             namespace[self_name(name)] = getattr(self.door, name)
@@ -244,7 +242,7 @@ class _Linker:
         space.update(guard_names(self.guards))
         for name, meaning in names.items():
             module = meaning.kind == "stdlib" and self.is_module(meaning.ref)
-            if meaning.kind != "function" and not module:
+            if meaning.kind not in _LATE and not module:
                 space[name] = self.value(name, meaning)
         return space
 
@@ -272,6 +270,8 @@ class _Linker:
                 return found
             case "constant":
                 return self.constant(name, meaning.value)
+            case "display":
+                return self.display(name, meaning)
             case "helper":
                 return self.helper(meaning.ref)
             case "function" | "property" | "cached_property":
@@ -294,6 +294,14 @@ class _Linker:
             loaded = self.plan.loads(value.encode(), run=True)
             self.constants[name, value] = freeze(loaded, name)
         return self.constants[name, value]
+
+    def display(self, name: str, meaning: Name) -> Any:
+        """One object for each table, as for each constant."""
+        key = (name, meaning.value)
+        if key not in self.constants:
+            made = build(meaning, lambda leaf: self.value(name, leaf))
+            self.constants[key] = freeze(made, name)
+        return self.constants[key]
 
     def sync_function(self, name: str, ref: str) -> FunctionType:
         function = self.sync.get(ref)

@@ -307,7 +307,7 @@ class _Checker:
             self.report(function, *advice.constant_mutated(f"self.{owner.attr}", function.attr))
         if isinstance(owner, ast.Name) and owner.id not in self.scope:
             entry = self.names.get(owner.id)
-            if entry is not None and entry.kind == "constant":
+            if entry is not None and entry.kind in ("constant", "display"):
                 self.report(function, *advice.constant_mutated(owner.id, function.attr))
 
     def operation_call(self, node: ast.Call, path: str) -> None:

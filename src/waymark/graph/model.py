@@ -211,6 +211,7 @@ NameKind: TypeAlias = Literal[
     "helper",
     "function",
     "pure",
+    "display",
     "property",
     "cached_property",
     "classmethod",
@@ -235,6 +236,7 @@ class Name:
     helper      ref: name of a `Function` of this graph
     function    ref: name of a `SyncFunction` of this graph
     pure        ref: `module:qualname` of a function marked `@waymark.pure`
+    display     value: a constant that holds names, laid out as in `graph.displays`
     """
 
     kind: NameKind

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from waymark.errors import GraphError
 
 from .check import check_code, check_definition
+from .displays import leaves
 from .model import (
     ATTRIBUTES_ONLY,
     DEFAULT,
@@ -117,10 +118,24 @@ class _Known:
             raise GraphError(f"`__init__` cannot be a {entry.kind}")
         if entry.kind == "stdlib" and operation_at(entry.ref) is None:
             raise GraphError(f"`{name}` refers to `{entry.ref}`, which is not allowed")
-        if (entry.kind == "constant") != bool(entry.value):
+        if entry.kind == "display":
+            for part in leaves(entry):
+                self.check_leaf(name, part)
+        if (entry.kind in ("constant", "display")) != bool(entry.value):
             raise GraphError(
                 f"`{name}` is a {entry.kind} with{'out' if entry.value else ''} a value"
             )
+
+    def check_leaf(self, name: str, entry: Name) -> None:
+        """A name inside of a table: reached by no path, so it has no rules that hold
+        at a call."""
+        self.check_entry(name, entry)
+        operation = operation_at(entry.ref) if entry.kind == "stdlib" else None
+        if operation is not None and (operation.bounded or operation.kind in _NO_VALUES):
+            raise GraphError(f"`{name}` holds `{entry.ref}`, which is no value")
+
+
+_NO_VALUES = ("module", "context")
 
 
 def check_sync_function(function: SyncFunction, known: _Known) -> None:
