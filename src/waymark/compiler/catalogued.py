@@ -19,6 +19,9 @@ _MISSING = object()
 
 def catalogue_path(value: object) -> str | None:
     """The dotted path under which `value` is allowed, None when it is not."""
+    if getattr(value, "__module__", None) == "typing" and not hasattr(value, "__args__"):
+        # `typing.Mapping` means `collections.abc.Mapping`.
+        value = getattr(value, "__origin__", value)
     for path, found in _catalogue():
         if found is value:
             return path

@@ -16,8 +16,10 @@ from types import ModuleType
 from typing import Any, TypeGuard, TypeVar, cast
 
 from waymark.graph import advice
+from waymark.graph.attribute_names import is_plain_attribute_call
 from waymark.graph.grammar import FIELDS
 from waymark.graph.model import HIDDEN
+from waymark.graph.operations import ATTRIBUTE_CALLS
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
 
 from .names import MISSING
@@ -277,8 +279,34 @@ class _Preparer:
             node.args = [self.rewrite(argument) for argument in node.args]
             node.keywords = [self.rewrite(keyword) for keyword in node.keywords]
             return self.receiver.super_call(node, function, function.value)
+        if self.is_attribute_call(node):
+            return self.attribute_call(node)
         self.fields(node)
         self.receiver.mutated(node.func)
+        return node
+
+    def is_attribute_call(self, node: ast.Call) -> bool:
+        function = node.func
+        return (
+            isinstance(function, ast.Name)
+            and function.id in ATTRIBUTE_CALLS
+            and not self.table.is_variable(function.id)
+            and self.table.live(function) is MISSING
+            and is_plain_attribute_call(node, function.id)
+        )
+
+    def attribute_call(self, node: ast.Call) -> ast.expr:
+        """`getattr(value, "name")`; of `self` it is `self.name`, whatever that is."""
+        owner, label, function = node.args[0], node.args[1], node.func
+        if self.receiver.is_receiver(owner):
+            assert isinstance(function, ast.Name)
+            assert isinstance(label, ast.Constant)
+            if function.id != "getattr" or len(node.args) > 2:
+                self.report(node, *advice.attribute_of_self(function.id, str(label.value)))
+                return self.replacement_value(node)
+            read = ast.Attribute(owner, str(label.value), ast.Load())
+            return self.rewrite(ast.copy_location(read, node))
+        node.args = [self.rewrite(argument) for argument in node.args]
         return node
 
     # Names

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 from waymark.errors import GraphError
 from waymark.graph.model import HIDDEN, Name
-from waymark.graph.operations import BUILTINS, operation_at
+from waymark.graph.operations import ATTRIBUTE_CALLS, BUILTINS, operation_at
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
 
 from .guards import SET_OPERATIONS, Boxed, Guards, make_frozenset, make_set, plain_type
@@ -25,6 +25,7 @@ _GET, _OWNER, _MAKE = f"{HIDDEN}get", f"{HIDDEN}owner", f"{HIDDEN}make"
 _SET, _FROZENSET, _TYPE = f"{HIDDEN}set", f"{HIDDEN}frozenset", f"{HIDDEN}type"
 _CALLABLE, _CALLABLES = f"{HIDDEN}callable", f"{HIDDEN}callables"
 _BOX, _OPERATE = f"{HIDDEN}box", f"{HIDDEN}operate"
+_ATTRIBUTE_CALLS = {name: f"{HIDDEN}{name}" for name in ATTRIBUTE_CALLS}
 _SPECIAL_CALLS = {"set": _SET, "frozenset": _FROZENSET, "type": _TYPE}
 
 _BY_KEYWORD = frozenset(
@@ -37,6 +38,7 @@ _CALLING = _BY_KEYWORD | {
     *("itertools.accumulate", "itertools.dropwhile", "itertools.filterfalse"),
     *("itertools.groupby", "itertools.starmap", "itertools.takewhile"),
     *("collections.defaultdict", "heapq.merge", "heapq.nlargest", "heapq.nsmallest"),
+    *("hmac.new", "hmac.digest"),
     *("textwrap.indent", "urllib.parse.urlencode", "re.sub", "re.subn"),
     *("dataclasses.asdict", "dataclasses.astuple"),
 }
@@ -69,6 +71,10 @@ def guard_names(guards: Guards) -> dict[str, Any]:
         _TYPE: plain_type,
         _BOX: Boxed,
         _OPERATE: operate,
+        _ATTRIBUTE_CALLS["getattr"]: guards.get_or,
+        _ATTRIBUTE_CALLS["hasattr"]: guards.has,
+        _ATTRIBUTE_CALLS["setattr"]: guards.put,
+        _ATTRIBUTE_CALLS["delattr"]: guards.remove,
     }
 
 
@@ -147,6 +153,10 @@ class GuardInserter(ast.NodeTransformer):
             return node
         calling = self.calls_arguments(node)
         function = node.func
+        if self.is_attribute_call(function):
+            self.generic_visit(node)
+            node.func = _at(function, ast.Name(_ATTRIBUTE_CALLS[function.id], ast.Load()))
+            return node
         static = self.is_known(function)
         self.generic_visit(node)
         if calling is not None:
@@ -156,6 +166,15 @@ class GuardInserter(ast.NodeTransformer):
         elif isinstance(function, ast.Name):
             self.guard_name(node, function)
         return node
+
+    def is_attribute_call(self, function: ast.expr) -> TypeGuard[ast.Name]:
+        """Whether it is `getattr` or one of its kin, whose names the checker has read."""
+        return (
+            isinstance(function, ast.Name)
+            and function.id in _ATTRIBUTE_CALLS
+            and not self.is_variable(function.id)
+            and function.id not in self.names
+        )
 
     def is_known(self, function: ast.expr) -> bool:
         """Whether the text says what is called: a guarded attribute, a name of

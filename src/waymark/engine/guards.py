@@ -22,6 +22,7 @@ Guards run on every dot of a body, so their verdicts are cached by type and name
 
 from __future__ import annotations
 
+import copy
 import enum
 import importlib
 import operator
@@ -169,7 +170,7 @@ class Guards:
         return getattr(cls, name)
 
     def _judge_class(self, cls: type[Any], name: str) -> int:
-        if name in _CLASS_DATA:
+        if name in _CLASS_DATA or (name == "_fields" and _is_tuple(cls)):
             return _PLAIN
         if issubclass(cls, Instance):
             if hasattr(type(cls), name):
@@ -197,6 +198,74 @@ class Guards:
         except ImpureCallError:
             return False
         return verdict == _PLAIN and (_is_user_class(cls) or _find(cls, name) is not None)
+
+    def get_or(self, value: object, name: str, *default: Any) -> Any:
+        """`getattr(value, name, default)`."""
+        try:
+            return self.get(value, name)
+        except AttributeError:
+            if not default:
+                raise
+            return default[0]
+
+    def has(self, value: object, name: str) -> bool:
+        """`hasattr(value, name)`."""
+        try:
+            self.get(value, name)
+        except AttributeError:
+            return False
+        return True
+
+    def put(self, value: object, name: str, new: Any) -> None:
+        """`setattr(value, name, new)`."""
+        setattr(self.owner(value, name), name, new)
+
+    def remove(self, value: object, name: str) -> None:
+        """`delattr(value, name)`."""
+        delattr(self.owner(value, name), name)
+
+    def attrgetter(self, *names: str) -> Callable[[Any], Any]:
+        """`operator.attrgetter`, each step of a dotted name guarded."""
+
+        def one(value: Any, name: str) -> Any:
+            for part in name.split("."):
+                value = self.get(value, part)
+            return value
+
+        def call(value: Any, /) -> Any:
+            found = tuple([one(value, name) for name in names])
+            return found if len(names) > 1 else found[0]
+
+        return call
+
+    def methodcaller(self, name: str, /, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+        """`operator.methodcaller`."""
+
+        def call(value: Any, /) -> Any:
+            return self.callable(self.get(value, name))(*args, **kwargs)
+
+        return call
+
+    def copy(self, value: object) -> Any:
+        """`copy.copy`: of what is built in a copy that shares what it holds; a
+        user's class may copy by code of its own."""
+        if _is_user_class(type(value)):
+            return self._tape.call(copy.copy, (value,), {})
+        return copy.copy(value)
+
+    def special(self, path: str, found: Callable[..., Any]) -> Callable[..., Any] | None:
+        """What stands for a library function that would reach past the guards."""
+        match path:
+            case "operator.attrgetter":
+                return self.attrgetter
+            case "operator.methodcaller":
+                return self.methodcaller
+            case "copy.copy":
+                return self.copy
+            case "random.Random":
+                return partial(_seeded, cast("type[Any]", found))
+            case _:
+                return None
 
     # Calling and changing
 
@@ -354,6 +423,13 @@ def _own(cls: type[Any], name: str) -> int:
     if name.startswith("__"):
         raise _refusal(cls, name)
     return _PLAIN
+
+
+def _seeded(generator: type[Any], seed: Any) -> Any:
+    """`random.Random(seed)`, repeatable as long as there is a seed."""
+    if seed is None:
+        raise _refusal(generator, "__init__")
+    return generator(seed)
 
 
 def _find(cls: type[Any], name: str) -> Any:

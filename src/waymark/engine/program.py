@@ -339,6 +339,9 @@ class _Linker:
         if operation.kind == "clock":
             return self.guards.clock(path)
         found = self.reach(path)
+        special = self.guards.special(path, found)
+        if special is not None:
+            return special
         return self.guards.recorded(found) if operation.kind == "recorded" else found
 
     def reach(self, path: str) -> Any:

@@ -116,7 +116,8 @@ def missing_member(path: str) -> Advice:
     return "WM201", f"`{path}` does not exist on this Python", "check its spelling and version"
 
 
-_DYNAMIC = "names an attribute that only shows at run time"
+_DYNAMIC = "names an attribute here that only shows at run time"
+_LITERAL = "write the name as a literal"
 
 _REFUSED_BUILTINS: dict[str, tuple[str, str]] = {
     "print": ("`print` writes to the process that happens to run this", _ACTION),
@@ -126,8 +127,11 @@ _REFUSED_BUILTINS: dict[str, tuple[str, str]] = {
     "exec": ("`exec` runs text as code", "write the code out"),
     "compile": ("`compile` runs text as code", "write the code out"),
     "__import__": ("`__import__` runs a module's code", "import at the top of the module"),
-    "getattr": (f"`getattr` {_DYNAMIC}", "write `value.name`"),
-    "hasattr": (f"`hasattr` {_DYNAMIC}", "test the type with `isinstance`"),
+    "getattr": (
+        f"`getattr` {_DYNAMIC}",
+        'write the name as a literal: `getattr(value, "name", None)`',
+    ),
+    "hasattr": (f"`hasattr` {_DYNAMIC}", 'write the name as a literal: `hasattr(value, "name")`'),
     "setattr": (f"`setattr` {_DYNAMIC}", "write `value.name = ...`"),
     "delattr": (f"`delattr` {_DYNAMIC}", "write `del value.name`"),
     "id": ("`id` differs after a restart", "compare with `is`, or keep a key of your own"),
@@ -220,6 +224,29 @@ def not_callable(path: str) -> Advice:
 def too_many_arguments(path: str, limit: int) -> Advice:
     some = "no" if limit == 0 else f"at most {limit}"
     return "WM216", f"`{path}` takes {some} plain argument(s) here", "leave the others out"
+
+
+def name_not_literal(path: str) -> Advice:
+    return (
+        "WM216",
+        f"`{path}` names something here that only shows at run time",
+        "write the name as a literal, or use a lambda: `lambda x: x.name`",
+    )
+
+
+def attribute_of_self(function: str, name: str) -> Advice:
+    fix = {"setattr": f"write `self.{name} = ...`", "delattr": f"write `del self.{name}`"}
+    return (
+        "WM202",
+        f"`{function}` on `self` hides which attributes a run has",
+        fix.get(function, f"set `self.{name} = None` in `__init__`, and read `self.{name}`"),
+    )
+
+
+def too_few_arguments(path: str, least: int) -> Advice:
+    if path == "random.Random":
+        return "WM216", "`random.Random()` takes its seed from the machine", "give it a seed"
+    return "WM216", f"`{path}` needs at least {least} plain argument(s) here", "give them"
 
 
 def keyword_not_allowed(path: str, keyword: str | None) -> Advice:

@@ -18,31 +18,31 @@ What the first wall holds, whatever the values are:
 4.  A module is never a value: it stands only at the head of a dotted path that
     `operations.STDLIB` lists. An operation's own argument rules hold at the call.
 5.  Nothing that a table, a builtin or `type()` yields is assigned to.
-6.  A format template is a literal whose fields walk no attributes.
+6.  Where text names an attribute (`getattr`, a format template), it is a literal
+    that obeys the same rules as a dot (`attribute_names`).
 """
 
 from __future__ import annotations
 
 import ast
-import string
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from . import advice
+from .attribute_names import is_plain_attribute_call, is_private, spelled_names, template_call
 from .grammar import FIELDS
 from .model import HIDDEN, Name
-from .operations import ATTRIBUTES, BUILTINS, METHODS, TEMPLATE_METHODS, operation_at
+from .operations import (
+    ATTRIBUTE_CALLS,
+    ATTRIBUTES,
+    BUILTINS,
+    METHODS,
+    TEMPLATE_METHODS,
+    operation_at,
+)
 from .scopes import bound_names, comprehension_names, parameter_names
 
-_TUPLE_METHODS = frozenset({"_replace", "_asdict", "_fields"})
-#: Attributes without an underscore that lead from a generator, coroutine,
-#: traceback or function to frames, and from those to everything.
-_FRAME_NAMES = frozenset(
-    {"gi_frame", "gi_code", "gi_yieldfrom", "cr_frame", "cr_code", "cr_await", "cr_origin"}
-    | {"ag_frame", "ag_code", "ag_await", "tb_frame", "tb_next", "tb_lasti"}
-    | {"f_back", "f_builtins", "f_code", "f_globals", "f_locals", "f_trace", "f_generator"}
-)
 _TYPE_NAMES = frozenset({"__name__", "__qualname__"})
 _MUTATORS = frozenset(
     {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop"}
@@ -217,7 +217,7 @@ class _Checker:
         name = node.attr
         if name in TEMPLATE_METHODS and isinstance(node.value, (ast.Constant, ast.JoinedStr)):
             self.report(node, *advice.TEMPLATE)
-        if not _is_private(name):
+        if not is_private(name):
             return
         if name in _TYPE_NAMES and _is_type_call(node.value) and "type" not in self.scope:
             return
@@ -281,6 +281,9 @@ class _Checker:
     # Calls
 
     def visit_call(self, node: ast.Call) -> None:
+        if self.is_attribute_call(node.func):
+            self.attribute_call(node, node.func.id)
+            return
         self.called(node)
         self.visit_all((*node.args, *node.keywords))
 
@@ -292,8 +295,12 @@ class _Checker:
             path = function.id if outside else None
         if path is not None:
             self.operation_call(node, path)
+            for label, found in spelled_names(node, path):
+                self.report(label, *found)
         elif isinstance(function, ast.Attribute) and function.attr in TEMPLATE_METHODS:
-            self.template_call(node, function)
+            refused = template_call(function)
+            if refused is not None:
+                self.report(node, *refused)
         else:
             self.mutating_call(function)
             self.visit(function)
@@ -322,6 +329,8 @@ class _Checker:
         if not operation.bounded:
             return
         spread = [argument for argument in node.args if isinstance(argument, ast.Starred)]
+        if len(node.args) - len(spread) < operation.arguments_min:
+            self.report(node, *advice.too_few_arguments(path, operation.arguments_min))
         limit = operation.arguments_max
         if limit is not None and (spread or len(node.args) > limit):
             self.report(node, *advice.too_many_arguments(path, limit))
@@ -330,13 +339,29 @@ class _Checker:
             if keyword.arg is None or not allowed or keyword.arg in operation.refused_keywords:
                 self.report(keyword, *advice.keyword_not_allowed(path, keyword.arg))
 
-    def template_call(self, node: ast.Call, function: ast.Attribute) -> None:
-        receiver = function.value
-        template = receiver.value if isinstance(receiver, ast.Constant) else None
-        if not isinstance(template, str) or function.attr != "format":
-            self.report(node, *advice.TEMPLATE)
-        elif not _plain_template(template):
-            self.report(node, *advice.TEMPLATE_WALKS)
+    def is_attribute_call(self, function: ast.expr) -> TypeGuard[ast.Name]:
+        return (
+            isinstance(function, ast.Name)
+            and function.id in ATTRIBUTE_CALLS
+            and function.id not in self.scope
+            and function.id not in self.names
+        )
+
+    def attribute_call(self, node: ast.Call, name: str) -> None:
+        """`getattr(value, "name")` and kin, judged as `value.name` would be."""
+        if not is_plain_attribute_call(node, name):
+            self.report(node, *advice.missing_name(name))
+            self.visit_all((*node.args, *node.keywords))
+            return
+        owner, label = node.args[:2]
+        assert isinstance(label, ast.Constant)
+        if self.is_self(owner):
+            self.visit(owner)
+        loads = name in ("getattr", "hasattr")
+        context: ast.expr_context = ast.Load() if loads else ast.Store()
+        read = ast.Attribute(owner, str(label.value), context)
+        self.visit_attribute(ast.copy_location(read, label))
+        self.visit_all(node.args[2:])
 
     # Scopes
 
@@ -430,7 +455,7 @@ class _Checker:
 
     def visit_match_class(self, node: ast.MatchClass) -> None:
         for name in node.kwd_attrs:
-            if _is_private(name):
+            if is_private(name):
                 self.report(node, *advice.underscore_attribute(name))
         self.visit_all((node.cls, *node.patterns, *node.kwd_patterns))
 
@@ -456,10 +481,6 @@ _SPECIAL: Mapping[type[ast.AST], Callable[[_Checker, Any], None]] = {
 }
 
 
-def _is_private(name: str) -> bool:
-    return name in _FRAME_NAMES or (name.startswith("_") and name not in _TUPLE_METHODS)
-
-
 def _is_type_call(node: ast.expr) -> bool:
     return (
         isinstance(node, ast.Call)
@@ -467,19 +488,3 @@ def _is_type_call(node: ast.expr) -> bool:
         and node.func.id == "type"
         and len(node.args) == 1
     )
-
-
-def _plain_template(template: str) -> bool:
-    """Whether the fields of a format template are plain names or numbers."""
-    try:
-        for _, field, spec, _ in string.Formatter().parse(template):
-            if field is not None and (not _plain_field(field) or not _plain_template(spec or "")):
-                return False
-    except ValueError:
-        # Python raises the same for the same template when it is evaluated.
-        return True
-    return True
-
-
-def _plain_field(field: str) -> bool:
-    return "." not in field and "[" not in field

@@ -43,6 +43,11 @@ _PURE_PATH = (
     " with_segments with_stem with_suffix"
 )
 _HASH = "digest hexdigest copy update"
+_RANDOM = (
+    "betavariate choice choices expovariate gammavariate gauss getrandbits lognormvariate"
+    " normalvariate paretovariate randbytes randint random randrange sample shuffle triangular"
+    " uniform vonmisesvariate weibullvariate"
+)
 _NETWORK = "hosts overlaps subnets supernet subnet_of supernet_of address_exclude"
 _DECIMAL = (
     "adjusted as_integer_ratio as_tuple canonical compare compare_signal compare_total"
@@ -104,6 +109,10 @@ _COMPUTE_METHODS = {
     "BaseException": "add_note with_traceback",
     "BaseExceptionGroup": "add_note derive split subgroup with_traceback",
     "statistics.LinearRegression": "count index _replace _asdict",
+    "hmac.HMAC": _HASH,
+    "string.Template": "get_identifiers is_valid safe_substitute substitute",
+    "graphlib.TopologicalSorter": "add done get_ready is_active prepare static_order",
+    "random.Random": _RANDOM,
 }
 
 # The local zone is the machine's, not the run's.
@@ -160,6 +169,11 @@ _ATTRIBUTES = {
     "urllib.parse.SplitResult": _URL_DATA,
     "urllib.parse.DefragResult": "url fragment",
     "statistics.LinearRegression": "slope intercept",
+    "hmac.HMAC": "block_size digest_size name",
+    "string.Template": "template",
+    "csv.DictReader": "fieldnames line_num",
+    "csv.reader": "line_num",
+    "dataclasses.Field": "name",
     "BaseException": "args",
     "BaseExceptionGroup": "args exceptions message",
     "OSError": "errno filename filename2 strerror",
@@ -184,6 +198,7 @@ _HOME = {
     "pathlib._local": "pathlib",
     "re._constants": "re",
     **{f"waymark.engine.concurrency.{name}": "waymark" for name in concurrency.MODULES},
+    "_csv": "csv",
 }
 
 

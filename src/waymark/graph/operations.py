@@ -31,8 +31,10 @@ from .methods import ATTRIBUTES, METHODS, type_key
 
 __all__ = [
     "ATTRIBUTES",
+    "ATTRIBUTE_CALLS",
     "BUILTINS",
     "METHODS",
+    "NAMING",
     "STDLIB",
     "STDLIB_MODULES",
     "TEMPLATE_METHODS",
@@ -64,13 +66,14 @@ class Operation:
     `arguments_max` bounds the positional arguments (None: as many as it takes),
     `keywords` lists the keyword arguments it may be given (None: any but those
     in `refused_keywords`). A call that spreads (`*`, `**`) is refused where
-    either bound is set.
+    either bound is set. `arguments_min` is how many positional ones it must have.
     """
 
     kind: Kind
     arguments_max: int | None = None
     keywords: frozenset[str] | None = None
     refused_keywords: frozenset[str] = frozenset()
+    arguments_min: int = 0
 
     @property
     def bounded(self) -> bool:
@@ -117,9 +120,24 @@ def _builtin_table() -> dict[str, Operation]:
 #: Names that code may use with no entry in the function's table.
 BUILTINS: Mapping[str, Operation] = _builtin_table()
 
+#: Builtins that name an attribute, with how many arguments they take. Allowed only
+#: called, with a literal name, which is judged as if it stood behind a dot.
+ATTRIBUTE_CALLS: Mapping[str, tuple[int, int]] = {
+    "getattr": (2, 3),
+    "hasattr": (2, 2),
+    "setattr": (3, 3),
+    "delattr": (2, 2),
+}
+
+#: Functions that name attributes or a method in their first argument(s), as above.
+NAMING = frozenset({"operator.attrgetter", "operator.methodcaller"})
+
 #: Methods whose text argument can walk attributes (`"{0.__class__}"`): allowed
 #: only on a literal template that the checker has read.
 TEMPLATE_METHODS = frozenset({"format", "format_map"})
+
+_HASHES = "blake2b blake2s md5 sha1 sha224 sha256 sha384 sha512 sha3_224 sha3_256 sha3_384 sha3_512"
+_PATH = "basename commonpath commonprefix dirname isabs join normpath split splitext"
 
 _COMPUTE = {
     "math": "acos acosh asin asinh atan atan2 atanh cbrt ceil comb copysign cos cosh degrees"
@@ -133,15 +151,24 @@ _COMPUTE = {
     "functools": "reduce partial cmp_to_key",
     "operator": "abs add and_ concat contains countOf eq floordiv ge getitem gt index indexOf"
     " inv invert is_ is_not le lshift lt matmul mod mul ne neg not_ or_ pos pow rshift sub"
-    " truediv truth xor itemgetter",
+    " truediv truth xor itemgetter setitem delitem iadd iand iconcat"
+    " ifloordiv ilshift imatmul imod imul ior ipow irshift isub itruediv ixor",
     "statistics": "fmean geometric_mean harmonic_mean mean median median_grouped median_high"
     " median_low mode multimode pstdev pvariance quantiles stdev variance correlation"
     " covariance linear_regression",
     "uuid": "uuid3 uuid5",
+    "hashlib": _HASHES + " new",
+    "hmac": "compare_digest digest new",
+    "zlib": "adler32 crc32 decompress",
+    "random": "Random",
+    "struct": "calcsize iter_unpack pack unpack unpack_from",
+    "shlex": "join quote",
+    "csv": "reader DictReader",
+    "posixpath": _PATH,
+    "os": " ".join(f"path.{name}" for name in _PATH.split()),
     "base64": "b16decode b16encode b32decode b32encode b64decode b64encode b85decode b85encode"
     " standard_b64decode standard_b64encode urlsafe_b64decode urlsafe_b64encode",
     "binascii": "crc32 hexlify unhexlify",
-    "zlib": "adler32 crc32",
     "html": "escape unescape",
     "string": "capwords",
     "textwrap": "dedent fill indent shorten wrap",
@@ -149,17 +176,17 @@ _COMPUTE = {
     " urlencode urljoin urlparse urlsplit urlunparse urlunsplit",
     "bisect": "bisect bisect_left bisect_right insort insort_left insort_right",
     "heapq": "heapify heappop heappush heappushpop heapreplace merge nlargest nsmallest",
-    "calendar": "isleap leapdays monthrange weekday timegm",
-    "difflib": "get_close_matches",
-    "fnmatch": "fnmatchcase",
+    "calendar": "isleap leapdays monthcalendar monthrange weekday timegm",
+    "difflib": "context_diff get_close_matches ndiff unified_diff",
+    "fnmatch": "filter fnmatch fnmatchcase translate",
     "unicodedata": "category combining normalize name lookup",
     "colorsys": "hls_to_rgb hsv_to_rgb rgb_to_hls rgb_to_hsv",
     "ipaddress": "ip_address ip_network ip_interface",
-    "hmac": "compare_digest",
     "datetime": "datetime.fromisoformat datetime.combine datetime.strptime"
     " datetime.fromordinal datetime.fromisocalendar date.fromisoformat date.fromordinal"
     " date.fromisocalendar time.fromisoformat",
     "decimal": "Decimal.from_float",
+    "dataclasses": "fields is_dataclass",
     "fractions": "Fraction.from_float Fraction.from_decimal",
 }
 
@@ -175,6 +202,7 @@ _RECORDED = {
     "os": "urandom",
     "copy": "copy deepcopy replace",
     "dataclasses": "replace asdict astuple",
+    "zlib": "compress",
 }
 
 _CLOCK = {"time": "monotonic monotonic_ns perf_counter perf_counter_ns"}
@@ -191,8 +219,14 @@ _CLASSES = {
     "pathlib": "Path PurePath PurePosixPath PureWindowsPath",
     "enum": "Enum IntEnum StrEnum Flag IntFlag",
     "zoneinfo": "ZoneInfo",
-    "re": "Pattern Match",
+    "re": "Pattern Match error",
     "json": "JSONDecodeError",
+    "string": "Template",
+    "graphlib": "TopologicalSorter CycleError",
+    "statistics": "StatisticsError",
+    "struct": "error",
+    "binascii": "Error",
+    "csv": "Error",
     "asyncio": "CancelledError TimeoutError InvalidStateError",
     "ipaddress": "IPv4Address IPv6Address IPv4Network IPv6Network",
 }
@@ -209,6 +243,7 @@ _CONSTANTS = {
     "uuid": "NAMESPACE_DNS NAMESPACE_OID NAMESPACE_URL NAMESPACE_X500",
     "asyncio": "FIRST_COMPLETED FIRST_EXCEPTION ALL_COMPLETED",
     "sys": "maxsize",
+    "calendar": "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY",
 }
 
 # A hook is called with a value, which the body might do itself; `cls` would be
@@ -224,15 +259,19 @@ _SPECIAL = {
     "asyncio.sleep": Operation("awaitable", 2, _words("delay result")),
     "typing.cast": Operation("compute", 2, frozenset()),
     "contextlib.suppress": Operation("context"),
+    "operator.attrgetter": Operation("compute", keywords=frozenset(), arguments_min=1),
+    "operator.methodcaller": Operation(
+        "compute", refused_keywords=frozenset({"format", "format_map"}), arguments_min=1
+    ),
+    # Without a seed it would take one from the machine.
+    "random.Random": Operation("compute", 1, frozenset(), arguments_min=1),
 }
-
-_HASHES = "blake2b blake2s md5 sha1 sha224 sha256 sha384 sha512 sha3_224 sha3_256 sha3_384 sha3_512"
 
 
 def _stdlib_table() -> dict[str, Operation]:
     table: dict[str, Operation] = {}
     kinds: tuple[tuple[Kind, Mapping[str, str]], ...] = (
-        ("compute", _COMPUTE | {"hashlib": _HASHES}),
+        ("compute", _COMPUTE),
         ("recorded", _RECORDED),
         ("clock", _CLOCK),
         ("class", _CLASSES),
@@ -250,7 +289,7 @@ def _stdlib_table() -> dict[str, Operation]:
 
 
 def _modules_of(paths: Iterable[str]) -> set[str]:
-    known = {"urllib", "urllib.parse", "collections.abc"}
+    known = {"urllib", "urllib.parse", "collections.abc", "os.path"}
     return known | {path.split(".", 1)[0] for path in paths} - {"waymark"}
 
 
