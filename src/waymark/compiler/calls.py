@@ -18,6 +18,7 @@ from waymark.graph import advice
 from waymark.graph.concurrency import AWAITABLE
 from waymark.graph.model import Name
 from waymark.graph.operations import operation_at
+from waymark.graph.trees import children, walk
 
 from .reach import Reach
 from .table import PLACEHOLDER, Prepared
@@ -155,7 +156,7 @@ class _CallCheck:
             self.sent([node.value], "a run's result is stored")
         elif isinstance(node, ast.Await):
             self.awaited(node)
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             self.visit(child, (*parents, node))
 
     def call(self, node: ast.Call, callee: Callee, parents: tuple[ast.AST, ...]) -> None:
@@ -321,7 +322,7 @@ def _short(signature: inspect.Signature) -> str:
 def effect_refs(node: ast.AST, prepared: Prepared, reach: Reach) -> Iterator[str]:
     """Names of the actions and workflows that `node` mentions, in order, each once."""
     seen: set[str] = set()
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, (ast.Name, ast.Attribute)):
             callee = callee_of(inner, prepared, reach)
             if callee.kind in ("action", "child") and callee.ref not in seen:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 from waymark.graph.model import Code
 from waymark.graph.scopes import bound_names, free_names
+from waymark.graph.trees import walk
 
 from .portable import Tree, portable_text
 
@@ -46,7 +47,7 @@ def _lines(author: ast.AST, again: ast.AST, text: str, first: int) -> tuple[int,
     """For each line of `text` the author's line, found by walking the tree that
     the text came from beside the tree that it parses to."""
     found: dict[int, int] = {}
-    for old, new in zip(ast.walk(author), ast.walk(again), strict=False):
+    for old, new in zip(walk(author), walk(again), strict=False):
         line = getattr(new, "lineno", None)
         if type(old) is not type(new):
             break

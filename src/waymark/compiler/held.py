@@ -11,6 +11,7 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from waymark.graph import trees
 from waymark.graph.model import (
     Await,
     Branch,
@@ -97,7 +98,7 @@ def _depth(step: _Step) -> Callable[[int], int]:
 
 def _held(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
     for statement in body:
-        for node in ast.walk(statement):
+        for node in trees.walk(statement):
             match node:
                 case ast.Assign(targets=[ast.Name(id=name)], value=ast.GeneratorExp() as value):
                     yield name, value

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from waymark.graph.check import check_code
 from waymark.graph.model import HIDDEN, Code, Compute, Name, Node, Span
 from waymark.graph.scopes import bound_names, free_names, parameter_names
+from waymark.graph.trees import walk
 
 from .code import expression_code, statements_code
 from .reach import Reach
@@ -43,8 +44,8 @@ class Lowering:
         self.hidden: list[str] = []
         #: Names outside the variables that the emitted code reads.
         self.used: set[str] = set()
-        self.bound = set(parameter_names(prepared.arguments)) - _rebound(prepared.body)
         self.fickle = _rebound(prepared.body)
+        self.bound = set(parameter_names(prepared.arguments)) - self.fickle
         self._lower_statement = lower_statement
 
     # Reporting
@@ -194,7 +195,7 @@ def _rebound(body: Iterable[ast.stmt]) -> set[str]:
     """Names that may be unbound, or bound again inside an expression."""
     found: set[str] = set()
     for statement in body:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             match node:
                 case ast.Name(ctx=ast.Del()):
                     found.add(node.id)

@@ -17,6 +17,7 @@ from typing import Any
 
 from waymark.authoring.registry import registry
 from waymark.graph.operations import ATTRIBUTES, METHODS, type_key
+from waymark.graph.trees import walk
 
 from .calls import stdlib_path
 from .reach import Reach
@@ -28,7 +29,7 @@ _MISSING = object()
 def check_patterns(prepared: Prepared, reach: Reach) -> None:
     """Report class patterns that would run code, or whose class is not known."""
     for statement in prepared.body:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.MatchClass):
                 _check(node, prepared, reach)
 

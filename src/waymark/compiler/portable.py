@@ -12,11 +12,11 @@ else in parts, which are evaluated in the same order:
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Sequence
 from typing import TypeAlias
 
 from waymark.graph.model import HIDDEN
+from waymark.graph.trees import copied, walk
 
 Tree: TypeAlias = ast.Expression | ast.Module
 
@@ -26,12 +26,12 @@ _CONVERSIONS = {-1: "", ord("a"): "!a", ord("r"): "!r", ord("s"): "!s"}
 def portable_text(tree: Tree) -> tuple[str, Tree]:
     """The text of `tree`, and a tree of the shape that the text parses to, whose
     nodes stand where the author's did."""
-    if not any(isinstance(node, ast.JoinedStr) for node in ast.walk(tree)):
+    if not any(type(node) is ast.JoinedStr for node in walk(tree)):
         return ast.unparse(tree), tree
-    portable = _Splitter().visit(copy.deepcopy(tree))
+    portable = _Splitter().visit(copied(tree))
     ast.fix_missing_locations(portable)
     marked = _Marker(_unused_name(portable))
-    text = ast.unparse(marked.visit(copy.deepcopy(portable)))
+    text = ast.unparse(marked.visit(copied(portable)))
     for name, string in marked.written.items():
         text = text.replace(name, string)
     return text, portable
@@ -40,7 +40,7 @@ def portable_text(tree: Tree) -> tuple[str, Tree]:
 def _unused_name(tree: ast.AST) -> str:
     """A name that is part of no text in `tree`. As a name it is the compiler's."""
     name = f"{HIDDEN}text_"
-    values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    values = [node.value for node in walk(tree) if isinstance(node, ast.Constant)]
     while any(name in str(value) for value in values):
         name += "_"
     return name
@@ -112,7 +112,7 @@ def _character(character: str) -> str:
 
 
 def _field(node: ast.FormattedValue) -> str | None:
-    if any(isinstance(inner, ast.JoinedStr) for inner in ast.walk(node.value)):
+    if any(isinstance(inner, ast.JoinedStr) for inner in walk(node.value)):
         return None
     text = ast.unparse(node.value)
     if any(character in text for character in '"\\#\n'):

@@ -10,7 +10,6 @@ bound by an inner scope.
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any, TypeGuard, TypeVar, cast
@@ -21,6 +20,7 @@ from waymark.graph.grammar import FIELDS
 from waymark.graph.model import HIDDEN
 from waymark.graph.operations import ATTRIBUTE_CALLS
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
+from waymark.graph.trees import copied, walk
 
 from .names import MISSING
 from .reach import PendingFunction, Reach, Receiver
@@ -44,7 +44,7 @@ _KNOWN_DECORATORS = ("staticmethod", "classmethod", "override", "final", "abstra
 
 def prepare(source: Source, pending: PendingFunction, reach: Reach) -> Prepared:
     """The prepared form of a function's definition; problems go to `reach`."""
-    node = copy.deepcopy(source.node)
+    node = copied(source.node)
     word = _take_receiver(node.args) if pending.receiver else None
     prepared = Prepared(source, pending, node.args)
     prepared.variables = list(dict.fromkeys((*parameter_names(node.args), *bound_names(node.body))))
@@ -87,7 +87,7 @@ class _Preparer:
                     f"the body is compiled, so `@{path}` would never wrap it",
                     "take it off; wrap the actions instead",
                 )
-        for parameter in ast.walk(node.args):
+        for parameter in walk(node.args):
             if isinstance(parameter, ast.arg):
                 self.check_bound(parameter, (parameter.arg,), receiver=self.receiver.kind)
         if getattr(node, "type_params", None):
@@ -216,7 +216,7 @@ class _Preparer:
                 self.report(node, *advice.reserved_name(name))
 
     def arguments(self, arguments: ast.arguments) -> ast.arguments:
-        for parameter in ast.walk(arguments):
+        for parameter in walk(arguments):
             if isinstance(parameter, ast.arg):
                 parameter.annotation = None
                 self.check_bound(parameter, (parameter.arg,))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+
+from waymark.graph.trees import children, walk
 
 
 def has_await(node: ast.AST) -> bool:
@@ -13,7 +16,7 @@ def has_await(node: ast.AST) -> bool:
         return any(map(has_await, _defaults(node.args)))
     if isinstance(node, ast.FunctionDef):
         return any(map(has_await, (*node.decorator_list, *_defaults(node.args))))
-    return any(has_await(child) for child in ast.iter_child_nodes(node))
+    return any(has_await(child) for child in children(node))
 
 
 def _defaults(arguments: ast.arguments) -> list[ast.expr]:
@@ -45,10 +48,10 @@ def _leaves(node: ast.AST, *, looping: bool, handling: bool) -> bool:
         case ast.ExceptHandler():
             return _any_leaves(node.body, looping=looping, handling=True)
         case _:
-            return _any_leaves(list(ast.iter_child_nodes(node)), looping=looping, handling=handling)
+            return _any_leaves(children(node), looping=looping, handling=handling)
 
 
-def _any_leaves(nodes: list[ast.stmt] | list[ast.AST], *, looping: bool, handling: bool) -> bool:
+def _any_leaves(nodes: Sequence[ast.AST], *, looping: bool, handling: bool) -> bool:
     return any(_leaves(node, looping=looping, handling=handling) for node in nodes)
 
 
@@ -71,14 +74,14 @@ def _can_end(node: ast.AST, *, inner: bool) -> bool:
         case ast.FunctionDef() | ast.Lambda():
             return False
         case ast.For() | ast.While():
-            return any(_can_end(child, inner=True) for child in ast.iter_child_nodes(node))
+            return any(_can_end(child, inner=True) for child in children(node))
         case _:
-            return any(_can_end(child, inner=inner) for child in ast.iter_child_nodes(node))
+            return any(_can_end(child, inner=inner) for child in children(node))
 
 
 def awaits_inside_generator(node: ast.AST) -> ast.GeneratorExp | None:
     """A generator expression that would be an async generator."""
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.GeneratorExp):
             first, *rest = inner.generators
             later = [inner.elt, *first.ifs, *rest]

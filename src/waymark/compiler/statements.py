@@ -6,6 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from waymark.graph.model import Branch, Code, Handler, Jump, Loop, Node, Raise, Return, Try
+from waymark.graph.trees import walk
 
 from .expressions import lower_await, lower_expression, lower_sequence
 from .lowering import UNNUMBERED, Lowering, load
@@ -335,7 +336,7 @@ if not {names["issubclass"]}({names["type"]}({error}), {types.id}):
     rest = to.fresh()
     statements = ast.parse(text.replace(f"{error}_", rest)).body
     for statement in statements:
-        for inner in ast.walk(statement):
+        for inner in walk(statement):
             ast.copy_location(inner, types)
     return statements
 

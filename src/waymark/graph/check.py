@@ -42,6 +42,7 @@ from .operations import (
     operation_at,
 )
 from .scopes import bound_names, comprehension_names, parameter_names
+from .trees import children
 
 _TYPE_NAMES = frozenset({"__name__", "__qualname__"})
 _MUTATORS = frozenset(
@@ -115,7 +116,7 @@ class _Checker:
         if special is not None:
             special(self, node)
         else:
-            self.visit_all(ast.iter_child_nodes(node))
+            self.visit_all(children(node))
 
     def known(self, node: ast.AST) -> bool:
         """Report a class or a filled field that is decided nowhere."""

@@ -63,41 +63,53 @@ def from_document(document: str) -> Graph:
 _LINE_CHARACTERS = 100
 
 
+_scalar = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _written(data: Any, depth: int) -> str:
     """JSON with what fits on a line on one line, so that people can read it."""
-    flat = json.dumps(data, ensure_ascii=False)
-    if not (_is_object(data) or _is_list(data)) or len(flat) + depth <= _LINE_CHARACTERS:
-        return flat
-    inner, pad = " " * (depth + 1), " " * depth
     if _is_object(data):
-        items = [
-            f"{inner}{json.dumps(key, ensure_ascii=False)}: {_written(value, depth + 1)}"
-            for key, value in data.items()
-        ]
+        items = [f"{_scalar(key)}: {_written(item, depth + 1)}" for key, item in data.items()]
         opening, closing = "{", "}"
-    else:
-        items = [inner + _written(item, depth + 1) for item in data]
+    elif _is_list(data):
+        items = [_written(item, depth + 1) for item in data]
         opening, closing = "[", "]"
-    return "\n".join((opening, ",\n".join(items), pad + closing))
+    else:
+        return _scalar(data)
+    # What took several lines further in takes more than one here.
+    length = sum(map(len, items)) + 2 * max(1, len(items))
+    if length + depth <= _LINE_CHARACTERS and not any("\n" in item for item in items):
+        return f"{opening}{', '.join(items)}{closing}"
+    inner, pad = " " * (depth + 1), " " * depth
+    return "\n".join((opening, ",\n".join(inner + item for item in items), pad + closing))
 
 
 def plain(value: Any, *, locations: bool = True) -> Any:
     """`value` as JSON data; without locations where these must not count."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    kind = type(value)
+    if kind in _SCALARS:
+        return {"lines": value.split("\n")} if kind is str and "\n" in value else value
+    if dataclasses.is_dataclass(kind):
         data: dict[str, Any] = {}
-        if type(value) in _NODE_NAMES:
-            data["node"] = _NODE_NAMES[type(value)]
-        for field in dataclasses.fields(value):
-            if locations or field.name not in LOCATIONS:
-                data[field.name] = plain(getattr(value, field.name), locations=locations)
+        if kind in _NODE_NAMES:
+            data["node"] = _NODE_NAMES[kind]
+        for name in _field_names(kind):
+            if locations or name not in LOCATIONS:
+                data[name] = plain(getattr(value, name), locations=locations)
         return data
     if _is_tuple(value):
         return [plain(item, locations=locations) for item in value]
     if _is_object(value):
         return {key: plain(item, locations=locations) for key, item in value.items()}
-    if isinstance(value, str) and "\n" in value:
-        return {"lines": value.split("\n")}
     return value
+
+
+_SCALARS = frozenset({str, int, bool, type(None)})
+
+
+@cache
+def _field_names(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls))
 
 
 @cache

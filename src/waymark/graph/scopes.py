@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias, cast
+
+from .trees import children, walk
 
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 def target_names(target: ast.AST) -> Iterator[str]:
     """Names that an assignment target binds, in order."""
-    for node in ast.walk(target):
+    for node in walk(target):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
 
@@ -48,35 +50,50 @@ def bound_names(body: Iterable[ast.AST]) -> list[str]:
 
 
 def _collect(node: ast.AST, found: dict[str, None]) -> None:
-    match node:
-        case ast.Name(ctx=ast.Store() | ast.Del()):
-            found.setdefault(node.id)
-        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
+    kind = type(node)
+    if kind is ast.Name:
+        if not isinstance(cast("ast.Name", node).ctx, ast.Load):
+            found.setdefault(cast("ast.Name", node).id)
+        return
+    if kind in _NAMING:
+        # A pattern or a handler need not give a name.
+        name = getattr(node, _NAMING[kind])
+        if name is not None:
             found.setdefault(name)
-        case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-            found.setdefault(name)
-        # Refused itself; that its name is unknown as well would be said in vain.
-        case ast.alias(name=name, asname=other):
-            found.setdefault(other or name.partition(".")[0])
-        case _:
-            pass
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        found.setdefault(node.name)
     for inner in _same_scope(node):
         _collect(inner, found)
 
 
-def _same_scope(node: ast.AST) -> Iterator[ast.AST]:
+#: Nodes that bind a name of their own, and the field that holds it.
+_NAMING: Final[dict[type, str]] = {
+    ast.ExceptHandler: "name",
+    ast.MatchAs: "name",
+    ast.MatchStar: "name",
+    ast.MatchMapping: "rest",
+    ast.FunctionDef: "name",
+    ast.AsyncFunctionDef: "name",
+    ast.ClassDef: "name",
+}
+
+
+def _same_scope(node: ast.AST) -> Iterable[ast.AST]:
     """Children that may bind in the scope that `node` itself stands in."""
+    if type(node) not in _SCOPED:
+        return children(node)
     match node:
         case ast.Lambda() | ast.FunctionDef() | ast.AsyncFunctionDef():
-            yield from _defaults(node.args)
-        case ast.ClassDef():
-            return
+            return _defaults(node.args)
         case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            yield from _walruses(node)
+            return _walruses(node)
         case _:
-            yield from ast.iter_child_nodes(node)
+            return ()
+
+
+_COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+#: Nodes with a scope of their own.
+_SCOPED: Final = frozenset(
+    {*_COMPREHENSIONS, ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef}
+)
 
 
 def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
@@ -85,7 +102,7 @@ def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
 
 
 def _walruses(node: Comprehension) -> Iterator[ast.AST]:
-    for inner in ast.walk(node):
+    for inner in walk(node):
         if isinstance(inner, ast.NamedExpr):
             yield inner.target
 
@@ -98,10 +115,13 @@ def free_names(tree: ast.AST) -> set[str]:
 
 
 def _read(node: ast.AST, hidden: frozenset[str], found: set[str]) -> None:
+    kind = type(node)
+    if kind is ast.Name:
+        read = cast("ast.Name", node)
+        if isinstance(read.ctx, ast.Load) and read.id not in hidden:
+            found.add(read.id)
+        return
     match node:
-        case ast.Name(id=name, ctx=ast.Load()):
-            if name not in hidden:
-                found.add(name)
         # An augmented assignment and a `del` need the variable to be there.
         case ast.AugAssign(target=ast.Name(id=name)) if name not in hidden:
             found.add(name)
@@ -113,7 +133,11 @@ def _read(node: ast.AST, hidden: frozenset[str], found: set[str]) -> None:
             )
         case _:
             pass
-    walk_scope(node, hidden, lambda inner, scope: _read(inner, scope, found))
+    if kind in _SCOPED:
+        walk_scope(node, hidden, lambda inner, scope: _read(inner, scope, found))
+    else:
+        for child in children(node):
+            _read(child, hidden, found)
 
 
 def walk_scope(
@@ -137,7 +161,7 @@ def walk_scope(
             for statement in node.body:
                 visit(statement, inner)
         case _:
-            for child in ast.iter_child_nodes(node):
+            for child in children(node):
                 visit(child, hidden)
 
 

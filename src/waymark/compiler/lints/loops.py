@@ -17,6 +17,7 @@ import itertools
 from collections.abc import Iterator
 
 from waymark.authoring.action import Action
+from waymark.graph.trees import children, walk
 
 from ..catalogued import library_path
 from ..purity import has_await
@@ -46,7 +47,9 @@ def _loops(node: ast.AST, *, guarded: bool) -> Iterator[tuple[ast.For | ast.Whil
     if isinstance(node, (ast.For, ast.While)):
         yield node, guarded
     attempt = node if isinstance(node, (ast.Try, ast.TryStar)) and node.handlers else None
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
+        if isinstance(child, ast.expr):
+            continue
         inside = isinstance(node, ast.With) or (attempt is not None and child in attempt.body)
         yield from _loops(child, guarded=guarded or inside)
 
@@ -95,7 +98,7 @@ def _condition(scene: Scene, loop: ast.While, *, guarded: bool) -> None:
     names = _plain_names(scene, loop.test)
     if not names or guarded or _can_leave(loop) or not has_await(loop):
         return
-    if any(_binds(node, names) for node in ast.walk(loop)) or not _kept(scene, names):
+    if any(_binds(node, names) for node in walk(loop)) or not _kept(scene, names):
         return
     scene.report(
         loop.test,
@@ -108,7 +111,7 @@ def _condition(scene: Scene, loop: ast.While, *, guarded: bool) -> None:
 def _plain_names(scene: Scene, test: ast.expr) -> set[str]:
     """The variables that alone decide `test`, empty where it asks anything else."""
     found: set[str] = set()
-    for node in ast.walk(test):
+    for node in walk(test):
         if isinstance(node, ast.Name):
             if not scene.is_local(node.id):
                 return set()
@@ -134,7 +137,7 @@ def _kept(scene: Scene, names: set[str]) -> bool:
     """Whether what `names` hold is only ever looked at, so that nothing else can
     change it: it is compared, or passed to an action, which gets a copy."""
     for parent in scene.nodes:
-        for child in ast.iter_child_nodes(parent):
+        for child in children(parent):
             if not isinstance(child, ast.Name) or child.id not in names:
                 continue
             if isinstance(child.ctx, ast.Load) and not isinstance(parent, _LOOKS):
@@ -149,7 +152,7 @@ def _given_away(scene: Scene, names: set[str]) -> bool:
         if isinstance(node, _SCOPES)
         or (isinstance(node, ast.Call) and not isinstance(scene.live(node.func), Action))
         if node is not scene.definition
-        for inner in ast.walk(node)
+        for inner in walk(node)
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from waymark.authoring.workflow import AUTHORED
 from waymark.graph.scopes import parameter_names
+from waymark.graph.trees import children, walk
 
 from ..diagnostics import Diagnostic
 from ..names import MISSING, Namespace
@@ -38,7 +39,7 @@ class Scene:
     _namespace: Namespace = field(init=False)
 
     def __post_init__(self) -> None:
-        self.nodes = list(ast.walk(self.definition))
+        self.nodes = walk(self.definition)
         parameters = parameter_names(self.definition.args)
         self.receiver = parameters[0] if self.method and parameters else None
         self._inner = frozenset(_bound_anywhere(self.nodes))
@@ -136,7 +137,7 @@ def own_statements(node: ast.AST) -> Iterator[ast.AST]:
         inner = pending.pop()
         yield inner
         if inner is node or not isinstance(inner, _SCOPES):
-            pending.extend(ast.iter_child_nodes(inner))
+            pending.extend(children(inner))
 
 
 def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:

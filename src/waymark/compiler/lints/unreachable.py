@@ -12,6 +12,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from waymark.graph.trees import children
+
 from .scene import Scene, blocks
 
 
@@ -99,7 +101,7 @@ def breaks(node: ast.AST) -> bool:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.expr():
             return False
         case _:
-            return any(breaks(inner) for inner in ast.iter_child_nodes(node))
+            return any(breaks(inner) for inner in children(node))
 
 
 # Handlers

@@ -13,6 +13,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from waymark.graph.trees import children
+
 from ..catalogued import library_path
 from .scene import Scene, blocks
 
@@ -39,7 +41,7 @@ def _statements(body: list[ast.stmt], *, trying: bool) -> Iterator[tuple[ast.stm
         for block in blocks(node):
             inside = attempt is not None and block is attempt.body
             yield from _statements(block, trying=trying or inside)
-        for part in ast.iter_child_nodes(node):
+        for part in children(node):
             if isinstance(part, (ast.ExceptHandler, ast.match_case)):
                 yield from _statements(part.body, trying=trying)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from waymark.graph.scopes import target_names
+from waymark.graph.trees import children, walk
 
 from ..catalogued import library_path
 from ..names import MISSING
@@ -86,7 +87,7 @@ class Expressions:
         found = self._by_kind.get(type(node))
         if found is not None:
             return found(node)
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if isinstance(child, ast.expr):
                 self.infer(child)
         return UNKNOWN
@@ -325,7 +326,7 @@ class Expressions:
         inside = {name for part in node.generators for name in target_names(part.target)}
         outer.look(path for path in self.state.here.looked if root_of(path) not in inside)
         self.state.known = outer
-        for inner in ast.walk(node):
+        for inner in walk(node):
             if isinstance(inner, ast.NamedExpr):
                 self.state.bind(inner.target.id, UNKNOWN)
         return found

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from waymark.graph.scopes import bound_names
+from waymark.graph.trees import children
 
 from ..lints.scene import Scene
 from .annotations import hints_of_function, type_of, written
@@ -118,7 +119,7 @@ class Flow:
             self.state.bind(name, UNKNOWN)
 
     def _expressions(self, node: ast.stmt) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             if isinstance(child, ast.expr):
                 self.infer(child)
 

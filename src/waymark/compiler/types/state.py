@@ -11,6 +11,8 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from waymark.graph.trees import children
+
 from ..lints.scene import Scene
 from .lattice import UNKNOWN, Type, certain, join
 
@@ -128,5 +130,5 @@ def paths_in(node: ast.AST) -> Iterator[str]:
     if path is not None:
         yield path
         return
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from paths_in(child)

@@ -19,6 +19,7 @@ from inspect import isabstract
 from typing import Any, Final
 
 from waymark.authoring.action import Action
+from waymark.graph.trees import walk
 from waymark.values import TypeRegistry
 from waymark.values.codec import Refusal
 from waymark.values.forms import is_data
@@ -91,7 +92,7 @@ def _places(scene: Scene) -> dict[str, ast.AST]:
     """Where a function's annotations stand."""
     found: dict[str, ast.AST] = {
         argument.arg: argument
-        for argument in ast.walk(scene.definition.args)
+        for argument in walk(scene.definition.args)
         if isinstance(argument, ast.arg)
     }
     if scene.definition.returns is not None:

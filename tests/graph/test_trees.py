@@ -1,0 +1,53 @@
+"""Walking and copying give what the `ast` module's own functions give."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from waymark.graph.trees import children, copied, walk
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [ROOT / "tests" / "oracle" / "programs.py", ROOT / "src" / "waymark" / "graph" / "check.py"]
+
+
+def kinds(nodes: Iterable[ast.AST]) -> list[ast.AST]:
+    return [node for node in nodes if not isinstance(node, ast.expr_context)]
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def tree(request: pytest.FixtureRequest) -> ast.Module:
+    path: Path = request.param
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_walk_meets_what_ast_walk_meets(tree: ast.Module) -> None:
+    """Every node but contexts, in the same order."""
+    assert walk(tree) == kinds(ast.walk(tree))
+    assert all(children(node) == kinds(ast.iter_child_nodes(node)) for node in walk(tree))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "match x:\n case {'a': [1, *rest], **more} | Point(x=0, y=_) as p if p: pass\n case None: pass",
+        "async def f(a: int, /, *b, c=1, **d) -> str:\n  global e\n  from x import y as z\n  yield",
+        "try:\n  pass\nexcept* (A, B) as e:\n  raise\nwith a as b, c: del d[1:2, ...]\nclass C(D, m=1): x: int = 2",
+    ],
+)
+def test_walk_meets_every_kind_of_node(text: str) -> None:
+    tree = ast.parse(text)
+    assert walk(tree) == kinds(ast.walk(tree))
+
+
+def test_copy_is_equal_and_shares_nothing(tree: ast.Module) -> None:
+    """Whoever changes the copy must not change a tree that others read."""
+    made = copied(tree)
+    assert ast.dump(made, include_attributes=True) == ast.dump(
+        copy.deepcopy(tree), include_attributes=True
+    )
+    assert not {id(node) for node in walk(made)} & {id(node) for node in walk(tree)}
