@@ -34,9 +34,10 @@ def test_walk_meets_what_ast_walk_meets(tree: ast.Module) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "match x:\n case {'a': [1, *rest], **more} | Point(x=0, y=_) as p if p: pass\n case None: pass",
+        "match x:\n case {'a': [1, *rest], **more} | P(x=0, y=_) as p if p: pass\n case None: pass",
         "async def f(a: int, /, *b, c=1, **d) -> str:\n  global e\n  from x import y as z\n  yield",
-        "try:\n  pass\nexcept* (A, B) as e:\n  raise\nwith a as b, c: del d[1:2, ...]\nclass C(D, m=1): x: int = 2",
+        "try:\n  pass\nexcept* (A, B) as e:\n  raise\nwith a as b, c: del d[1:2, ...]",
+        "class C(D, m=1):\n  x: int = 2",
     ],
 )
 def test_walk_meets_every_kind_of_node(text: str) -> None:

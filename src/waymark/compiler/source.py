@@ -17,6 +17,7 @@ from types import CodeType, FunctionType
 from typing import TypeAlias
 
 from waymark.graph.model import Span
+from waymark.graph.trees import walk
 
 from .diagnostics import Diagnostic
 
@@ -103,43 +104,62 @@ def find_source(function: FunctionType) -> Source:
             )
         )
     try:
-        tree, compiled = _parse(text, code.co_filename, code.co_flags & _FUTURE_FLAGS)
+        file = _parse(text, code.co_filename, code.co_flags & _FUTURE_FLAGS)
     except SyntaxError:
         raise SourceProblem(_changed(code)) from None
-    lambdas = _lambdas(tree, code) if code.co_name == "<lambda>" else ()
-    found = (*lambdas, *(node for node in _definitions(tree) if _is_at(node, code)))
+    place = (code.co_name, code.co_firstlineno)
+    lambdas = _lambdas(file.tree, code) if code.co_name == "<lambda>" else ()
+    found = (*lambdas, *file.definitions.get(place, ()))
     if not found:
         raise SourceProblem(_changed(code))
     node = found[0]
     rewritten = _REWRITTEN in function.__globals__ and _asserts(node)
-    if not rewritten and not any(_same(code, other) for other in _codes(compiled)):
+    if not rewritten and not any(_same(code, other) for other in file.codes.get(place, ())):
         raise SourceProblem(_changed(code))
-    return Source(code.co_filename, tuple(text.splitlines()), node)
+    return Source(code.co_filename, file.lines, node)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that was parsed and compiled; definitions and code objects by their
+    name and first line."""
+
+    tree: ast.Module
+    lines: tuple[str, ...]
+    definitions: dict[tuple[str, int], list[Definition]]
+    codes: dict[tuple[str, int], list[CodeType]]
 
 
 @functools.lru_cache(maxsize=64)
-def _parse(text: str, path: str, flags: int) -> tuple[ast.Module, CodeType]:
+def _parse(text: str, path: str, flags: int) -> _File:
     tree = ast.parse(text, path)
-    return tree, compile(text, path, "exec", flags=flags, dont_inherit=True)
+    file = _File(tree, tuple(text.splitlines()), {}, {})
+    for node in walk(tree):
+        if isinstance(node, Definition):
+            file.definitions.setdefault((node.name, _first_line(node)), []).append(node)
+    for code in _codes(compile(text, path, "exec", flags=flags, dont_inherit=True)):
+        file.codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+    return file
+
+
+def forget_sources() -> None:
+    """Parse every file anew when it is next asked for."""
+    _parse.cache_clear()
 
 
 def parsed_module(path: str, text: str) -> ast.Module | None:
     """The tree of a whole file, None where it does not parse."""
     try:
-        return _parse(text, path, 0)[0]
+        return _parse(text, path, 0).tree
     except (SyntaxError, ValueError):
         return None
-
-
-def _definitions(tree: ast.AST) -> Iterator[Definition]:
-    return (node for node in ast.walk(tree) if isinstance(node, Definition))
 
 
 def _lambdas(tree: ast.AST, code: CodeType) -> Iterator[ast.FunctionDef]:
     """The lambda that `code` was compiled from, as a definition. Several may stand
     on one line, so the place of the body decides."""
     places = set(code.co_positions())
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno:
             body = node.body
             place = (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset)
@@ -153,12 +173,8 @@ def _first_line(node: Definition) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
-def _is_at(node: Definition, code: CodeType) -> bool:
-    return node.name == code.co_name and _first_line(node) == code.co_firstlineno
-
-
 def _asserts(node: ast.AST) -> bool:
-    return any(isinstance(inner, ast.Assert) for inner in ast.walk(node))
+    return any(isinstance(inner, ast.Assert) for inner in walk(node))
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
