@@ -20,7 +20,7 @@ from typing import Any
 from waymark.errors import RecoveryMismatch, WaymarkBug
 
 from . import futures as m
-from . import groups
+from . import groups, primitives
 from .awaitables import ActionCall, HelperCall, Ready, SleepCall, take
 from .concurrency.future import Future
 from .concurrency.loop import RunLoop
@@ -29,6 +29,7 @@ from .frame import Frame
 from .machine import Machine, MachineError
 from .program import Program, run_code
 from .sites import LinkedSite
+from .straight import Straight
 
 _AWAIT, _EVALUATE, _RETURN, _TEST = int(Op.AWAIT), int(Op.EVALUATE), int(Op.RETURN), int(Op.TEST)
 _ITERATE, _NEXT, _MATCH = int(Op.ITERATE), int(Op.NEXT), int(Op.MATCH)
@@ -36,7 +37,10 @@ _UNBIND, _POP, _RERAISE = int(Op.UNBIND), int(Op.POP_EXCEPTION), int(Op.RERAISE)
 _LEAVE = int(Op.LEAVE)
 _STAR, _STAR_MATCH, _STAR_RAISED = int(Op.STAR), int(Op.STAR_MATCH), int(Op.STAR_RAISED)
 
-_END_OF_ITERATION = object()
+#: The operations up to this one are given the value of their code.
+_LAST_VALUE = _RETURN
+
+_NOT_RUN = object()
 
 
 class Evaluator:
@@ -73,9 +77,12 @@ class Evaluator:
             self._loop = RunLoop(self)
         return self._loop
 
-    def begin(self, values: tuple[Any, ...]) -> None:
-        """Make frame 0, of `run`, from its bound parameters."""
-        self.frames[0] = Frame(self.program.functions[0], values)
+    def take_over(self, straight: Straight) -> None:
+        """Go on where a run stands that needed no machine so far."""
+        self.frames[0] = straight.frame
+        primitives.take_over(
+            self.machine, straight.now_ns, straight.pc, straight.effects, straight.pending
+        )
 
     # Requests
 
@@ -173,44 +180,43 @@ class Evaluator:
             handled.__traceback__, handled.__context__ = kept
             return self._evaluate(frame, site)
 
-    def _evaluate(self, frame: Frame, site: LinkedSite) -> int:
+    def _evaluate(self, frame: Frame, site: LinkedSite, value: Any = _NOT_RUN) -> int:
         machine = self.machine
         op = site.op
         try:
+            if value is _NOT_RUN and op <= _LAST_VALUE:
+                value = run_code(site, frame)
             if op == _AWAIT:
-                return self._await(run_code(site, frame), frame, site.node)
+                return self._await(value, frame, site.node)
             if op == _RETURN:
-                frame.result = run_code(site, frame)
+                frame.result = value
                 return self._leave() if site.leaves else machine.proceed()
             if op == _EVALUATE:
-                run_code(site, frame)
                 return machine.proceed()
             if op == _TEST:
-                return machine.test(bool(run_code(site, frame)))
+                return machine.test(bool(value))
             if op == _NEXT:
-                return machine.test(self._next(frame, site))
+                return machine.test(frame.next_item(site))
             return self._evaluate_rare(frame, site)
         except (RecoveryMismatch, WaymarkBug, MachineError):
             raise
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
-            self.exception = _trimmed(error, frame.function.variables)
-            return machine.raised(isinstance(error, self._cancelled_error))
+            return self.failed(frame, error)
+
+    def evaluated(self, frame: Frame, site: LinkedSite, value: Any) -> int:
+        """Answer EVALUATE for a site whose code has given `value` already."""
+        return self._evaluate(frame, site, value)
+
+    def failed(self, frame: Frame, error: BaseException) -> int:
+        """Answer EVALUATE for a site whose code has raised."""
+        self.exception = _trimmed(error, frame.function.variables)
+        return self.machine.raised(isinstance(error, self._cancelled_error))
 
     def _leave(self) -> int:
         request = self.machine.leave()
         if request == m.DONE:
             return self._end_task()
         return self._return_to_caller() if request == m.RESULT else self.serve(request)
-
-    def _next(self, frame: Frame, site: LinkedSite) -> bool:
-        """Bind a loop's next item; False when there is none."""
-        assert frame.iterators is not None
-        item = next(frame.iterators[site.node], _END_OF_ITERATION)
-        if item is _END_OF_ITERATION:
-            del frame.iterators[site.node]
-            return False
-        frame.cells[site.target].cell_contents = item
-        return True
 
     def _evaluate_rare(self, frame: Frame, site: LinkedSite) -> int:
         machine, op = self.machine, site.op
@@ -226,9 +232,7 @@ class Evaluator:
         if op >= _STAR:
             return self._star(frame, site)
         if op == _ITERATE:
-            if frame.iterators is None:
-                frame.iterators = {}
-            frame.iterators[site.node] = iter(run_code(site, frame))
+            frame.iterate(site, run_code(site, frame))
         elif op == _UNBIND:
             _unbind(frame.cells[site.target])
         elif op == _POP:

@@ -47,10 +47,10 @@ class Op(IntEnum):
 
     EVALUATE = 0  # site: run statements, go on
     TEST = 1  # site: go on if true, else to the argument
-    ITERATE = 2  # site: make the iterator, go on
-    NEXT = 3  # site: bind the next item and go on, or leave to the argument
-    AWAIT = 4  # site: evaluate the awaitable, wait, bind the outcome, go on
-    RETURN = 5  # site: evaluate the value into the frame's result, go on
+    AWAIT = 2  # site: evaluate the awaitable, wait, bind the outcome, go on
+    RETURN = 3  # site: evaluate the value into the frame's result, go on
+    ITERATE = 4  # site: make the iterator, go on
+    NEXT = 5  # site: bind the next item and go on, or leave to the argument
     MATCH = 6  # site: bind and go on if the handler takes the exception, else argument
     UNBIND = 7  # site: forget the handler's name, go on
     POP_EXCEPTION = 8  # site: the exception is handled, go on

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .program import LinkedFunction
+    from .sites import LinkedSite
+
+_END_OF_ITERATION = object()
 
 
 class Frame:
@@ -29,3 +32,19 @@ class Frame:
         self.handling: Sequence[BaseException] = ()
         self.iterators: dict[int, Any] | None = None
         self.result: Any = None
+
+    def iterate(self, site: LinkedSite, iterable: Any) -> None:
+        """Begin a loop."""
+        if self.iterators is None:
+            self.iterators = {}
+        self.iterators[site.node] = iter(iterable)
+
+    def next_item(self, site: LinkedSite) -> bool:
+        """Bind a loop's next item; False when there is none."""
+        assert self.iterators is not None
+        item = next(self.iterators[site.node], _END_OF_ITERATION)
+        if item is _END_OF_ITERATION:
+            del self.iterators[site.node]
+            return False
+        self.cells[site.target].cell_contents = item
+        return True

@@ -8,7 +8,7 @@ only; whoever calls one keeps the values.
 from __future__ import annotations
 
 from .cancellation import cancel, stop_waiting, uncancel
-from .futures import CALL_BACK, ERROR, RESOLVED, Call, MachineError, Plain, Task
+from .futures import CALL_BACK, DIRECT, ERROR, RESOLVED, Call, MachineError, Plain, Task
 from .gathers import begin_gather, collected
 from .machine import Machine
 
@@ -29,6 +29,7 @@ __all__ = [
     "resolve",
     "spawn",
     "state",
+    "take_over",
     "uncancel",
 ]
 
@@ -120,3 +121,17 @@ def release(machine: Machine, number: int) -> int:
 def is_exposed(machine: Machine, number: int) -> bool:
     """Whether a future is no gather's own child."""
     return machine.futures[number].exposed
+
+
+def take_over(machine: Machine, now_ns: int, pc: int, effects: int, pending: int) -> None:
+    """Begin where a run stands that was all one task in one frame (`straight`): at `pc`,
+    with so many effects behind it; it waits for `pending`, or for nothing (-1) while
+    what stands there is evaluated."""
+    machine.start(now_ns)
+    task = machine.current()
+    task.pc = machine.pc = pc
+    machine.frame = task.frame
+    machine.next_effect = effects
+    if pending >= 0:
+        task.effect, task.waiting, machine.task = pending, DIRECT, None
+        machine.effects[pending] = ~task.number

@@ -13,17 +13,18 @@ from waymark.errors import ImpureCallError, WaymarkBug
 if TYPE_CHECKING:
     from .concurrency.loop import RunLoop
     from .evaluator import Evaluator
+    from .session import Session
     from .tape import Tape
 
 
 class Running:
     """The run that is being evaluated."""
 
-    __slots__ = ("_tape", "evaluator")
+    __slots__ = ("_tape", "session")
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
-        self.evaluator: Evaluator | None = None
+        self.session: Session | None = None
 
     @property
     def loop(self) -> RunLoop:
@@ -34,6 +35,11 @@ class Running:
                 "a function marked @waymark.pure, or a method of your own class, cannot begin or "
                 "end tasks of the run; do it in the workflow's body"
             )
-        if self.evaluator is None:
-            raise WaymarkBug("no run is being evaluated")
         return self.evaluator.loop
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """Its evaluator, which a run without tasks gets when it is asked for."""
+        if self.session is None:
+            raise WaymarkBug("no run is being evaluated")
+        return self.session.evaluator

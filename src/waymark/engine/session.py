@@ -31,8 +31,9 @@ from waymark.values import dump_exception, load_exception
 
 from . import futures as m
 from .awaitables import ActionCall
-from .digest import digest
+from .digest import digest, of_straight
 from .evaluator import Evaluator
+from .frame import Frame
 from .machine import Machine, MachineError
 from .outcomes import (
     Advance,
@@ -47,6 +48,7 @@ from .outcomes import (
     maker,
 )
 from .program import Program
+from .straight import Straight, advance
 from .tape import join_items, split_items
 
 # Kinds of entries, as `store.records.EntryKind` names them.
@@ -87,12 +89,13 @@ class Session:
     _commands: list[Command] | None = None
     #: What recovery still has to feed, the next entry last; None otherwise.
     _expected: list[Recorded] | None = None
+    #: One of the two holds the run: the first until it needs the second.
+    _straight: Straight | None = None
+    _evaluator: Evaluator | None = None
 
     def __init__(self, program: Program, run_id: UUID) -> None:
         self.program = program
         self.run_id = run_id
-        self._machine = Machine(program.flat)
-        self._evaluator = Evaluator(program, self._machine)
         #: The commands that ask for the pending effects.
         self._effects: dict[int, StartAction | StartChild] = {}
 
@@ -109,7 +112,8 @@ class Session:
         `ValueDecodeError` when the payload does not fit, and is then unchanged."""
         known = self._effects.get(effect)
         if known is None:
-            self._machine.settle(effect, ok, now_ns)
+            if self._straight is None or effect >= self._straight.effects:
+                self.evaluator.machine.settle(effect, ok, now_ns)
             return _NOTHING
         # Decoded before anything changes: a payload that cannot be read changes nothing.
         value = self._decode(known, ok, payload)
@@ -122,7 +126,7 @@ class Session:
 
     def fire(self, timer: int, now_ns: int) -> Advance:
         """A timer's time has come. One that was dropped makes nothing."""
-        if self._machine.fire(timer, now_ns) is None:
+        if self.evaluator.machine.fire(timer, now_ns) is None:
             return _NOTHING
         self._append(TIMER, timer, (-1, 0), now_ns)
         self._run()
@@ -144,11 +148,11 @@ class Session:
         while self._expected:
             self._feed(input, self._expected.pop())
         self._expected = None
-        self._machine.now_ns = max(self._machine.now_ns, now_ns)
-        machine_digest = digest(self._machine) if self._began_ns else 0
-        self._append(CLAIM, -1, (-1, machine_digest), self._machine.now_ns)
+        if self._began_ns:
+            now_ns = self._advance_to(now_ns)
+        self._append(CLAIM, -1, (-1, self._checksum() if self._began_ns else 0), now_ns)
         if not self._began_ns:
-            self._start(input, self._machine.now_ns)
+            self._start(input, now_ns)
         self._commands = self._outstanding()
         return self._flush()
 
@@ -182,7 +186,7 @@ class Session:
 
     def _feed_timer(self, entry: Recorded) -> None:
         try:
-            known = self._machine.fire(entry.effect, entry.at_ns) is not None
+            known = self.evaluator.machine.fire(entry.effect, entry.at_ns) is not None
         except MachineError:  # never set, or not due by then
             known = False
         if not known:
@@ -195,8 +199,8 @@ class Session:
         if not self._began_ns:
             self._start(input, entry.at_ns)
             return
-        self._machine.now_ns = max(self._machine.now_ns, entry.at_ns)
-        if entry.digest != digest(self._machine):
+        self._advance_to(entry.at_ns)
+        if entry.digest != self._checksum():
             raise RecoveryMismatch(
                 f"the frames differ from those at the claim of entry {entry.seq}"
             )
@@ -207,10 +211,10 @@ class Session:
         program = self.program
         args, kwargs = program.definition.arguments.unpack(input, run=True)
         self._began_ns = now_ns
-        bind, make_self = program.functions[0].bind, program.make_self
+        function, make_self = program.functions[0], program.make_self
+        bind = function.bind
         values = bind(*args, **kwargs) if make_self is None else bind(make_self(), *args, **kwargs)
-        self._evaluator.begin(values)
-        self._machine.start(now_ns)
+        self._straight = Straight(Frame(function, values), now_ns)
         self._run()
 
     def _decode(self, known: StartAction | StartChild, ok: bool, payload: bytes) -> Any:
@@ -221,28 +225,44 @@ class Session:
         return load_exception(payload, self.program.links.types, run=True)
 
     def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
-        key = self._machine.settle(effect, ok, now_ns)
-        if key is None:
-            raise WaymarkBug(f"effect {effect} is pending here and over in the machine")
-        self._evaluator.outcomes[key] = value
+        straight = self._straight
+        if straight is not None and ok:
+            function, pc = straight.frame.function, straight.pc
+            target = function.sites[pc].target
+            if target >= 0:
+                straight.frame.cells[target].cell_contents = value
+            straight.pc, straight.pending = function.flat.nexts[pc], -1
+            self._advance_to(now_ns)
+        else:
+            evaluator = self.evaluator
+            key = evaluator.machine.settle(effect, ok, now_ns)
+            if key is None:
+                raise WaymarkBug(f"effect {effect} is pending here and over in the machine")
+            evaluator.outcomes[key] = value
         self._run()
 
     def _run(self) -> None:
-        """Drive the machine until nothing is ready."""
-        machine, evaluator, tape = self._machine, self._evaluator, self.program.tape
-        self.program.running.evaluator = evaluator
-        frames, expected = evaluator.frames, self._expected
-        tape.clock_ns = machine.now_ns - self._began_ns
-        request = machine.poll()
+        """Go on until the run waits."""
+        tape = self.program.tape
+        self.program.running.session = self
+        tape.clock_ns = self._now_ns() - self._began_ns
+        request, straight = m.IDLE, self._straight
+        if straight is not None:
+            request = advance(straight, self)
+            if not straight.over:
+                return
+        evaluator, expected = self.evaluator, self._expected
+        machine, frames = evaluator.machine, evaluator.frames
+        request = request or machine.poll()
         while request:
             if request == m.EVALUATE:
                 frame, pc = frames[machine.frame], machine.pc
                 site = frame.function.sites[pc]
                 if expected:
-                    self._rewind(site.node, pc)
+                    self.rewind(site.node, pc)
                 request = evaluator.evaluate(frame, site)
                 if site.tapes and (tape.recorded or tape.replayed is not None):
-                    self._keep_tape(site.node, pc)
+                    self.keep_tape(site.node, pc)
             elif request == m.RECEIVE:
                 request = evaluator.receive(frames[machine.frame])
             else:
@@ -250,9 +270,45 @@ class Session:
         if machine.commands:
             self._translate()
 
+    # Time and digest, with a machine or without
+
+    def _now_ns(self) -> int:
+        straight = self._straight
+        return self.evaluator.machine.now_ns if straight is None else straight.now_ns
+
+    def _advance_to(self, now_ns: int) -> int:
+        holder = self._straight or self.evaluator.machine
+        holder.now_ns = max(holder.now_ns, now_ns)
+        return holder.now_ns
+
+    def _checksum(self) -> int:
+        straight = self._straight
+        if straight is not None and self.finished:
+            return of_straight(straight.effects)
+        return digest(self.evaluator.machine)
+
+    # Without a machine
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """The run's evaluator, with its machine. Asked for it, a run that had none
+        gets it, and goes on there."""
+        if self._evaluator is None:
+            self._evaluator = Evaluator(self.program, Machine(self.program.flat))
+            straight, self._straight = self._straight, None
+            if straight is not None:
+                straight.over = True
+                self._evaluator.take_over(straight)
+        return self._evaluator
+
     # Tapes
 
-    def _rewind(self, node: int, pc: int) -> None:
+    @property
+    def feeding(self) -> bool:
+        """Whether the journal goes on with what was recorded."""
+        return bool(self._expected)
+
+    def rewind(self, node: int, pc: int) -> None:
         """If the journal goes on with a tape of this node, lay it ready. It stays
         expected until the evaluation takes its first item: another turn of a loop
         may come by here and record nothing."""
@@ -261,7 +317,7 @@ class Session:
             if entry.kind == TAPE and entry.node == node and entry.effect == pc:
                 self.program.tape.replayed = split_items(entry.payload)[::-1]
 
-    def _keep_tape(self, node: int, pc: int) -> None:
+    def keep_tape(self, node: int, pc: int) -> None:
         """Journal what the evaluation recorded, or check what it popped."""
         tape = self.program.tape
         recorded, replayed = tape.recorded, tape.replayed
@@ -269,7 +325,7 @@ class Session:
         if recorded:
             if self._expected is not None:
                 raise RecoveryMismatch(f"node {node} made recorded calls that the journal lacks")
-            self._append(TAPE, pc, (node, 0), self._machine.now_ns, join_items(recorded))
+            self._append(TAPE, pc, (node, 0), self._now_ns(), join_items(recorded))
         elif replayed is not None and self._expected:
             held = len(split_items(self._expected[-1].payload))
             if replayed and len(replayed) < held:
@@ -281,23 +337,15 @@ class Session:
 
     def _translate(self) -> None:
         """Turn the machine's commands into the host's."""
-        commands, self._machine.commands = self._machine.commands, []
-        calls = self._evaluator.calls
+        evaluator = self.evaluator
+        machine, calls = evaluator.machine, evaluator.calls
+        commands, machine.commands = machine.commands, []
+        if self._commands is None:
+            self._commands = []
         made = self._commands
-        if made is None:
-            made = self._commands = []
         for command, number, detail in commands:
             if command == m.START_EFFECT:
-                call = calls.pop(detail)
-                action, arguments = call.action, call.arguments
-                digest = signed_crc(arguments)
-                start: StartAction | StartChild
-                if type(call) is ActionCall:
-                    start = _start((number, call.node, action.name, arguments, digest))
-                else:
-                    start = StartChild(number, call.node, action.name, arguments, digest)
-                self._effects[number] = start
-                made.append(start)
+                self.ask_for(number, calls.pop(detail))
             elif command == m.START_TIMER:
                 made.append(SetTimer(number, detail))
             elif command == m.CANCEL_EFFECT:
@@ -306,24 +354,38 @@ class Session:
             elif command == m.DROP_TIMER:
                 made.append(DropTimer(number))
             else:
-                self.finished = True
-                made.append(self._finish(number))
+                self.end(number, evaluator.outcomes.pop(0), digest(machine))
+
+    def ask_for(self, effect: int, call: ActionCall) -> None:
+        """Ask the host for an action or a child."""
+        action, arguments = call.action, call.arguments
+        asked = (effect, call.node, action.name, arguments, signed_crc(arguments))
+        start = _start(asked) if type(call) is ActionCall else StartChild(*asked)
+        self._effects[effect] = start
+        if self._commands is None:
+            self._commands = [start]
+        else:
+            self._commands.append(start)
 
     def _cancel_effect(self, effect: int) -> None:
         """The engine ended an effect itself: that is its one recorded outcome."""
         known = self._effects.pop(effect)
         if self._expected is None:
-            at_ns = self._machine.now_ns
-            self._append(CANCELLED, effect, (known.node, known.digest), at_ns)
+            self._append(CANCELLED, effect, (known.node, known.digest), self._now_ns())
             return
         entry = self._expected.pop() if self._expected else None
         if entry is None or (entry.kind, entry.effect) != (CANCELLED, effect):
             raise RecoveryMismatch(f"effect {effect} was not cancelled when this was recorded")
         self.seq = entry.seq
 
-    def _finish(self, state: int) -> Finish:
-        checksum = digest(self._machine)
-        outcome = self._evaluator.outcomes.pop(0)
+    def end(self, state: int, outcome: Any, checksum: int) -> None:
+        """The run is over."""
+        self.finished = True
+        if self._commands is None:
+            self._commands = []
+        self._commands.append(self._finish(state, outcome, checksum))
+
+    def _finish(self, state: int, outcome: Any, checksum: int) -> Finish:
         if state == m.RESOLVED:
             try:
                 payload = self.program.definition.result_plan.dumps(outcome, "result")
@@ -344,8 +406,11 @@ class Session:
             start._replace(again=True) if isinstance(start, StartChild) else start
             for start in self._effects.values()
         ]
+        if self._evaluator is None:
+            return effects + over
         timers: list[Command] = [
-            SetTimer(timer, deadline) for timer, (_, deadline) in self._machine.timers.items()
+            SetTimer(timer, deadline)
+            for timer, (_, deadline) in self._evaluator.machine.timers.items()
         ]
         return effects + timers + over
 
