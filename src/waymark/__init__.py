@@ -7,6 +7,7 @@ from .authoring import (
     INJECTED,
     ActionContext,
     Depends,
+    RetryPolicy,
     RunHandle,
     RunStatus,
     Workflow,
@@ -17,6 +18,7 @@ from .authoring import (
     workflow,
 )
 from .errors import (
+    ActionTimeout,
     AlreadyStartedError,
     CodeTooOld,
     DatabaseTooOld,
@@ -57,6 +59,7 @@ from .runtime import Runtime
 __all__ = [
     "INJECTED",
     "ActionContext",
+    "ActionTimeout",
     "AlreadyStartedError",
     "CodeTooOld",
     "DatabaseTooOld",
@@ -76,6 +79,7 @@ __all__ = [
     "RecoveryMismatch",
     "RefusedData",
     "RegistrationError",
+    "RetryPolicy",
     "RunCancelled",
     "RunFailed",
     "RunHandle",

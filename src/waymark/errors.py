@@ -223,6 +223,17 @@ class InjectionError(WaymarkError):
     action, the parameter and the provider."""
 
 
+class ActionTimeout(WaymarkError, TimeoutError):
+    """An attempt of an action took longer than its `timeout=`. Raise the limit, or
+    make the action do less at once; `retry=` tries it again."""
+
+    def __init__(self, action: str, attempt: int, seconds: float) -> None:
+        self.action = action
+        self.attempt = attempt
+        self.seconds = seconds
+        super().__init__(f"attempt {attempt} of {action} took longer than {seconds:g} seconds")
+
+
 class OutsideActionError(WaymarkError, LookupError):
     """`waymark.context()` was called where no action runs. Call it in an action
     that a workflow called, or in a dependency of one."""

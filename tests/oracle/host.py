@@ -26,6 +26,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.oracle.virtual_loop import run_virtually
+from waymark.authoring.policies import within
 from waymark.authoring.registry import registry
 from waymark.authoring.workflow import WorkflowDefinition
 from waymark.engine.links import Links
@@ -37,12 +38,14 @@ from waymark.engine.outcomes import (
     Finish,
     SetTimer,
     StartAction,
+    StartAttempt,
     StartChild,
 )
 from waymark.engine.program import Program, load_program
 from waymark.engine.session import Session
 from waymark.graph.codec import from_document
 from waymark.graph.operations import STDLIB_MODULES
+from waymark.graph.policies import CallPolicy
 from waymark.graph.validation import validate
 from waymark.values import dump_exception, load_exception
 
@@ -248,12 +251,16 @@ class Host:
             case StartChild():
                 loop = asyncio.get_running_loop()
                 loop.call_soon(self.start_child, command, self.session)
+            case StartAttempt():
+                self.start_attempt(command)
             case SetTimer(timer, deadline_ns):
                 when = (deadline_ns - 1_000_000_000) / 1e9
                 handle = asyncio.get_running_loop().call_at(when, self.fire, timer, deadline_ns)
                 self.timers[timer] = handle
             case CancelEffect(effect):
                 # Its first step may be due; asyncio would let it take that.
+                if timer := self.timers.pop(~effect, None):
+                    timer.cancel()
                 if task := self.tasks.pop(effect, None):
                     asyncio.get_running_loop().call_soon(task.cancel)
             case DropTimer(timer):
@@ -263,6 +270,16 @@ class Host:
                     self.finish = command
                     self.done.set()
                     self.told(command)
+
+    def start_attempt(self, command: StartAttempt) -> None:
+        loop = asyncio.get_running_loop()
+        self.timers.pop(~command.effect, None)
+        delay = (command.not_before_ns - self.now_ns()) / 1e9
+        if delay > 0:
+            timer = loop.call_later(delay, self.start_attempt, command)
+            self.timers[~command.effect] = timer
+        elif command.effect not in self.tasks:
+            self.tasks[command.effect] = loop.create_task(self.attempt(command))
 
     def start_child(self, command: StartChild, session: Session) -> None:
         if session is not self.session:
@@ -289,13 +306,18 @@ class Host:
         self.timers.pop(timer, None)
         self.take(self.session.fire(timer, max(deadline_ns, self.now_ns())))
 
-    async def attempt(self, command: StartAction) -> None:
+    async def attempt(self, command: StartAction | StartAttempt) -> None:
         begun_by = self.session
         action = registry.action(command.action)
         assert action is not None
         args, kwargs = action.arguments.unpack(command.arguments)
+        number, policy = 1, action.policy or CallPolicy(None, None)
+        if isinstance(command, StartAttempt):
+            number, policy = command.attempt, (command.policy or policy).over(policy)
+        delay = None
         try:
-            value = await action.function(*args, **kwargs)
+            call = action.function(*args, **kwargs)
+            value = await within(call, policy.timeout_seconds, action.name, number)
             ok, payload = True, action.result_plan.dumps(value, "result")
         except asyncio.CancelledError:
             if self.tasks.get(command.effect) is not asyncio.current_task():
@@ -303,11 +325,19 @@ class Host:
             ok, payload = False, dump_exception(asyncio.CancelledError())
         except Exception as error:
             ok, payload = False, dump_exception(error)
+            delay = policy.retry and policy.retry.delay_seconds(number, error, 0.5)
         session = self.session
         assert session is not None
         if session is not begun_by and not self.world.keep_attempts:
             return
-        if self.tasks.pop(command.effect, None) is not None:
+        if self.tasks.pop(command.effect, None) is None:
+            return
+        if delay is not None:
+            again_ns = self.now_ns() + round(delay * 1e9)
+            self.take(
+                session.attempt_failed(command.effect, number, again_ns, payload, self.now_ns())
+            )
+        else:
             self.take(session.settle(command.effect, ok, payload, self.now_ns()))
 
 

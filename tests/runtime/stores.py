@@ -69,3 +69,22 @@ class FlakyStore(MemoryStore):
             self.arrived_fails -= 1
             raise StoreUnavailable("the server is starting up")
         return await super().arrived(runs)
+
+
+class DyingStore(MemoryStore):
+    """Its process dies when a certain flush has been stored: nobody gets an answer."""
+
+    def __init__(self, database: MemoryDatabase, flushes: int) -> None:
+        super().__init__(database)
+        self.left = flushes
+        self.dead = asyncio.Event()
+
+    async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
+        if not self.left:
+            await asyncio.Event().wait()
+        refused = await super().flush(lane, batch)
+        self.left -= 1
+        if not self.left:
+            self.dead.set()
+            await asyncio.Event().wait()
+        return refused

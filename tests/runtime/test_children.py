@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from uuid import UUID
 
 import pytest
 
@@ -20,12 +19,13 @@ from tests.runtime.families import (
     family,
 )
 from tests.runtime.serving import begin, result, run, serving, submit, until
+from tests.runtime.stores import DyingStore
 from tests.runtime.workflows import Stage
 from waymark.errors import RunFailed
 from waymark.runtime.run_ids import child_id
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.protocol import Store
-from waymark.store.records import EntryKind, Flush, RunState
+from waymark.store.records import EntryKind, RunState
 
 pytestmark = pytest.mark.anyio
 
@@ -118,25 +118,6 @@ async def test_a_child_outlives_the_process_of_its_parent(
     assert stage.calls["held"] == 2
 
 
-class Dying(MemoryStore):
-    """Its process dies when a certain flush has been stored: nobody gets an answer."""
-
-    def __init__(self, database: MemoryDatabase, flushes: int) -> None:
-        super().__init__(database)
-        self.left = flushes
-        self.dead = asyncio.Event()
-
-    async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
-        if not self.left:
-            await asyncio.Event().wait()
-        refused = await super().flush(lane, batch)
-        self.left -= 1
-        if not self.left:
-            self.dead.set()
-            await asyncio.Event().wait()
-        return refused
-
-
 async def test_a_crash_after_each_flush_starts_no_child_twice(stage: Stage) -> None:
     """Promise 2 and 3 for a family: after each flush in turn its process dies, and
     another finishes: the same result, one row for each child, one outcome each."""
@@ -144,7 +125,7 @@ async def test_a_crash_after_each_flush_starts_no_child_twice(stage: Stage) -> N
     while True:
         flushes += 1
         database = MemoryDatabase()
-        store = Dying(database, flushes)
+        store = DyingStore(database, flushes)
         runtime, ownership = await begin(store)
         waiting = asyncio.create_task(submit(runtime, Family, 2))
         await asyncio.wait(

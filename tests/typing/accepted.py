@@ -14,6 +14,7 @@ from uuid import UUID
 from waymark import (
     INJECTED,
     Depends,
+    RetryPolicy,
     RunHandle,
     RunStatus,
     Workflow,
@@ -85,6 +86,23 @@ class PairWorkflow(Workflow):
         both = await asyncio.gather(count(text), send_email(text, "x"))
         assert_type(both, tuple[int, EmailResult])
         return both
+
+
+@action(retry=RetryPolicy(attempts=5, exception_types=[OSError, "Busy"]), timeout=30)
+async def charge(cents: int) -> str:
+    deadline = context().deadline
+    return f"{cents} by {deadline}"
+
+
+@workflow
+class ParentWorkflow(Workflow):
+    async def run(self, text: str) -> str:
+        both = await PairWorkflow().run(text, twice=True)
+        assert_type(both, tuple[int, EmailResult])
+        policy = RetryPolicy(backoff_seconds=timedelta(seconds=1))
+        paid = await self.run_action(charge(3), retry=policy, timeout=timedelta(minutes=1))
+        assert_type(paid, str)
+        return paid
 
 
 async def caller() -> None:

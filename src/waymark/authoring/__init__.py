@@ -7,6 +7,7 @@ from .context import ActionContext, context
 from .dependencies import INJECTED, Depends
 from .handle import Client, RunHandle, RunStatus, handle
 from .injection import InjectionPlan
+from .policies import RetryPolicy
 from .pure import pure
 from .registry import Registry
 from .workflow import Workflow, WorkflowDefinition, workflow
@@ -19,6 +20,7 @@ __all__ = [
     "Depends",
     "InjectionPlan",
     "Registry",
+    "RetryPolicy",
     "RunHandle",
     "RunStatus",
     "Workflow",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from waymark.errors import RegistrationError
+from waymark.graph.policies import CallPolicy, RetryPolicy, call_policy
 
 from .annotations import defining_namespace, reached, resolve
 from .injection import InjectionPlan, plan_injection
@@ -38,10 +40,13 @@ class Action(Generic[P, R_co]):
         name: str,
         aliases: tuple[str, ...] = (),
         namespace: Mapping[str, Any] | None = None,
+        policy: CallPolicy | None = None,
     ) -> None:
         self.function = function
         self.name = name
         self.aliases = aliases
+        #: How often and how long a call is tried unless it says otherwise; None is once.
+        self.policy = policy
         #: Whether the function's result is awaited; False for one that runs in a thread.
         self.is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
         self._namespace: Mapping[str, Any] = namespace or {}
@@ -169,36 +174,58 @@ def action(function: Callable[P, Coroutine[Any, Any, R]], /) -> Action[P, R]: ..
 @overload
 def action(function: Callable[P, R], /) -> Action[P, R]: ...
 @overload
-def action(*, name: str | None = None, aliases: Sequence[str] = ()) -> ActionDecorator: ...
+def action(
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    timeout: float | timedelta | None = None,
+) -> ActionDecorator: ...
 def action(
     function: Callable[..., Any] | None = None,
     /,
     *,
     name: str | None = None,
     aliases: Sequence[str] = (),
+    retry: RetryPolicy | None = None,
+    timeout: float | timedelta | None = None,
 ) -> Any:
     """Register a function as an action, so that workflows can await it.
 
     The name is `module:qualname` unless `name` gives another; `aliases` are
     names it had before, under which runs in flight still find it. A sync
-    function runs in a thread of its own. Raises RegistrationError,
-    DuplicateNameError, and InjectionError for a dependency that needs a request.
+    function runs in a thread of its own. In a run a call is tried as `retry` says,
+    without it once, and each attempt may take `timeout` (seconds or a timedelta)
+    from when the function begins; `run_action` decides otherwise for one call.
+    Raises RegistrationError, DuplicateNameError, and InjectionError for a dependency
+    that needs a request.
     """
     frame = inspect.currentframe()
+    policy = _policy(retry, timeout)
     if function is not None:
-        return _register(function, name, aliases, frame.f_back if frame else None)
+        return _register(function, name, aliases, policy, frame.f_back if frame else None)
 
     def decorate(function: Callable[..., Any], /) -> Action[..., Any]:
         inner = inspect.currentframe()
-        return _register(function, name, aliases, inner.f_back if inner else None)
+        return _register(function, name, aliases, policy, inner.f_back if inner else None)
 
     return decorate
+
+
+def _policy(retry: object, timeout: object) -> CallPolicy | None:
+    if retry is None and timeout is None:
+        return None
+    try:
+        return call_policy(retry, timeout)
+    except (TypeError, ValueError) as error:
+        raise RegistrationError(f"@action: {error}") from None
 
 
 def _register(
     function: Callable[..., Any],
     name: str | None,
     aliases: Sequence[str],
+    policy: CallPolicy | None,
     frame: FrameType | None,
 ) -> Action[..., Any]:
     _refuse_impossible(function)
@@ -209,6 +236,7 @@ def _register(
         registered_name(function) if name is None else checked_name(name, "action"),
         tuple(checked_name(alias, "action") for alias in aliases),
         defining_namespace(function, frame),
+        policy,
     )
     made.link(final=False)
     registry.add_action(made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,8 +20,11 @@ class ActionContext(NamedTuple):
     action: str
     #: Number of the call within its run; the same in every attempt.
     effect: int
-    #: Counts from 1.
+    #: Counts from 1. An attempt that a crash took away is made again under its number.
     attempt: int
+    #: When this attempt will be timed out (aware, UTC); None when it may take for ever,
+    #: and in dependencies, which are provided before its time begins.
+    deadline: datetime | None = None
 
     @property
     def idempotency_key(self) -> str:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from waymark.errors import DuplicateNameError
+from waymark.graph.policies import RetryPolicy
 
 from .naming import Place, place_of
 
@@ -65,7 +66,9 @@ class Registry:
         rest; not at the decorator, when its module is only half there."""
         from waymark.values import TypeRegistry
 
-        return TypeRegistry()
+        types = TypeRegistry()
+        types.add(RetryPolicy)
+        return types
 
     def add_action(self, action: Action[..., Any]) -> None:
         place = place_of(action.function)

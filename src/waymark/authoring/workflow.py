@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
 from functools import cached_property
 from types import FrameType, FunctionType
 from typing import (
@@ -28,6 +29,7 @@ from .announcing import announced
 from .handle import RunHandle
 from .hooks import Compiled
 from .naming import checked_name, registered_name
+from .policies import RetryPolicy, attempts
 from .registry import registry
 from .visual import Visual, show_classes
 
@@ -155,6 +157,24 @@ class Workflow:
         arguments = definition.arguments.pack(args, kwargs)
         run_id = await hooks.client().submit(definition, arguments)
         return RunHandle(run_id, definition.name, definition)
+
+    def run_action(
+        self,
+        call: Coroutine[Any, Any, R],
+        /,
+        *,
+        retry: RetryPolicy | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> Coroutine[Any, Any, R]:
+        """The call of an action, `act(x)`, under a policy of its own.
+
+        `retry` says how often it is tried, `timeout` (seconds or a timedelta) how long
+        each attempt may take: ActionTimeout, a TimeoutError, is its failure then. What
+        is None is as the action's decorator says. In a run the failures are recorded,
+        so that a crash counts none twice, and the pauses go on after it. Raises
+        TypeError and ValueError for what can never apply.
+        """
+        return attempts(call, retry, timeout)
 
     @classmethod
     def visualize(

@@ -20,6 +20,7 @@ from waymark.graph.model import Name
 from waymark.graph.operations import operation_at
 from waymark.graph.trees import children, walk
 
+from .policies import check_policies
 from .reach import Reach
 from .table import PLACEHOLDER, Prepared
 
@@ -31,12 +32,17 @@ CalleeKind: TypeAlias = Literal[
     "function",
     "sleep",
     "gather",
+    "run_action",
     "unknown",
     "other",
 ]
 
-_AWAITABLES: dict[str, CalleeKind] = {"asyncio.sleep": "sleep", "asyncio.gather": "gather"}
-_HELD = ("action", "child", "helper", "sleep", "gather")
+_AWAITABLES: dict[str, CalleeKind] = {
+    "asyncio.sleep": "sleep",
+    "asyncio.gather": "gather",
+    "waymark.run_action": "run_action",
+}
+_HELD = ("action", "child", "helper", "sleep", "gather", "run_action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +168,31 @@ class _CallCheck:
     def call(self, node: ast.Call, callee: Callee, parents: tuple[ast.AST, ...]) -> None:
         if callee.kind == "workflow" and (node.args or node.keywords):
             self.report(node, *advice.child_arguments(ast.unparse(node.func)))
+        if callee.kind == "run_action":
+            check_policies(node, self.prepared, self.reach, fits=self.tries_an_action(node))
         self.arguments(node, callee)
         if callee.kind in ("action", "child"):
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             self.sent(values, "actions and child runs get copies")
         loose = callee.kind in _HELD and callee.kind != "gather"
         if loose and not _may_be_held(node, parents):
-            what = ast.unparse(node.func)
+            what = _spelled(node.func, callee)
             self.report(
                 node,
                 "WM206",
                 f"this call of `{what}` is never awaited, so it would never run",
                 f"write `await {what}(...)`",
             )
+
+    def tries_an_action(self, node: ast.Call) -> bool:
+        """Whether the first argument may be an action's call."""
+        match node.args:
+            case [ast.Call() as first, *_]:
+                return self.callee(first).kind in ("action", "function", "unknown", "other")
+            case [first, *_]:
+                return not isinstance(first, (ast.Await, *_PLAIN))
+            case _:
+                return False
 
     def child_attribute(self, node: ast.Attribute) -> None:
         """`Other().<name>`: only its run can be called."""
@@ -240,7 +258,8 @@ class _CallCheck:
         if isinstance(function, ast.Name) and function.id not in known:
             path = function.id
         operation = operation_at(path)
-        if operation is not None and path not in AWAITABLE:
+        awaitable = path in AWAITABLE or path in _AWAITABLES
+        if operation is not None and not awaitable:
             self.plain(node, f"{ast.unparse(function)}(...)")
 
     def plain(self, node: ast.Await, what: str) -> None:
@@ -309,6 +328,11 @@ def _may_be_held(node: ast.expr, parents: tuple[ast.AST, ...]) -> bool:
                 return not isinstance(parent, _NEVER_HELD)
         child = parent
     return True
+
+
+def _spelled(function: ast.expr, callee: Callee) -> str:
+    """What is called, as its author wrote it."""
+    return "self.run_action" if callee.kind == "run_action" else ast.unparse(function)
 
 
 def _short(signature: inspect.Signature) -> str:

@@ -70,6 +70,9 @@ CODES: Mapping[str, str] = {
     "WM417": "default-changed",
     "WM418": "await-missing",
     "WM501": "option-not-supported-yet",
+    "WM502": "run-action-of-something-else",
+    "WM503": "policy-that-cannot-apply",
+    "WM504": "unknown-option",
     "WM901": "compiler-bug",
 }
 

@@ -97,6 +97,8 @@ def _kind(callee: Callee) -> AwaitKind:
     match callee.kind:
         case "action" | "child" | "sleep":
             return callee.kind
+        case "run_action":
+            return "action"
         case "helper":
             return "call"
         case "gather":
@@ -109,7 +111,7 @@ def _refers(to: Lowering, operand: ast.expr, callee: Callee) -> tuple[str, ...]:
     match callee.kind:
         case "action" | "child" | "helper":
             return (callee.ref,)
-        case "gather":
+        case "gather" | "run_action":
             return tuple(effect_refs(operand, to.prepared, to.reach))
         case _:
             return ()

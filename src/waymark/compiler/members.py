@@ -25,13 +25,16 @@ from .names import Refusal, constant, function_refusal
 from .reach import Reach, Receiver
 
 _LATER = {
-    "run_action": ("WM501", "`self.run_action` is not supported yet", "await the action itself"),
     "wait_for_event": (
-        "WM303",
+        "WM501",
         "`self.wait_for_event` is not supported yet",
         "poll an @action in a loop with `await asyncio.sleep(...)`",
     ),
 }
+
+
+#: What the base class of all workflows gives a body, by its path of the catalogue.
+_OWN_OPERATIONS = {"run_action": "waymark.run_action"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,13 @@ def _made(owner: type, name: str, spelled: str) -> Member:
     return Member(owner, name, owner.__dict__[name], spelled)
 
 
+def own_operation(cls: type, name: str) -> str | None:
+    """The catalogue's path of `self.<name>`, unless the author's class has its own."""
+    path = _OWN_OPERATIONS.get(name)
+    member = None if path is None else find_member(cls, name, name)
+    return path if member is not None and member.owner is Workflow else None
+
+
 def own_attribute(reach: Reach, name: str) -> Name | Refusal | None:
     """What the class has for `self.<name>`, remembered when it may be used; None
     for an attribute that only the instance has."""
@@ -81,7 +91,7 @@ def _own_attribute(reach: Reach, name: str) -> Name | Refusal | None:
         if name in reach.facts.stored:
             return None
         return Refusal(*(_LATER.get(name) or unknown_attribute(name)))
-    if hasattr(Workflow, name):
+    if member.owner is Workflow:
         return Refusal(*run_apart(f"self.{name}", cls.__name__))
     return entry_of(reach, member)
 

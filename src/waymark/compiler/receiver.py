@@ -15,7 +15,7 @@ from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
 from waymark.graph.model import HIDDEN, Name
 
-from .members import find_member, own_attribute
+from .members import find_member, own_attribute, own_operation
 from .names import MISSING, Refusal
 from .reach import Receiver
 from .table import Table
@@ -60,6 +60,9 @@ class ReceiverNames:
         if self.kind == "cls" and node.attr in ("__name__", "__qualname__"):
             name = getattr(self.reach.definition.cls, node.attr)
             return ast.copy_location(ast.Constant(name), node)
+        path = own_operation(self.reach.definition.cls, node.attr)
+        if path is not None and isinstance(node.ctx, ast.Load) and self.kind == "self":
+            return self.table.operation(node, path)
         node.attr = self.mangled(node.attr)
         node.value = ast.copy_location(ast.Name(self.kind, ast.Load()), node.value)
         if isinstance(node.ctx, ast.Load):

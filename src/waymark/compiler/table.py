@@ -196,6 +196,12 @@ class Table:
         self.enter(parameter, key, parameter.arg, value)
         return ast.copy_location(ast.Name(key, ast.Load()), parameter)
 
+    def operation(self, node: ast.Attribute, path: str) -> ast.Name:
+        """The one name for `self.run_action`, an operation of the catalogue."""
+        key = self.free_key(f"self.{node.attr}")
+        self.prepared.names[key] = Name("stdlib", ref=path)
+        return ast.copy_location(ast.Name(key, ast.Load()), node)
+
     def put(self, node: ast.AST, key: str, entry: Name | Refusal) -> None:
         if isinstance(entry, Refusal):
             self.report(node, entry.code, entry.fact, entry.fix)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from waymark.graph.model import DEFINED
+from waymark.graph.policies import NO_CALL, CallPolicy, call_policy
 
 from .links import LinkedAction, LinkedWorkflow
 
@@ -33,6 +34,28 @@ class ActionCall:
 
     def __repr__(self) -> str:
         return f"<call of {self.action.name}>"
+
+
+class PolicedCall(ActionCall):
+    """`self.run_action(call, ...)`: the call of an action with a policy. Awaiting it
+    awaits the call, which cannot be awaited again then."""
+
+    __slots__ = ("call", "policy")
+
+    def __init__(self, call: ActionCall, policy: CallPolicy) -> None:
+        self.call = call
+        self.policy = policy
+        self.action = call.action
+        self.arguments = call.arguments
+        self.node = -1
+
+    @property
+    def awaited(self) -> bool:
+        return self.call.awaited
+
+    @awaited.setter
+    def awaited(self, awaited: bool) -> None:
+        self.call.awaited = awaited
 
 
 class ChildCall(ActionCall):
@@ -128,6 +151,13 @@ def action_stub(action: LinkedAction) -> Callable[..., ActionCall]:
 
     call.__name__ = action.name
     return call
+
+
+def run_action(call: object, /, *, retry: object = None, timeout: object = None) -> PolicedCall:
+    """What `self.run_action` is inside a graph."""
+    if type(call) is not ActionCall:
+        raise TypeError(NO_CALL)
+    return PolicedCall(call, call_policy(retry, timeout))
 
 
 def workflow_stub(workflow: LinkedWorkflow) -> Callable[[], ChildWorkflow]:

@@ -69,6 +69,8 @@ def _import(name: str, *_: Any) -> types.ModuleType:
 NO_BUILTINS: dict[str, Any] = {"__import__": _import}
 
 _ENGINE = __name__.rpartition(".")[0]
+#: Our own classes: `RetryPolicy`, and what no value of a run is.
+_OURS = (_ENGINE, operation_at.__module__.rpartition(".")[0])
 _VALUES = OrderedSet.__module__.rpartition(".")[0]
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
@@ -79,7 +81,7 @@ def _is_user_class(cls: type[Any]) -> bool:
     if cls.__flags__ & _IMMUTABLE:
         return False
     root = cls.__module__.partition(".")[0]
-    return root not in sys.stdlib_module_names and not cls.__module__.startswith(_ENGINE)
+    return root not in sys.stdlib_module_names and not cls.__module__.startswith(_OURS)
 
 
 def _is_engines(value: object) -> bool:

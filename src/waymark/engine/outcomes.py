@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
+from waymark.graph.policies import CallPolicy
+
 T = TypeVar("T", bound="tuple[Any, ...]")
 
 
@@ -21,6 +23,20 @@ class StartAction(NamedTuple):
     action: str  # registered name
     arguments: bytes  # as recorded; decode once per attempt
     digest: int
+
+
+class StartAttempt(NamedTuple):
+    """Run this attempt of an action once engine time has reached `not_before_ns`. The
+    first one too where the call has a policy, which then stands over the action's."""
+
+    effect: int
+    node: int
+    action: str
+    arguments: bytes
+    digest: int
+    policy: CallPolicy | None
+    attempt: int
+    not_before_ns: int
 
 
 class StartChild(NamedTuple):
@@ -61,7 +77,9 @@ class Finish(NamedTuple):
     digest: int
 
 
-Command: TypeAlias = StartAction | StartChild | SetTimer | CancelEffect | DropTimer | Finish
+Command: TypeAlias = (
+    StartAction | StartAttempt | StartChild | SetTimer | CancelEffect | DropTimer | Finish
+)
 
 
 class Entry(NamedTuple):

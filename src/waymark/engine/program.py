@@ -28,7 +28,7 @@ from waymark.graph.model import DEFINED, HIDDEN, INIT, Code, Function, Graph, Na
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
 
-from .awaitables import HelperCall, SleepCall, action_stub, workflow_stub
+from .awaitables import HelperCall, SleepCall, action_stub, run_action, workflow_stub
 from .binding import binder, definition, no_arguments
 from .concurrency.operations import operations
 from .definitions import fill_defaults, make_function
@@ -330,6 +330,8 @@ class _Linker:
             raise GraphError(f"{path} is not in the catalogue")
         if path == "asyncio.sleep":
             return SleepCall
+        if path == "waymark.run_action":
+            return run_action
         if operation.kind == "concurrency":
             return self.operations[path]
         if operation.kind == "definition":

@@ -21,8 +21,9 @@ left for others to claim begins with the claim, its first entry.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 from zlib import crc32
 
@@ -30,7 +31,7 @@ from waymark.errors import RecoveryMismatch, ValueEncodeError, WaymarkBug
 from waymark.values import dump_exception, load_exception
 
 from . import futures as m
-from .awaitables import ActionCall
+from .awaitables import ActionCall, PolicedCall
 from .digest import digest, of_straight
 from .evaluator import Evaluator
 from .frame import Frame
@@ -44,6 +45,7 @@ from .outcomes import (
     Finish,
     SetTimer,
     StartAction,
+    StartAttempt,
     StartChild,
     maker,
 )
@@ -52,8 +54,10 @@ from .straight import Straight, advance
 from .tape import join_items, split_items
 
 # Kinds of entries, as `store.records.EntryKind` names them.
-RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM = range(1, 7)
+RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM, ATTEMPT = range(1, 8)
 
+#: Commands that ask for an effect.
+Start: TypeAlias = StartAction | StartAttempt | StartChild
 
 _entry = maker(Entry)
 _start = maker(StartAction)
@@ -97,7 +101,7 @@ class Session:
         self.program = program
         self.run_id = run_id
         #: The commands that ask for the pending effects.
-        self._effects: dict[int, StartAction | StartChild] = {}
+        self._effects: dict[int, Start] = {}
 
     # Inputs
 
@@ -123,6 +127,33 @@ class Session:
         self._entries = [_entry((seq, kind, effect, known.node, known.digest, now_ns, payload))]
         self._deliver(effect, ok, value, now_ns)
         return self._flush()
+
+    def attempt_failed(
+        self, effect: int, attempt: int, again_ns: int, error: bytes, now_ns: int
+    ) -> Advance:
+        """An attempt failed with `error` (encoded), and the call is tried again at
+        `again_ns`. Nothing that the run itself could see."""
+        known = self._effects.get(effect)
+        if known is None or isinstance(known, StartChild):
+            return _NOTHING
+        payload = b"[%d,%d,%b]" % (attempt, again_ns, error)
+        self._append(ATTEMPT, effect, (known.node, known.digest), now_ns, payload)
+        self._commands = [self._next_attempt(known, attempt, again_ns)]
+        return self._flush()
+
+    def next_attempt(self, effect: int) -> StartAttempt | None:
+        """The attempt of an effect that is due or under way, None when it is over."""
+        known = self._effects.get(effect)
+        return known if isinstance(known, StartAttempt) else None
+
+    def _next_attempt(
+        self, known: StartAction | StartAttempt, attempt: int, again_ns: int
+    ) -> StartAttempt:
+        policy = known.policy if isinstance(known, StartAttempt) else None
+        start = self._effects[known.effect] = StartAttempt(
+            *known[:5], policy, attempt + 1, again_ns
+        )
+        return start
 
     def fire(self, timer: int, now_ns: int) -> Advance:
         """A timer's time has come. One that was dropped makes nothing."""
@@ -168,11 +199,14 @@ class Session:
                 self._feed_timer(entry)
             case 6:
                 self._feed_claim(input, entry)
+            case 7:
+                self._feed_attempt(entry)
             case kind:
                 raise RecoveryMismatch(f"entry {entry.seq} of kind {kind} came unexpectedly")
 
-    def _feed_outcome(self, entry: Recorded) -> None:
-        known = self._effects.pop(entry.effect, None)
+    def _pending(self, entry: Recorded) -> Start:
+        """The effect that an entry is about."""
+        known = self._effects.get(entry.effect)
         if known is None:
             raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
         if (known.node, known.digest) != (entry.node, entry.digest):
@@ -180,6 +214,22 @@ class Session:
                 f"effect {entry.effect} is a call of {known[2]} at node {known.node} now, "
                 f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
             )
+        return known
+
+    def _feed_attempt(self, entry: Recorded) -> None:
+        known = self._pending(entry)
+        if isinstance(known, StartChild):
+            raise RecoveryMismatch(f"entry {entry.seq} is an attempt of a child, which has none")
+        try:
+            attempt, again_ns, _ = json.loads(entry.payload)
+            self._next_attempt(known, int(attempt), int(again_ns))
+        except (ValueError, TypeError):
+            raise RecoveryMismatch(f"entry {entry.seq} is damaged") from None
+        self.seq = entry.seq
+
+    def _feed_outcome(self, entry: Recorded) -> None:
+        known = self._pending(entry)
+        del self._effects[entry.effect]
         self.seq = entry.seq
         ok = entry.kind == RESULT
         self._deliver(entry.effect, ok, self._decode(known, ok, entry.payload), entry.at_ns)
@@ -217,11 +267,11 @@ class Session:
         self._straight = Straight(Frame(function, values), now_ns)
         self._run()
 
-    def _decode(self, known: StartAction | StartChild, ok: bool, payload: bytes) -> Any:
+    def _decode(self, known: Start, ok: bool, payload: bytes) -> Any:
         if ok:
-            if type(known) is StartAction:
-                return self.program.actions[known[2]].result_plan.loads(payload, run=True)
-            return self.program.children[known[2]].result_plan.loads(payload, run=True)
+            if type(known) is StartChild:
+                return self.program.children[known[2]].result_plan.loads(payload, run=True)
+            return self.program.actions[known[2]].result_plan.loads(payload, run=True)
         return load_exception(payload, self.program.links.types, run=True)
 
     def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
@@ -360,7 +410,13 @@ class Session:
         """Ask the host for an action or a child."""
         action, arguments = call.action, call.arguments
         asked = (effect, call.node, action.name, arguments, signed_crc(arguments))
-        start = _start(asked) if type(call) is ActionCall else StartChild(*asked)
+        start: Start
+        if type(call) is ActionCall:
+            start = _start(asked)
+        elif isinstance(call, PolicedCall):
+            start = StartAttempt(*asked, call.policy, 1, 0)
+        else:
+            start = StartChild(*asked)
         self._effects[effect] = start
         if self._commands is None:
             self._commands = [start]

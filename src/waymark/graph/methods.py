@@ -174,6 +174,8 @@ _ATTRIBUTES = {
     "csv.DictReader": "fieldnames line_num",
     "csv.reader": "line_num",
     "dataclasses.Field": "name",
+    "waymark.graph.policies.RetryPolicy": "attempts exception_types backoff_seconds"
+    " backoff_multiplier max_backoff_seconds jitter",
     "BaseException": "args",
     "BaseExceptionGroup": "args exceptions message",
     "OSError": "errno filename filename2 strerror",

@@ -307,13 +307,19 @@ _BUILTIN_CLASS_METHODS = frozenset(
 )
 
 
+#: What the base class of all workflows gives a body: `self.run_action`.
+OWN: Mapping[str, Operation] = {
+    "waymark.run_action": Operation("awaitable", 1, _words("retry timeout")),
+}
+
+
 def operation_at(path: str) -> Operation | None:
     """The operation that a dotted path names, None when it is not allowed.
 
     The path begins with a builtin or with the `ref` of a `stdlib` name. A method
     may be named through its type (`str.lower`, `datetime.datetime.isoformat`).
     """
-    found = STDLIB.get(path) or BUILTINS.get(path)
+    found = STDLIB.get(path) or BUILTINS.get(path) or OWN.get(path)
     if found is not None:
         return found
     if path in _BUILTIN_CLASS_METHODS:

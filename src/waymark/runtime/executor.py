@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import random
 import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -22,11 +23,13 @@ from typing import Any, TypeAlias
 from ..authoring.action import Action
 from ..authoring.context import ActionContext, attempt_context
 from ..authoring.registry import registry
-from ..engine.outcomes import StartAction, maker
+from ..engine.outcomes import StartAction, StartAttempt, maker
 from ..errors import UnresolvedActionError, ValueEncodeError
+from ..graph.policies import CallPolicy
 from ..values import dump_exception
 from .live_run import LiveRun
 from .threads import ActionThreads
+from .time_limit import TimeLimit
 
 _context = maker(ActionContext)
 
@@ -36,6 +39,9 @@ log = logging.getLogger("waymark.executor")
 #: What an attempt came to: run, effect, whether it returned, and its encoded
 #: result or exception. A plain tuple, as one is made for each attempt.
 Outcome: TypeAlias = tuple[LiveRun, int, bool, bytes]
+
+#: What asks for an attempt.
+Attempt: TypeAlias = StartAction | StartAttempt
 
 
 def task_maker(
@@ -71,7 +77,10 @@ class Executor:
         self.ending = ending
         #: Called when a slot is free that no outcome tells of.
         self.freed = threads.freed = freed
-        self.ready: deque[tuple[LiveRun, StartAction]] = deque()
+        #: Takes a failed attempt after which there is another: run, command, pause in
+        #: seconds, encoded error.
+        self.retry: Callable[[LiveRun, Attempt, float, bytes], None]
+        self.ready: deque[tuple[LiveRun, Attempt]] = deque()
         self.running: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
         self._revision = -1
@@ -86,7 +95,7 @@ class Executor:
         """Slots that neither a task nor a thread left behind by one occupies."""
         return self.slots - len(self.running) - self.threads.abandoned
 
-    def enqueue(self, run: LiveRun, command: StartAction) -> None:
+    def enqueue(self, run: LiveRun, command: Attempt) -> None:
         """Let a call start as soon as it has a slot."""
         run.attempts[command[0]] = None  # its effect
         self.ready.append((run, command))
@@ -130,16 +139,24 @@ class Executor:
             self.running.discard(task)
             self.freed()
 
-    async def _attempt(self, run: LiveRun, command: StartAction) -> None:
-        effect, _, name, arguments, _ = command
+    async def _attempt(self, run: LiveRun, command: Attempt) -> None:
+        effect, name = command[0], command[2]
         task = asyncio.current_task(self._loop)
         assert task is not None
+        number = 1 if isinstance(command, StartAction) else command.attempt
+        policy = None
+        limit = None
         try:
-            attempt_context.set(_context((run.id, run.workflow, name, effect, 1)))
+            attempt_context.set(_context((run.id, run.workflow, name, effect, number, None)))
             action = self._action(name)
-            args, kwargs = action.arguments.unpack(arguments)
+            args, kwargs = action.arguments.unpack(command[3])
+            policy = action.policy
+            if type(command) is StartAttempt and command.policy is not None:
+                policy = command.policy.over(policy)
             injection = action.injection
             function = action.function if action.is_async else self._threaded(action)
+            if policy is not None and policy.timeout_seconds is not None:
+                function = limit = TimeLimit(self.threads, action, policy.timeout_seconds)
             if injection is None:
                 value = await function(*args, **kwargs)
             else:
@@ -157,8 +174,16 @@ class Executor:
             ok, payload = False, self._encode_error(name, error)
         except BaseException as error:  # noqa: BLE001  # an outcome, whatever it is
             ok, payload = False, self._encode_error(name, error)
+            pause = None if policy is None else _pause(policy, number, error)
+            if pause is not None:
+                if limit is not None:
+                    await limit.thread_ended()
+                self.retry(run, command, pause, payload)
+                return
         finally:
             self.running.discard(task)
+            if limit is not None:
+                limit.leave()
         self.deliver((run, effect, ok, payload))
 
     def _action(self, name: str) -> Action[..., Any]:
@@ -197,6 +222,13 @@ class Executor:
         if len(payload) > self.payload_bytes_max:
             payload = dump_exception(too_large("error", len(payload), self.payload_bytes_max))
         return payload
+
+
+def _pause(policy: CallPolicy, attempt: int, error: BaseException) -> float | None:
+    """Seconds until the next attempt, None when this was the last."""
+    if policy.retry is None:
+        return None
+    return policy.retry.delay_seconds(attempt, error, random.random())  # noqa: S311  # jitter
 
 
 def too_large(path: str, size: int, limit: int) -> ValueEncodeError:

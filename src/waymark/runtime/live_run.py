@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from ..engine.outcomes import Advance, Command, Entry
+from ..engine.outcomes import Advance, Command, Entry, StartAttempt
 from ..store.records import JournalRow, NewRun, Release, RunEnd, RunState
 
 
@@ -17,6 +17,12 @@ class RunSession(Protocol):
     def begin(self, input: bytes, now_ns: int) -> Advance: ...
 
     def settle(self, effect: int, ok: bool, payload: bytes, now_ns: int) -> Advance: ...
+
+    def attempt_failed(
+        self, effect: int, attempt: int, again_ns: int, error: bytes, now_ns: int
+    ) -> Advance: ...
+
+    def next_attempt(self, effect: int) -> StartAttempt | None: ...
 
     def fire(self, timer: int, now_ns: int) -> Advance: ...
 

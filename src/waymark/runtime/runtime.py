@@ -102,6 +102,7 @@ class Runtime:
             scheduler.wake,
         )
         scheduler.writer, scheduler.executor = self._writer, self._executor
+        self._executor.retry = scheduler.retry
         scheduler.lease_holds = self._lease_holds
         scheduler.hint = store.hint
         scheduler.room = self._room

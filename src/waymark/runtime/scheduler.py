@@ -29,6 +29,7 @@ from ..engine.outcomes import (
     Finish,
     SetTimer,
     StartAction,
+    StartAttempt,
     StartChild,
     maker,
 )
@@ -36,7 +37,7 @@ from ..errors import ValueDecodeError
 from ..store.records import NewRun, Release, RunEnd, RunState
 from ..values import dump_exception
 from .clock import Clock
-from .executor import Executor, Outcome
+from .executor import Attempt, Executor, Outcome
 from .live_run import Change, Ending, LiveRun, RunSession, quarantine
 from .nudge import Nudge
 from .timers import Timers
@@ -51,6 +52,12 @@ _run_end = maker(RunEnd)
 _ending = maker(Ending)
 
 log = logging.getLogger("waymark.scheduler")
+
+#: Commands that a closed run no longer carries out.
+_BEGINS = SetTimer | StartAttempt | StartChild
+
+#: The longest pause between attempts: some sixty years, so that deadlines stay small.
+PAUSE_SECONDS_MAX = 2e9
 
 #: Outcomes and commits handled, and attempts started, before the loop turns.
 ITEMS_PER_TICK = 50
@@ -226,6 +233,21 @@ class Scheduler:
             self._scheduled = True
             self._loop.call_soon(self._tick, context=self._context)
 
+    def retry(self, run: LiveRun, command: Attempt, pause: float, error: bytes) -> None:
+        """An attempt has failed, and there is another after `pause` seconds. That is
+        recorded first, so that no crash forgets the attempt or shortens the pause."""
+        effect = command[0]
+        if run.closed or effect not in run.attempts or run.session is None:
+            return
+        run.attempts[effect] = None
+        started = perf_counter()
+        now_ns = self.clock.now_ns()
+        again_ns = now_ns + round(min(pause, PAUSE_SECONDS_MAX) * 1e9)
+        number = 1 if isinstance(command, StartAction) else command.attempt
+        log.info("attempt %d of %s failed in run %s", number, command.action, run.id)
+        advance = run.session.attempt_failed(effect, number, again_ns, error, now_ns)
+        self._record(run, advance, None, started)
+
     def _due(self, run: LiveRun, timer: int) -> None:
         self._fired.append((run, timer))
         self.wake()
@@ -329,6 +351,11 @@ class Scheduler:
     def _fire(self, run: LiveRun, timer: int, now_ns: int) -> None:
         if run.closed or run.session is None:
             return
+        if timer < 0:
+            command = run.session.next_attempt(~timer)
+            if command is not None:
+                self.executor.enqueue(run, command)
+            return
         started = perf_counter()
         try:
             advance = run.session.fire(timer, now_ns)
@@ -382,7 +409,7 @@ class Scheduler:
             if type(command) is StartAction:
                 if not run.closed:
                     self.executor.enqueue(run, command)
-            elif not run.closed or not isinstance(command, SetTimer | StartChild):
+            elif not run.closed or not isinstance(command, _BEGINS):
                 self._obey(run, command)
         if end is not None:
             self._ended(run, end)
@@ -391,14 +418,26 @@ class Scheduler:
             self.waiters.adopt(run)
             self._hints.add("runs")
 
+    def _start_later(self, run: LiveRun, command: StartAttempt) -> None:
+        """Start an attempt when its pause is over: a timer whose number is `~effect`."""
+        if command.not_before_ns <= self.clock.now_ns():
+            self.executor.enqueue(run, command)
+            return
+        run.attempts[command.effect] = None
+        self.timers.set(run, ~command.effect, command.not_before_ns)
+
     def _obey(self, run: LiveRun, command: Command) -> None:
         match command:
+            case StartAttempt():
+                self._start_later(run, command)
             case StartChild():
                 self.children.start(run, command)
             case SetTimer():
                 self.timers.set(run, command.timer, command.deadline_ns)
             case CancelEffect():
                 self.executor.cancel(run, command.effect)
+                if run.timers is not None and ~command.effect in run.timers:
+                    self.timers.drop(run, ~command.effect)
             case DropTimer():
                 self.timers.drop(run, command.timer)
             case StartAction() | Finish():

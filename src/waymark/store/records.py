@@ -41,6 +41,7 @@ class EntryKind(IntEnum):
     TAPE = 4  # values that a node's recorded calls returned
     TIMER = 5  # a timer fired
     CLAIM = 6  # a new owner took the run; digest: of the frames at that moment
+    ATTEMPT = 7  # an attempt failed and there will be another; payload: number, when, error
 
 
 class NewRun(NamedTuple):

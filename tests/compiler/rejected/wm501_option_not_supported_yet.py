@@ -5,11 +5,7 @@ from waymark import Workflow, action, workflow
 async def fetch(key: str) -> str: ...
 
 
-@action
-async def store(key: str, value: str) -> None: ...
-
-
 @workflow
 class Report(Workflow):
     async def run(self, key: str) -> object:
-        return await self.run_action(fetch(key), timeout=3)
+        return await self.wait_for_event("approved")
