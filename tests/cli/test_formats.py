@@ -25,6 +25,7 @@ FOUND = Diagnostic(
     14,
     "        print(key,",
     "warning",
+    "called from `run`, line 3",
 )
 REPORT = Report((FOUND,), (Failure("jobs cannot be imported", "E: no", "/x/jobs.py", 3),), 2)
 
@@ -57,7 +58,7 @@ def test_github_annotations_are_escaped() -> None:
     assert finding == (
         "::warning file=/elsewhere/a b.py,line=10,col=9,endLine=11,endColumn=14,"
         "title=WM202 builtin-not-pure::`print` writes, 100%25: here"
-        "%0Afix: do it in an @action%0Aand await that"
+        "%0Anote: called from `run`, line 3%0Afix: do it in an @action%0Aand await that"
     )
 
 

@@ -103,6 +103,12 @@ def _counted(number: int, word: str) -> str:
     return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
 
 
+def in_words(found: Diagnostic) -> str:
+    """The fact, how it was reached, and the fix: what a program shows as one message."""
+    note = f"note: {found.note}\n" if found.note else ""
+    return f"{found.message}\n{note}fix: {found.hint}"
+
+
 def as_json(report: Report) -> str:
     """One object; docs/check.md has its fields."""
     document = {
@@ -119,6 +125,7 @@ def as_json(report: Report) -> str:
                 "name": found.name,
                 "severity": found.severity,
                 "message": found.message,
+                "note": found.note,
                 "fix": found.hint,
                 "path": slashed(found.path),
                 "line": found.line,
@@ -159,7 +166,7 @@ def _annotations(report: Report) -> Iterator[str]:
             "endColumn": found.end_column,
             "title": f"{found.code} {found.name}",
         }
-        yield _annotation(found.severity, place, f"{found.message}\nfix: {found.hint}")
+        yield _annotation(found.severity, place, in_words(found))
 
 
 def _annotation(command: str, properties: Mapping[str, object], message: str) -> str:

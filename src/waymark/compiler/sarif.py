@@ -16,7 +16,7 @@ from typing import Any
 
 from .catalogue import CODES, WARNINGS
 from .diagnostics import Diagnostic
-from .report import Failure, Report, slashed
+from .report import Failure, Report, in_words, slashed
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _ROOT = "%SRCROOT%"
@@ -68,7 +68,7 @@ def _results(report: Report, codes: list[str]) -> list[dict[str, Any]]:
                 "ruleId": found.code,
                 "ruleIndex": codes.index(found.code),
                 "level": found.severity,
-                "message": {"text": f"{found.message}\nfix: {found.hint}"},
+                "message": {"text": in_words(found)},
                 "locations": [_location(found.path, _region(found))],
                 "partialFingerprints": {"waymark/v1": f"{fingerprint}:{seen[fingerprint]}"},
             }
