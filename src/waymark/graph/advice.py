@@ -140,7 +140,7 @@ _REFUSED_BUILTINS: dict[str, tuple[str, str]] = {
     "locals": ("`locals` reaches every variable by name", "name what you need"),
     "vars": ("`vars` reaches every attribute by name", "name what you need"),
     "dir": ("`dir` lists what only shows at run time", "name what you need"),
-    "super": ("`super()` is not supported yet", "call the method by another name through `self`"),
+    "super": ("`super` can only be called, in a method", "write `super().name(...)`"),
     "breakpoint": ("`breakpoint` stops the process", "debug the @action, or a test of it"),
     "memoryview": ("`memoryview` shares memory that cannot be stored", "use `bytes`"),
     "bytearray": ("`bytearray` cannot be stored yet", "use `bytes`"),

@@ -55,7 +55,10 @@ def _collect(node: ast.AST, found: dict[str, None]) -> None:
         if not isinstance(cast("ast.Name", node).ctx, ast.Load):
             found.setdefault(cast("ast.Name", node).id)
         return
-    if kind in _NAMING:
+    if isinstance(node, ast.alias):
+        # Refused itself; that its name is unknown as well would be said in vain.
+        found.setdefault(node.asname or node.name.partition(".")[0])
+    elif kind in _NAMING:
         # A pattern or a handler need not give a name.
         name = getattr(node, _NAMING[kind])
         if name is not None:
