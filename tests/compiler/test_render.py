@@ -12,6 +12,7 @@ from tests.compiler.authored import body, define, definition_of, graph_of
 from tests.compiler.drawn import CONCURRENT, PROGRAMS, drawn
 from tests.compiler.geometry import check_geometry
 from tests.graph.graphs import every_node
+from waymark.authoring import hooks
 from waymark.compiler import render
 from waymark.compiler.drawing.picture import Item, Region
 from waymark.compiler.drawing.sketch import sketch
@@ -248,6 +249,11 @@ def test_every_way_to_wait_has_its_word(concurrent: Graph) -> None:
     """Also where nodes say less than the source, and without what was brought along."""
     assert render(concurrent) == CONCURRENT_TREE
     check_geometry(render(concurrent, "svg"))
+
+
+def test_every_format_is_drawn() -> None:
+    """What `visualize` promises, and nothing else."""
+    assert len({render(every_node(), form) for form in hooks.VISUAL_FORMATS}) == 3
 
 
 def test_unknown_format_is_refused() -> None:

@@ -1,24 +1,29 @@
-"""Looking at a graph: `render(graph, form)`, the forms being those of `_FORMS`."""
+"""Looking at a graph: `render(graph, "text" | "mermaid" | "svg")`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from waymark.authoring.hooks import VISUAL_FORMATS
 from waymark.graph.model import Graph
-
-from .drawing.mermaid import flowchart
-from .drawing.picture import Picture
-from .drawing.sketch import sketch
-from .drawing.svg import svg
-from .drawing.tree import tree
-
-_FORMS: dict[str, Callable[[Picture], str]] = {"text": tree, "mermaid": flowchart, "svg": svg}
 
 
 def render(graph: Graph, form: str = "text") -> str:
     """The graph as people read it. Raises ValueError for an unknown format."""
-    drawn = _FORMS.get(form)
-    if drawn is None:
-        known = ", ".join(map(repr, _FORMS))
-        raise ValueError(f"format {form!r}: the formats are {known}")
-    return drawn(sketch(graph))
+    # Most processes never draw, so they do not load what draws.
+    from .drawing.sketch import sketch
+
+    match form:
+        case "text":
+            from .drawing.tree import tree
+
+            return tree(sketch(graph))
+        case "mermaid":
+            from .drawing.mermaid import flowchart
+
+            return flowchart(sketch(graph))
+        case "svg":
+            from .drawing.svg import svg
+
+            return svg(sketch(graph))
+        case _:
+            known = ", ".join(map(repr, VISUAL_FORMATS))
+            raise ValueError(f"format {form!r}: the formats are {known}")

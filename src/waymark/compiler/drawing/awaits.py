@@ -24,7 +24,9 @@ _MAYBE = "may be skipped"
 _STARTING = ("create_task", "ensure_future", "gather")
 #: Calls that await what they are given.
 _WRAPPING = ("run_action", "wait_for", "shield")
+#: The words for kinds of nodes, and for what a called name stands for.
 _WORDS = {"join": "gather"}
+_KINDS = {"action": "action", "helper": "call"}
 
 
 def has_step(node: ast.AST) -> bool:
@@ -167,8 +169,7 @@ class Awaits:
             return "await"
         match called.func:
             case ast.Name(id=name) if name in self.authored.function.names:
-                kind = self.authored.function.names[name].kind
-                return {"helper": "call"}.get(kind, kind)
+                return _KINDS.get(self.authored.function.names[name].kind, "await")
             case ast.Attribute(value=ast.Name(id="asyncio"), attr=name):
                 return name
             case ast.Attribute(attr="run_action") if called.args:
