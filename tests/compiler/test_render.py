@@ -119,6 +119,14 @@ def test_source_that_is_no_function_is_not_used(source: str) -> None:
     assert render(broken) == NODES
 
 
+@pytest.mark.parametrize("depth", [200, 2_000, 20_000])
+def test_source_nested_beyond_reason_is_not_used(depth: int) -> None:
+    """It cannot come from a compiled function, but a database may hold anything."""
+    deep = f"async def run(self):\n    {'-' * depth}await f()"
+    run = Function("run", (), (), {}, (Return(0, Span(2, 4, 2, 10)),), source=deep)
+    assert render(Graph("app:W", (run,))).splitlines()[:3] == ["app:W", "", "    1 run()"]
+
+
 TEXTS = {
     "awaits of one statement": (
         "both = (await slow(1)) + (await slow(2))\nboth += 1",

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import ast
 
-from waymark.graph.model import Await, Function, Name, walk
+from waymark.graph.model import Await, Function, walk
 
 from .words import clean, one_line, without_comments
 
 _Place = tuple[int, int, int, int]
 
 
-def authored_of(function: Function, attributes: dict[str, Name]) -> Authored | None:
+def authored_of(function: Function) -> Authored | None:
     """The author's text of `function` where it can be used."""
     indented = function.source[:1].isspace()
     try:
@@ -28,7 +28,7 @@ def authored_of(function: Function, attributes: dict[str, Name]) -> Authored | N
     body = tree.body[0].body if tree.body and isinstance(tree.body[0], ast.If) else tree.body
     if len(body) != 1 or not isinstance(body[0], ast.AsyncFunctionDef):
         return None
-    found = Authored(function, attributes, body[0], lines_before=1 if indented else 0)
+    found = Authored(function, body[0], lines_before=1 if indented else 0)
     return found if found.holds_every_node() else None
 
 
@@ -38,12 +38,10 @@ class Authored:
     def __init__(
         self,
         function: Function,
-        attributes: dict[str, Name],
         definition: ast.AsyncFunctionDef,
         lines_before: int,
     ) -> None:
         self.function = function
-        self.attributes = attributes
         self.definition = definition
         self._lines = function.source.split("\n")
         self._shift = function.first_line - 1 - lines_before

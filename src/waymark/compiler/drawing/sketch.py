@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeGuard
 
-from waymark.graph.model import DEFINED, Function, Graph, Name
+from waymark.graph.model import DEFINED, Function, Graph
 
 from .authored import Authored, authored_of
 from .awaits import Awaits, called_name, has_step
@@ -27,18 +27,24 @@ def sketch(graph: Graph) -> Picture:
     """The picture of a graph; never raises for a valid one. Functions that the
     compiler brings along are left out."""
     authored = [each for each in graph.functions if not each.name.startswith(DEFINED)]
-    panels = tuple(_panel(function, graph.attributes) for function in authored)
+    panels = tuple(_panel(function) for function in authored)
     return Picture(graph.workflow, panels)
 
 
-def _panel(function: Function, attributes: dict[str, Name]) -> Panel:
-    authored = authored_of(function, attributes)
-    if authored is None:
-        items = node_items(function.body)
-    else:
-        items = _Sketch(authored).body(_without_docstring(authored.definition.body))
+def _panel(function: Function) -> Panel:
     names = tuple(parameter.name for parameter in function.parameters)
-    return Panel(function.name, names, function.span.line, items)
+    return Panel(function.name, names, function.span.line, _items(function))
+
+
+def _items(function: Function) -> tuple[Item, ...]:
+    authored = authored_of(function)
+    if authored is None:
+        return node_items(function.body)
+    try:
+        return _Sketch(authored).body(_without_docstring(authored.definition.body))
+    except RecursionError:
+        # Nobody's code, but a text of a database may be nested as it likes.
+        return node_items(function.body)
 
 
 def _without_docstring(body: Sequence[ast.stmt]) -> Sequence[ast.stmt]:
