@@ -56,8 +56,8 @@ CALLS: list[Any] = []
 
 
 def record(*call: Any) -> None:
-    """Actions of a program note here that they were called."""
-    CALLS.append(call)
+    """Actions of a program note here that they were called, with what they got then."""
+    CALLS.append(copy.deepcopy(call))
 
 
 @dataclass

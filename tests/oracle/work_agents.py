@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import re
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, Literal, TypedDict
@@ -378,6 +378,30 @@ class RollTheDice(Workflow):
         shuffled = random.sample(rolls, k=len(rolls))
         await post("game", "over")
         return sorted(shuffled) == sorted(rolls) and max(rolls) <= sides
+
+
+@inputs((["q1", "q2", "busy q3"],))
+@workflow
+class Conversation(Workflow):
+    """Keeps the conversation on self."""
+
+    def __init__(self):
+        self.history = deque(maxlen=4)
+        self.tokens = 0
+
+    async def run(self, questions):
+        for q in questions:
+            await self.ask(q)
+        return list(self.history), self.tokens
+
+    async def ask(self, question):
+        self.history.append(("user", question))
+        try:
+            answer = await ask_model(question)
+        except RateLimited:
+            answer = "(busy)"
+        self.tokens += len(question) + len(answer)
+        self.history.append(("assistant", answer))
 
 
 class Role(Enum):

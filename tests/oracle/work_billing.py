@@ -409,6 +409,30 @@ class ImportStaff(Workflow):
         return [e.model_dump(mode="json") for e in accepted], errors
 
 
+@inputs(("ann", 2), ("old", 3))
+@workflow
+class RetryCharge(Workflow):
+    """Attempts, errors and the pause live on the instance."""
+
+    attempts = 0
+    pause = 1.0
+
+    async def run(self, customer: str, limit: int) -> tuple[Any, int, float]:
+        receipt = None
+        while receipt is None and self.attempts < limit:
+            receipt = await self.attempt(customer)
+        return receipt, self.attempts, self.pause
+
+    async def attempt(self, customer: str) -> Optional[str]:
+        self.attempts += 1
+        try:
+            return await charge_card(customer, Decimal(1), key=f"try {self.attempts}")
+        except CardExpired:
+            await asyncio.sleep(self.pause)
+            self.pause *= 2
+        return None
+
+
 @inputs((1200, 12, Decimal("0.05")), (100, 2, Decimal(0)))
 @workflow
 class Amortize(Workflow):

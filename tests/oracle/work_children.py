@@ -154,3 +154,14 @@ class SumTree(Workflow):
     async def leaf(self, value):
         await tell("leaf", str(value))
         return value
+
+
+@inputs(([1, 2, 3],), races=True)
+@workflow
+class ChildTasks(Workflow):
+    async def run(self, ids: list[int]) -> list[str]:
+        tasks = [asyncio.create_task(Deliver().run(Parcel(id=i), f"city{i}")) for i in ids]
+        done = []
+        for task in tasks:
+            done.extend((await task).stops)
+        return done

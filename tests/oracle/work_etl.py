@@ -8,7 +8,7 @@ import heapq
 import itertools
 import math
 import operator
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import reduce
@@ -341,6 +341,22 @@ class Backfill(Workflow):
         return done
 
 
+@inputs((5, 2), (4, 9), races=True)
+@workflow
+class QueueOfWorkers(Workflow):
+    async def run(self, jobs: int, workers: int) -> Any:
+        queue = deque(range(jobs))
+        results: dict[int, int] = {}
+        tasks = [asyncio.create_task(self.work(queue, results)) for _ in range(workers)]
+        await asyncio.gather(*tasks)
+        return sorted(results.items())
+
+    async def work(self, queue, results):
+        while queue:
+            n = queue.popleft()
+            results[n] = await write_rows("jobs", [n] * (n + 1))
+
+
 @inputs((Page(["a", "b"], "x"), 3))
 @workflow
 class GenericPages(Workflow):
@@ -352,6 +368,19 @@ class GenericPages(Workflow):
             collected.items.extend(answer["data"][:1])
             page = replace(page, cursor=answer["next"])
         return collected
+
+
+@inputs((["3,1", "x", "2,5,9"],))
+@workflow
+class RowsToTotals(Workflow):
+    async def run(self, lines):
+        totals = {}
+        for n, line in enumerate(lines):
+            try:
+                totals[n] = parse_line(n, line)
+            except BadRow as bad:
+                totals[n] = f"line {bad.line}: {bad.why}"
+        return await write_rows("totals", list(totals.values())), totals
 
 
 def parse_line(number, line):

@@ -368,6 +368,24 @@ class CompensatingWorkflow(Workflow):
                 await give_back(step.token)
 
 
+@inputs(("ann", ["chair", "table"]), ("ann", ["table", "lamp"]), ("broke", ["chair"]))
+@workflow
+class StatefulSaga(CompensatingWorkflow):
+    async def run(self, who: str, skus: list[str]) -> list[str]:
+        try:
+            for sku in skus:
+                held = await hold(sku)
+                self.on_failure(f"hold {sku}", held.token)
+            tx = await take_money(who, Decimal(len(skus)))
+            self.on_failure("charge", tx)
+            if len(skus) > 1:
+                await confirm("car")
+        except (SoldOut, PaymentDeclined, ConnectionError) as e:
+            self.log.append(type(e).__name__)
+            await self.compensate()
+        return self.log
+
+
 UNDO: dict[str, Callable[[str], Awaitable[Any]]] = {"hold": give_back, "pay": pay_back}
 
 
