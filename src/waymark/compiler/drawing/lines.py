@@ -93,10 +93,12 @@ def _indented(line: Line, indent: str) -> Line:
 
 
 def _cut(line: Line, width: int) -> int:
-    """Where to break a line that is too wide: at the last good place in the
-    second half of the room, best one outside of strings."""
+    """Where to break a line that is too wide: at the last good place in the second
+    half of the room, at a space rather than a bracket, in a string only at need."""
     end = max(len(clipped(line.text, width)) - 1, 1)
-    places = [match.end() for match in re.finditer(r"[,(\[{] ?|\s", line.text[:end])]
-    good = [place for place in places if place > end // 2]
-    outside = [place for place in good if line.marks[place - 1] != "s"]
-    return (outside or good or [end])[-1]
+    for pattern, marks in ((r"\s", "kc "), (r"\s|[(\[{]", "kc "), (r"\s|[(\[{]", "skc ")):
+        found = [match.end() for match in re.finditer(pattern, line.text[:end])]
+        places = [each for each in found if each > end // 2 and line.marks[each - 1] in marks]
+        if places:
+            return places[-1]
+    return end
