@@ -158,7 +158,10 @@ class Arguments:
             if self._simple and _TAGGED not in data:
                 bound: Any = orjson.loads(data)
                 direct = self._direct
-                if kind_of(bound) is dict and self._required <= bound.keys():
+                # As many as there are, and each known: then none is missing.
+                if kind_of(bound) is dict and (
+                    len(bound) == len(direct) or self._required <= bound.keys()
+                ):
                     for key, value in bound.items():
                         if type(value) not in direct.get(key, _NO_TYPES):
                             break
