@@ -20,7 +20,7 @@ from tests.oracle.host import check
 EXAMPLES = os.environ.get("WAYMARK_ORACLE_EXAMPLES")
 SHARE = 10
 #: How many programs of each kind are enough for every run.
-KINDS: list[tuple[ModuleType, int]] = [(generator, 300), (generator_objects, 150)]
+KINDS: list[tuple[ModuleType, int]] = [(generator, 300), (generator_objects, 100)]
 SHARES = [
     pytest.param(kind.program, first, id=f"{kind.__name__.rpartition('.')[2]}-{first}")
     for kind, usual in KINDS

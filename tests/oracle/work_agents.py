@@ -157,6 +157,30 @@ class AgentWithIfs(Workflow):
         raise RuntimeError(f"no answer after {MAX_TURNS} turns")
 
 
+@inputs(("what is tea",), ("tea and cake",), ("broken thing",))
+@workflow
+class AgentWithToolTable(Workflow):
+    async def run(self, question: str) -> str:
+        messages = [Message(role="user", content=question)]
+        turns = 0
+        while True:
+            turns += 1
+            if turns > MAX_TURNS:
+                return "too many turns"
+            reply = await complete(messages)
+            messages.append(reply)
+            if not reply.tool_calls:
+                break
+            for call in reply.tool_calls:
+                tool = TOOLS.get(call.name)
+                if tool is None:
+                    messages.append(Message(role="tool", content="unknown tool"))
+                    continue
+                output = await tool(**call.arguments)
+                messages.append(Message(role="tool", content=str(output)))
+        return messages[-1].content
+
+
 @inputs(("tea and cake",), ("broken and odd",), ("fine",))
 @workflow
 class AgentParallelTools(Workflow):

@@ -240,6 +240,21 @@ class TranscodeAll(Workflow):
         return playlist
 
 
+@inputs(("clip", ["hd", "sd"]), ("clip", ["8k"]))
+@workflow
+class TranscodeChosen(Workflow):
+    async def run(self, video, names):
+        by_name = {r.name: r for r in RENDITIONS}
+        try:
+            chosen = [by_name[n] for n in names]
+        except KeyError as missing:
+            raise ValueError(f"no rendition {missing}") from None
+        done = {}
+        for r in sorted(chosen, key=operator.attrgetter("bitrate")):
+            done[r.name] = await transcode(video, replace(r, bitrate=r.bitrate * 2))
+        return done
+
+
 @inputs((0.5, 5), (0.01, 3))
 @workflow
 class TrainUntilGood(Workflow):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fnmatch
+import hashlib
+import json
 import statistics
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from graphlib import TopologicalSorter
 from pathlib import PurePosixPath
 from typing import Any, NotRequired, TypedDict
 from urllib.parse import parse_qs, quote, urlencode, urljoin, urlparse
@@ -233,6 +237,31 @@ HOOKS: list[Hook] = [
 ]
 
 
+@inputs((HOOKS, "order.paid"), (HOOKS, "user.new"), (HOOKS[:1], "x"))
+@workflow
+class WebhookFanOut(Workflow):
+    async def run(self, hooks: list[Hook], event: str) -> dict[str, Any]:
+        matching = [h for h in hooks if any(fnmatch.fnmatch(event, p) for p in h["events"])]
+        outcomes = await asyncio.gather(*[self.deliver_with_retry(h, event) for h in matching])
+        return {hook["url"]: outcome for hook, outcome in zip(matching, outcomes)}
+
+    async def deliver_with_retry(self, hook: Hook, event: str) -> str:
+        payload = {"event": event}
+        if "secret" in hook:
+            text = hook["secret"] + json.dumps(payload)
+            payload["signature"] = hashlib.sha256(text.encode()).hexdigest()[:8]
+        for attempt in range(1, 4):
+            try:
+                status = await deliver(hook["url"], payload, attempt)
+            except ConnectionError:
+                await asyncio.sleep(2**attempt)
+                continue
+            if status == 410:
+                return "unsubscribed"
+            return f"{status} after {attempt}"
+        return "failed"
+
+
 @inputs(("ann", ["db", "mail", "legacy", "search"]), ("bob", ["db"]))
 @workflow
 class GdprDeletion(Workflow):
@@ -351,3 +380,11 @@ class IncidentTimeline(Workflow):
             seen.append(datetime.now(tz=UTC))
         ordered = all(a <= b for a, b in zip(seen, seen[1:]))
         return ordered, len(incident), seen[-1] - started < timedelta(days=1)
+
+
+@inputs((PIPELINE,))
+@workflow
+class Toposort(Workflow):
+    async def run(self, jobs: dict[str, list[str]]) -> list[str]:
+        order = list(TopologicalSorter(jobs).static_order())
+        return [await run_job(job) for job in order]

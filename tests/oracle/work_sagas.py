@@ -389,6 +389,29 @@ class StatefulSaga(CompensatingWorkflow):
 UNDO: dict[str, Callable[[str], Awaitable[Any]]] = {"hold": give_back, "pay": pay_back}
 
 
+@inputs((["hold:chair", "pay:ann", "hold:lamp"],), (["pay:broke"],), (["hold:chair"],))
+@workflow
+class TableOfUndo(Workflow):
+    async def run(self, steps: list[str]) -> list[str]:
+        done: list[tuple[str, str]] = []
+        for step in steps:
+            kind, _, what = step.partition(":")
+            try:
+                match kind:
+                    case "hold":
+                        token = (await hold(what)).token
+                    case "pay":
+                        token = await take_money(what, Decimal(1))
+                    case other:
+                        raise ValueError(f"unknown step {other}")
+            except (SoldOut, PaymentDeclined):
+                for kind_done, token_done in done[::-1]:
+                    await UNDO[kind_done](token_done)
+                return []
+            done.append((kind, token))
+        return [token for _, token in done]
+
+
 @inputs((date(2024, 1, 30), 4), (date(2024, 2, 28), 2))
 @workflow
 class RentalExtension(Workflow):

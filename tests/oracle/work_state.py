@@ -410,6 +410,28 @@ TOOLS = {"call": call, "put": put}
 FORMATTERS = {"upper": str.upper, "title": str.title}
 
 
+@inputs(([("call", "x"), ("put", "y"), ("nope", "z")],))
+@workflow
+class Dispatch(Workflow):
+    async def run(self, requests: list[tuple[str, str]]) -> list[Any]:
+        results = []
+        for name, argument in requests:
+            handler = getattr(self, "on_call") if name == "call" else None
+            if handler is not None:
+                results.append(await handler(argument))
+            elif name in TOOLS:
+                results.append(await TOOLS[name](argument, 1))
+            else:
+                results.append(self.fallback(name))
+        return results
+
+    async def on_call(self, argument):
+        return FORMATTERS["upper"](await call(argument))
+
+    def fallback(self, name):
+        return f"no {name}"
+
+
 @inputs((7,), (-7,))
 @workflow
 class Undo(Workflow):
