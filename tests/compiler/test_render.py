@@ -101,6 +101,8 @@ app:W
     3 │  └─ raise KeyError(x)
     3 ├─ finally
     3 │  └─ sleep   _waymark_1 = await asyncio.sleep(LIMIT)
+    3 ├─ async with asyncio.timeout(LIMIT) as y
+    3 │  └─ action  await act(x)
     3 └─ return [x, y]
 
     1 W.again(x)

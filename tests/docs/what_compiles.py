@@ -218,7 +218,8 @@ that would run foreign code are refused ([WM216](codes/WM216.md))."""
 def _type_name(owner: str) -> str:
     """As authors know it: the engine's own classes stand for those of asyncio."""
     name = owner.removeprefix("waymark.")
-    return owner if name == owner else _STANDS_FOR.get(name, f"asyncio.{name}")
+    inner = name == owner or "." in name
+    return owner if inner else _STANDS_FOR.get(name, f"asyncio.{name}")
 
 
 _STANDS_FOR = {
@@ -234,7 +235,8 @@ def _library() -> str:
         "| module | functions | classes | constants |",
         "| --- | --- | --- | --- |",
     ]
-    paths = sorted(path for path, operation in STDLIB.items() if operation.kind != "module")
+    inner = ("module", "primitive")  # primitives are named by the compiler alone
+    paths = sorted(path for path, operation in STDLIB.items() if operation.kind not in inner)
     for module, group in groupby(sorted(paths, key=_module), key=_module):
         columns: dict[str, list[str]] = {"function": [], "class": [], "constant": []}
         for path in group:

@@ -21,7 +21,7 @@ from waymark.engine.links import Links
 from waymark.engine.program import load_program
 from waymark.errors import GraphError, UnresolvedActionError
 from waymark.graph.codec import from_document, to_document
-from waymark.graph.model import Compute, Handler, Name, Node, Return, Span, Try, walk
+from waymark.graph.model import Compute, Handler, Name, Node, Return, Scope, Span, Try, walk
 from waymark.graph.validation import validate
 from waymark.values import load_exception
 
@@ -39,6 +39,9 @@ NAMES = {
     "random": Name("stdlib", "random"),
     "run_action": Name("stdlib", "waymark.run_action"),
     "RetryPolicy": Name("class", "waymark.graph.policies:RetryPolicy"),
+    "asyncio": Name("stdlib", "asyncio"),
+    "claim_lock": Name("stdlib", "waymark.claim_lock"),
+    "hand_back": Name("stdlib", "waymark.hand_back"),
     "act": Name("action", "tests.oracle.programs:echo"),
     "Child": Name("workflow", "tests.oracle.programs:Welcome"),
     "User": Name("class", "tests.oracle.programs:User"),
@@ -143,6 +146,21 @@ ESCAPES = {
     "the guard itself": "x = _waymark_get(1, 'real')",
     "writing to a class": "Order.total = 3\nx = 1",
     "writing to a class by value": "y = type(Order(1))\ny.total = 3\nx = 1",
+    "loop of a task": "y = asyncio.create_task(act(1))\nx = str(y.loop.evaluator)",
+    "engine behind the loop": "x = str(asyncio.get_running_loop().evaluator)",
+    "machine behind the loop": "x = str(asyncio.get_running_loop().machine)",
+    "a task of one's own": "y = asyncio.create_task(act(1))\nx = type(y)(1, 0, '', 0)",
+    "a future of one's own": "y = asyncio.get_running_loop()\nx = type(y.create_future())(y, 0)",
+    "a loop of one's own": "x = type(asyncio.get_running_loop())(1)",
+    "waiters of a lock": "x = str(asyncio.Lock().waiters)",
+    "setting a lock's state": "y = asyncio.Lock()\ny.taken = True\nx = 1",
+    "method of the engine on a task": "asyncio.create_task(act(1)).take_end(1, 2)\nx = 1",
+    "asyncio's own method": "x = asyncio.Lock.locked(asyncio.Lock())",
+    "task by pattern": "match asyncio.create_task(act(1)):\n case object(loop=x): pass",
+    "step of a lock on another object": "x = claim_lock(Order(1))",
+    "step of a line with another waiter": "x = hand_back(asyncio.Semaphore(), Order(1))",
+    "insides of a step": "x = str(claim_lock.__globals__)",
+    "entering without a scope": "x = _waymark_enter(asyncio.Lock())",
     "format specification": "x = f'{act.__globals__}'",
 }
 
@@ -208,6 +226,15 @@ def test_state_of_except_star_may_be_edited(text: str) -> None:
     second = replace(spoiled, body=(compute(3, "x = 2"),))
     shown = outcome_of(replace(attempt, handlers=(spoiled, second)))
     assert shown.startswith(("raised ", "got out: b'1")), shown
+
+
+def test_a_manager_may_be_replaced_by_hand() -> None:
+    """The scope's variable is one of the graph: what is found there is judged again."""
+    manager = expression_code(ast.parse("asyncio.Lock()", mode="eval").body, VARIABLES)
+    scope = Scope(0, HERE, manager, "y", "z", (compute(1, "y = Order(1)\nx = 1"),))
+    assert outcome_of(scope) == "raised GraphError"
+    timeout = expression_code(ast.parse("asyncio.timeout(3)", mode="eval").body, VARIABLES)
+    assert outcome_of(replace(scope, manager=timeout)) == "raised TypeError"
 
 
 def load(document: str) -> None:

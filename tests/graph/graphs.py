@@ -16,6 +16,7 @@ from waymark.graph.model import (
     Parameter,
     Raise,
     Return,
+    Scope,
     Span,
     Try,
 )
@@ -57,12 +58,21 @@ def every_node() -> Graph:
             (Raise(9, HERE, statements("raise KeyError(x)", ("x",))),),
             (Await(10, HERE, "sleep", value("asyncio.sleep(LIMIT)"), "_waymark_1"),),
         ),
-        Return(11, HERE, value("[x, y]", "x", "y")),
+        Scope(
+            11,
+            HERE,
+            value("asyncio.timeout(LIMIT)"),
+            "_waymark_1",
+            "_waymark_2",
+            (Await(12, HERE, "action", value("act(x)", "x")),),
+            "y",
+        ),
+        Return(13, HERE, value("[x, y]", "x", "y")),
     )
     run = Function(
         "run",
         (Parameter("x", "normal", "_waymark_default_x"),),
-        ("x", "y", "z", "e", "_waymark_1"),
+        ("x", "y", "z", "e", "_waymark_1", "_waymark_2"),
         {
             "LIMIT": Name("constant", value="3"),
             "_waymark_default_x": Name("constant", value="1"),
@@ -75,5 +85,5 @@ def every_node() -> Graph:
         first_line=2,
         path="app.py",
     )
-    again = Function("W.again", (Parameter("x", "normal"),), ("x",), {}, (Return(12, HERE),))
+    again = Function("W.again", (Parameter("x", "normal"),), ("x",), {}, (Return(14, HERE),))
     return Graph("app:W", (run, again), {"again": Name("helper", ref="W.again")})

@@ -20,6 +20,7 @@ from waymark.graph.model import (
     Node,
     Parameter,
     Return,
+    Scope,
 )
 from waymark.graph.validation import validate
 
@@ -72,6 +73,18 @@ BROKEN: dict[str, Callable[[], Graph]] = {
     ),
     "for without target": lambda: only(Loop(0, HERE, "for", value("x", "x"), ())),
     "while with target": lambda: only(Loop(0, HERE, "while", value("x", "x"), (), (), "x")),
+    "scope holds no variable": lambda: only(
+        Scope(0, HERE, value("x", "x"), "x := y", "x", (Return(1, HERE),))
+    ),
+    "outcome of a scope is no variable": lambda: only(
+        Scope(0, HERE, value("x", "x"), "x", "y", (Return(1, HERE),))
+    ),
+    "manager forbidden": lambda: only(
+        Scope(0, HERE, value("x.__class__", "x"), "x", "x", (Return(1, HERE),))
+    ),
+    "jump out of a scope": lambda: only(
+        Scope(0, HERE, value("x", "x"), "x", "x", (Jump(1, HERE, "break"),))
+    ),
     "wrong mode": lambda: only(Compute(0, HERE, value("x", "x"))),
     "no Python": lambda: only(Return(0, HERE, value("x +"))),
     "code forbidden": lambda: only(Return(0, HERE, value("x.__class__", "x"))),

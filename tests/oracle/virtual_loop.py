@@ -1,16 +1,20 @@
 """An asyncio loop whose time jumps: sleeping costs nothing, order is kept.
 
-Two things that asyncio leaves open are decided here, for both sides of a
-comparison: timers of one moment fire in the order in which they were made, and
-the tasks that are left at the end are cancelled in that order, too.
+Three things that asyncio leaves open are decided here, for both sides of a
+comparison: timers of one moment fire in the order in which they were made, the
+tasks that are left at the end are cancelled in that order, too, and so are those
+of a group or a call of `wait`, which are sets.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from waymark.values import OrderedSet
 
 T = TypeVar("T")
 
@@ -66,10 +70,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 _MOMENT = 4e-9
 
 
+@contextmanager
+def ordered_sets() -> Iterator[None]:
+    """Let asyncio's own sets of tasks keep their order."""
+    modules: list[Any] = [asyncio.tasks, asyncio.taskgroups]
+    for module in modules:
+        module.set = OrderedSet
+    try:
+        yield
+    finally:
+        for module in modules:
+            del module.set
+
+
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run` on a loop of virtual time."""
     loop = VirtualLoop()
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with ordered_sets(), asyncio.Runner(loop_factory=lambda: loop) as runner:
         try:
             return runner.run(main)
         finally:

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias, TypeGuard, cast
 from waymark.authoring.registry import registry
 from waymark.graph import advice
 from waymark.graph.concurrency import AWAITABLE
-from waymark.graph.model import Name
+from waymark.graph.model import DEFINED, Name
 from waymark.graph.operations import operation_at
 from waymark.graph.trees import children, walk
 
@@ -33,6 +33,7 @@ CalleeKind: TypeAlias = Literal[
     "sleep",
     "gather",
     "run_action",
+    "definition",
     "unknown",
     "other",
 ]
@@ -40,9 +41,12 @@ CalleeKind: TypeAlias = Literal[
 _AWAITABLES: dict[str, CalleeKind] = {
     "asyncio.sleep": "sleep",
     "asyncio.gather": "gather",
+    "asyncio.wait": "definition",
+    "asyncio.wait_for": "definition",
     "waymark.run_action": "run_action",
 }
-_HELD = ("action", "child", "helper", "sleep", "gather", "run_action")
+_CALLBACKS = frozenset({"add_done_callback", "remove_done_callback"})
+_HELD = ("action", "child", "helper", "sleep", "gather", "definition", "run_action")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,8 @@ class _CallCheck:
             self.sent([node.value], "a run's result is stored")
         elif isinstance(node, ast.Await):
             self.awaited(node)
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            self.reach.define(stdlib_path(node, self.prepared) or "")
         for child in children(node):
             self.visit(child, (*parents, node))
 
@@ -170,6 +176,8 @@ class _CallCheck:
             self.report(node, *advice.child_arguments(ast.unparse(node.func)))
         if callee.kind == "run_action":
             check_policies(node, self.prepared, self.reach, fits=self.tries_an_action(node))
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _CALLBACKS:
+            self.report(node.func, *advice.DONE_CALLBACK)
         self.arguments(node, callee)
         if callee.kind in ("action", "child"):
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -244,6 +252,9 @@ class _CallCheck:
                 if signature is None or not callee.bound:
                     return signature
                 return signature.replace(parameters=list(signature.parameters.values())[1:])
+            case "definition":
+                self.reach.define(callee.ref)
+                return self.reach.signatures.get(f"{DEFINED}{callee.ref.rpartition('.')[2]}")
             case _:
                 return None
 
@@ -259,7 +270,7 @@ class _CallCheck:
             path = function.id
         operation = operation_at(path)
         awaitable = path in AWAITABLE or path in _AWAITABLES
-        if operation is not None and not awaitable:
+        if operation is not None and operation.kind != "primitive" and not awaitable:
             self.plain(node, f"{ast.unparse(function)}(...)")
 
     def plain(self, node: ast.Await, what: str) -> None:

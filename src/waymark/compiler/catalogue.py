@@ -54,6 +54,7 @@ CODES: Mapping[str, str] = {
     "WM313": "condition-never-changes",
     "WM316": "errors-thrown-away",
     "WM318": "cancellation-swallowed",
+    "WM340": "done-callback",
     "WM370": "child-made-with-arguments",
     "WM371": "workflow-not-decorated",
     "WM372": "run-apart",

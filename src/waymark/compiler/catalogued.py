@@ -14,6 +14,8 @@ from typing import Any
 
 from waymark.graph.operations import BUILTINS, STDLIB, operation_at
 
+from . import primitives
+
 _MISSING = object()
 
 
@@ -22,6 +24,8 @@ def catalogue_path(value: object) -> str | None:
     if getattr(value, "__module__", None) == "typing" and not hasattr(value, "__args__"):
         # `typing.Mapping` means `collections.abc.Mapping`.
         value = getattr(value, "__origin__", value)
+    if getattr(value, "__module__", None) == primitives.__name__:
+        return f"waymark.{getattr(value, '__name__', '')}"
     for path, found in _catalogue():
         if found is value:
             return path

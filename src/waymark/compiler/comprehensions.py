@@ -33,7 +33,8 @@ def unrolled(node: Awaiting, fresh: Callable[[], str]) -> tuple[str, list[ast.st
     for part in reversed(node.generators):
         for test in reversed(part.ifs):
             body = [ast.copy_location(ast.If(test, body, []), test)]
-        body = [ast.copy_location(ast.For(part.target, part.iter, body, []), part.iter)]
+        loop = ast.AsyncFor if part.is_async else ast.For
+        body = [ast.copy_location(loop(part.target, part.iter, body, []), part.iter)]
     return result, [*statements, *body]
 
 

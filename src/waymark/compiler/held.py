@@ -21,6 +21,7 @@ from waymark.graph.model import (
     Node,
     Raise,
     Return,
+    Scope,
     Try,
     children,
     walk,
@@ -68,7 +69,7 @@ def _steps(body: tuple[Node, ...], loops: tuple[tuple[int, bool], ...]) -> Itera
 
 
 def _awaits(body: tuple[Node, ...]) -> bool:
-    return any(isinstance(node, Await) for node in walk(body))
+    return any(isinstance(node, (Await, Scope)) for node in walk(body))
 
 
 def _crosses(name: str, steps: list[_Step]) -> bool:
@@ -82,7 +83,7 @@ def _waits_between(name: str, steps: list[_Step], start: int, end: int) -> bool:
     shared = {loop for loop, _ in steps[start].loops} & {loop for loop, _ in steps[end].loops}
     if end <= start:
         return bool(shared)
-    if any(isinstance(step.node, Await) for step in steps[start + 1 : end]):
+    if any(isinstance(step.node, (Await, Scope)) for step in steps[start + 1 : end]):
         return True
     if not shared:
         return False
@@ -147,6 +148,8 @@ def _codes(node: Node) -> Iterator[Code]:
         case Compute(code=code) | Raise(code=Code() as code):
             yield code
         case Await(call=code) | Branch(test=code) | Loop(head=code) | Return(value=Code() as code):
+            yield code
+        case Scope(manager=code):
             yield code
         case Try(handlers=handlers):
             yield from (handler.types for handler in handlers if handler.types is not None)

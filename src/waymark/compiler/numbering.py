@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from waymark.graph.model import Branch, Function, Handler, Loop, Node, Try
+from waymark.graph.model import Branch, Function, Handler, Loop, Node, Scope, Try
 
 
 def numbered(functions: list[Function]) -> tuple[Function, ...]:
@@ -39,5 +39,7 @@ def _node(node: Node, numbers: Iterator[int]) -> Node:
             orelse = _body(node.orelse, numbers)
             final = _body(node.final, numbers)
             return replace(node, body=body, handlers=handlers, orelse=orelse, final=final)
+        case Scope():
+            return replace(node, body=_body(node.body, numbers))
         case _:
             return node

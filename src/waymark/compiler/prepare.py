@@ -22,6 +22,7 @@ from waymark.graph.operations import ATTRIBUTE_CALLS
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
 from waymark.graph.trees import copied, walk
 
+from .asynchronous import check_async_for, check_async_with
 from .names import MISSING
 from .reach import PendingFunction, Reach, Receiver
 from .receiver import ReceiverNames
@@ -35,6 +36,8 @@ LOWERED = {
     "FunctionDef": FIELDS["FunctionDef"] | {"returns"},
     "arg": FIELDS["arg"] | {"annotation"},
     "Await": frozenset({"value"}),
+    "AsyncWith": FIELDS["With"],
+    "AsyncFor": FIELDS["For"],
     "AnnAssign": frozenset({"target", "annotation", "value", "simple"}),
 }
 
@@ -115,6 +118,8 @@ class _Preparer:
                 result = self.annotated(node)
             case ast.With():
                 result = self.with_(node)
+            case ast.AsyncWith() | ast.AsyncFor():
+                result = self.asynchronous(node)
             case ast.Call():
                 result = self.call(node)
             case ast.FunctionDef():
@@ -144,10 +149,6 @@ class _Preparer:
         return True
 
     def refused(self, node: ast.AST) -> advice.Advice:
-        if isinstance(node, ast.AsyncWith) and isinstance(node.items[0].context_expr, ast.Call):
-            path = self.table.live_path(node.items[0].context_expr.func)
-            if path is not None and path.startswith("asyncio."):
-                return advice.stdlib_not_allowed(path)
         return advice.refused_syntax(node)
 
     def replacement(self, node: ast.AST) -> Any:
@@ -198,8 +199,10 @@ class _Preparer:
             part.iter = self.within(names if position else (), part.iter)
             part.target = self.within(names, part.target)
             part.ifs = [self.within(names, test) for test in part.ifs]
-            if part.is_async:
-                self.report(part.target, *advice.ASYNC_COMPREHENSION)
+            if part.is_async and isinstance(node, ast.GeneratorExp):
+                self.report(part.target, *advice.refused_syntax(ast.Await(part.target)))
+                part.is_async = 0
+            elif part.is_async and not check_async_for(self.table, part.iter):
                 part.is_async = 0
         if isinstance(node, ast.DictComp):
             node.key = self.within(names, node.key)
@@ -262,6 +265,17 @@ class _Preparer:
             if not isinstance(call, ast.Call) or self.table.live_path(call.func) != _SUPPRESS:
                 self.report(call, *advice.refused_syntax(node))
                 return cast("ast.stmt", self.replacement(node))
+        self.fields(node)
+        return node
+
+    def asynchronous(self, node: ast.AsyncWith | ast.AsyncFor) -> ast.stmt:
+        """`async with` and `async for` of asyncio's own."""
+        if isinstance(node, ast.AsyncWith):
+            known = check_async_with(self.table, node)
+        else:
+            known = check_async_for(self.table, node.iter)
+        if not known:
+            return cast("ast.stmt", self.replacement(node))
         self.fields(node)
         return node
 

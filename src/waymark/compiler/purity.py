@@ -10,7 +10,9 @@ from waymark.graph.trees import children, walk
 
 def has_await(node: ast.AST) -> bool:
     """Whether evaluating `node` awaits (nested functions are not evaluated)."""
-    if isinstance(node, ast.Await):
+    if isinstance(node, (ast.Await, ast.AsyncWith, ast.AsyncFor)):
+        return True
+    if isinstance(node, ast.comprehension) and node.is_async:
         return True
     if isinstance(node, ast.Lambda):
         return any(map(has_await, _defaults(node.args)))

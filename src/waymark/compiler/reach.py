@@ -17,8 +17,10 @@ from types import FunctionType
 from typing import Any, Literal, TypeAlias
 
 from waymark.authoring.workflow import WorkflowDefinition
-from waymark.graph.model import Name
+from waymark.graph.concurrency import NEEDS
+from waymark.graph.model import DEFINED, Name
 
+from . import prelude
 from .diagnostics import Diagnostic
 from .source import Source
 
@@ -128,6 +130,8 @@ class Reach:
         known = self.names.get((function, receiver))
         if known is not None:
             return known
+        if function.__module__ == prelude.__name__:
+            name = f"{DEFINED}{name}"
         taken = set(self.names.values())
         unique, number = name, 1
         while unique in taken:
@@ -138,6 +142,11 @@ class Reach:
         self.pending[unique] = PendingFunction(unique, function, receiver, self.current, self.line)
         self.queue.append(self.pending[unique])
         return unique
+
+    def define(self, path: str) -> None:
+        """Let the definitions that a name of asyncio needs join the graph."""
+        for name in NEEDS.get(path, ()):
+            self.helper(getattr(prelude, name), name)
 
     def kind_of(self, ref: str) -> Literal["helper", "function"]:
         """What a name is that stands for this function."""

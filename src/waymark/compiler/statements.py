@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from waymark.graph.model import Branch, Code, Handler, Jump, Loop, Node, Raise, Return, Try
 from waymark.graph.trees import walk
 
+from .asynchronous import lower_async_for, lower_async_with
 from .expressions import lower_await, lower_expression, lower_sequence
 from .lowering import UNNUMBERED, Lowering, load
 from .purity import has_await, is_pure, never_ends
@@ -51,6 +52,10 @@ def lower_statement(to: Lowering, node: ast.stmt) -> None:
             _try(to, node)
         case ast.With():
             _with(to, node)
+        case ast.AsyncWith():
+            lower_async_with(to, node)
+        case ast.AsyncFor():
+            lower_async_for(to, node)
         case ast.FunctionDef():
             _function(to, node)
         case ast.Match():

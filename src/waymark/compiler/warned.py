@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from waymark.graph.model import DEFINED
+
 from .catalogue import WARNINGS
 from .diagnostics import Diagnostic
 from .lints.loops import check_loops
@@ -41,7 +43,8 @@ def warnings_of(reach: Reach) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     for pending in reach.queue:
         source = reach.sources[pending.name]
-        if any(folder in source.path for folder in _INSTALLED):
+        ours = pending.name.startswith(DEFINED)
+        if ours or any(folder in source.path for folder in _INSTALLED):
             continue
         scene = Scene(source, pending.function, reach.definition.cls, pending.method)
         for check in _CHECKS:

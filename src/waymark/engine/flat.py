@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from waymark.graph.model import (
+    HIDDEN,
     Await,
     Branch,
     Code,
@@ -38,8 +39,12 @@ from waymark.graph.model import (
     Node,
     Raise,
     Return,
+    Scope,
     Try,
 )
+
+#: What flat code calls at the two ends of `async with`. No text of a graph can.
+ENTER, LEAVE = f"{HIDDEN}enter", f"{HIDDEN}leave"
 
 
 class Op(IntEnum):
@@ -94,7 +99,7 @@ class _Block:
     """Something that a jump out of it has to undo. `catch` is the handler in
     force outside the block, `depth` the exceptions being handled outside."""
 
-    kind: str  # "loop", "finally", "handler", "handling"
+    kind: str  # "loop", "finally", "scope", "handler", "handling"
     catch: int
     depth: int
     final: tuple[Node, ...] = ()
@@ -157,6 +162,8 @@ class _Flattener:
                 self.jump(node)
             case Try():
                 self.try_(node)
+            case Scope():
+                self.scope(node)
             case Return():
                 self.emit(Op.RETURN, Site(node.id, node.value, leaves=not self.blocks))
                 self.unwind(0)
@@ -220,6 +227,8 @@ class _Flattener:
             self.catch, self.depth = block.catch, block.depth
             if block.kind == "finally":
                 self.body(block.final)
+            elif block.kind == "scope":
+                self.emit(Op.AWAIT, Site(block.node, _leaving(block.name)))
         self.blocks, self.catch, self.depth = kept
 
     @contextlib.contextmanager
@@ -231,6 +240,35 @@ class _Flattener:
         yield
         self.blocks.pop()
         self.catch = kept
+
+    # async with
+
+    def scope(self, node: Scope) -> None:
+        """Enter; leave without an exception on each way out, and with it where there
+        is one, which goes on unless the manager's answer is true."""
+        text = f"{ENTER}({node.holder} := ({node.manager.text}))"
+        entering = Code(text, "eval", node.manager.lines)
+        self.emit(Op.AWAIT, Site(node.id, entering, node.target))
+        outer, depth = self.catch, self.depth
+        handler = self.new_handler()
+        block = _Block("scope", outer, depth, name=node.holder, node=node.id)
+        with self.within(block, handler):
+            self.body(node.body)
+        self.emit(Op.AWAIT, Site(node.id, _leaving(node.holder)))
+        end = self.emit(Op.JUMP)
+        self.place_handler(handler)
+        self.depth = depth + 1
+        with self.within(_Block("handling", outer, depth, node=node.id), outer):
+            self.emit(Op.MATCH, Site(node.id, None, node.outcome))
+            leaving = _leaving(node.holder, node.outcome)
+            self.emit(Op.AWAIT, Site(node.id, leaving, node.outcome))
+            test = self.emit(Op.TEST, Site(node.id, Code(node.outcome, "eval")))
+            self.emit(Op.POP_EXCEPTION, Site(node.id))
+            suppressed = self.emit(Op.JUMP)
+            self.patch(test)
+            self.emit(Op.RERAISE, Site(node.id))
+        self.depth = depth
+        self.patch(end, suppressed)
 
     # try
 
@@ -319,6 +357,10 @@ class _Flattener:
             self.emit(Op.STAR_RAISED, Site(node.id, None, star))
             self.patch(match_, end)
         return self.emit(Op.STAR_END, Site(node.id, None, star))
+
+
+def _leaving(holder: str | None, error: str = "None") -> Code:
+    return Code(f"{LEAVE}({holder}, {error})", "eval")
 
 
 def flatten(function: Function) -> FlatFunction:

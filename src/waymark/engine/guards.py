@@ -84,8 +84,10 @@ def _is_user_class(cls: type[Any]) -> bool:
     return root not in sys.stdlib_module_names and not cls.__module__.startswith(_OURS)
 
 
-def _is_engines(value: object) -> bool:
-    return type(value).__module__.startswith(f"{_ENGINE}.concurrency.")
+def _is_engines(cls: type[Any]) -> bool:
+    """Whether instances are tasks, locks and the like: what is not listed of them
+    leads to the engine."""
+    return cls.__module__.startswith(f"{_ENGINE}.concurrency.")
 
 
 def _is_tuple(cls: type[Any]) -> bool:
@@ -141,7 +143,9 @@ class Guards:
                 return _PLAIN
             if name in base.__dict__ and not _is_user_class(base):
                 raise _refusal(cls, name)
-        if name.startswith("_") and not (name in _TUPLE_METHODS and _is_tuple(cls)):
+        if _is_engines(cls) or (
+            name.startswith("_") and not (name in _TUPLE_METHODS and _is_tuple(cls))
+        ):
             raise _refusal(cls, name)
         return self._judge_user(cls, name, found)
 
@@ -287,7 +291,7 @@ class Guards:
             raise _unknown(value)
         if isinstance(value, types.MethodType):
             # `lock.release` was reached through a guard, `self.rank` is the graph's.
-            if not _is_engines(value.__self__):
+            if not _is_engines(type(value.__self__)):
                 self.callable(value.__func__)
             return value
         if isinstance(value, types.ModuleType):

@@ -28,12 +28,12 @@ from waymark.graph.model import DEFINED, HIDDEN, INIT, Code, Function, Graph, Na
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
 
-from .awaitables import HelperCall, SleepCall, action_stub, run_action, workflow_stub
+from .awaitables import HelperCall, action_stub, workflow_stub
 from .binding import binder, definition, no_arguments
 from .concurrency.operations import operations
+from .concurrency.scopes import Scopes
 from .definitions import fill_defaults, make_function
-from .flat import FlatFunction, flatten
-from .groups import Suppress
+from .flat import ENTER, LEAVE, FlatFunction, flatten
 from .guarded import GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
 from .instance import class_of, methods_of, once
@@ -145,6 +145,7 @@ class _Linker:
         self.links = links
         self.guards = guards
         self.operations = operations(running)
+        self.scopes = Scopes(running)
         self.tag = hash.hex()[:8]
         self.plan = plan_for(Any, links.types)
         self.indices = {function.name: i for i, function in enumerate(graph.functions)}
@@ -240,6 +241,7 @@ class _Linker:
         space: dict[str, Any] = {"__builtins__": NO_BUILTINS}
         space.update((name, getattr(builtins, name)) for name in BUILTINS)
         space.update(guard_names(self.guards))
+        space.update({ENTER: self.scopes.enter, LEAVE: self.scopes.leave})
         for name, meaning in names.items():
             module = meaning.kind == "stdlib" and self.is_module(meaning.ref)
             if meaning.kind not in _LATE and not module:
@@ -328,16 +330,10 @@ class _Linker:
         operation = operation_at(path)
         if operation is None or operation.kind == "module":
             raise GraphError(f"{path} is not in the catalogue")
-        if path == "asyncio.sleep":
-            return SleepCall
-        if path == "waymark.run_action":
-            return run_action
-        if operation.kind == "concurrency":
+        if path in self.operations:
             return self.operations[path]
         if operation.kind == "definition":
             return self.helper(f"{DEFINED}{path.rpartition('.')[2]}")
-        if operation.kind == "context":
-            return Suppress
         if operation.kind == "clock":
             return self.guards.clock(path)
         found = self.reach(path)

@@ -55,16 +55,6 @@ _SYNTAX: dict[str, Advice] = {
         "a class defined here would have no name to store",
         "move it to the module",
     ),
-    "AsyncFor": (
-        "WM110",
-        "`async for` is not supported yet",
-        "fetch the items in an @action that returns a list, then use `for`",
-    ),
-    "AsyncWith": (
-        "WM111",
-        "`async with` is not supported yet",
-        "open and close the resource inside one @action",
-    ),
     "With": (
         "WM113",
         "`with` is not supported yet",
@@ -156,23 +146,16 @@ _REFUSED_BUILTINS: dict[str, tuple[str, str]] = {
 REFUSED_BUILTINS = frozenset(_REFUSED_BUILTINS)
 
 
-_GATHER = "await the calls together: `await asyncio.gather(...)`"
-_BOUND = "bound the time inside the @action"
 _THREAD = "make it an @action (a plain `def` may be one) and await it"
+_ITEMS = "keep the items in a list, with an `asyncio.Condition` for those who wait for one"
 _ASYNCIO_LATER = {
-    "TaskGroup": _GATHER,
-    "wait": _GATHER,
-    "as_completed": _GATHER,
-    "wait_for": _BOUND,
-    "timeout": _BOUND,
-    "timeout_at": _BOUND,
-    "shield": "await the call itself",
-    "Semaphore": "gather in batches, or limit the @action",
-    "BoundedSemaphore": "gather in batches, or limit the @action",
-    "Lock": "order the awaits one after the other",
-    "Event": "order the awaits one after the other",
-    "Condition": "order the awaits one after the other",
-    "Queue": "keep the items in a list",
+    "Queue": _ITEMS,
+    "LifoQueue": _ITEMS,
+    "PriorityQueue": _ITEMS,
+    "Barrier": "count in a variable, and wait for an `asyncio.Event`",
+    "Future": "make one with `asyncio.get_running_loop().create_future()`",
+    "Task": "make one with `asyncio.create_task(...)`",
+    "all_tasks": "keep the tasks in a list",
 }
 
 # Facts and fixes for what people reach for most, by prefix.
@@ -274,10 +257,21 @@ TEMPLATE_WALKS: Advice = (
     "this format template reads an attribute or an item",
     "use an f-string",
 )
-ASYNC_COMPREHENSION: Advice = (
+DONE_CALLBACK: Advice = (
+    "WM340",
+    "a callback runs between the steps of the body, where nothing could record it",
+    "wait for the task in one of its own: `asyncio.create_task(self.afterwards(task))`",
+)
+ASYNC_FOR: Advice = (
     "WM110",
-    "`async for` is not supported yet",
+    "`async for` goes over `asyncio.as_completed` alone; this is a stream, which has no record",
     "fetch the items in an @action that returns a list, then use `for`",
+)
+ASYNC_COMPREHENSION = ASYNC_FOR
+ASYNC_WITH: Advice = (
+    "WM111",
+    "`async with` enters asyncio's groups, timeouts and locks alone; this may hold a resource",
+    "open and close the resource inside one @action",
 )
 WITH: Advice = _SYNTAX["With"]
 

@@ -28,6 +28,7 @@ _NODES: Mapping[str, type] = {
     "loop": model.Loop,
     "jump": model.Jump,
     "try": model.Try,
+    "scope": model.Scope,
     "return": model.Return,
     "raise": model.Raise,
 }

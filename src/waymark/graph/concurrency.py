@@ -14,18 +14,38 @@ from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["concurrency", "definition", "primitive"]
 
-_CONCURRENCY = "gather create_task ensure_future current_task get_running_loop"
-_DEFINITIONS = ""
-_PRIMITIVES = ""
+_CONCURRENCY = (
+    "gather create_task ensure_future current_task get_running_loop shield timeout timeout_at"
+    " as_completed TaskGroup Lock Semaphore BoundedSemaphore Event Condition"
+)
+_DEFINITIONS = "wait wait_for"
+_PRIMITIVES = (
+    "begin_leaving group_has_tasks group_emptied forget_emptied group_aborting abort_group"
+    " finish_group join_line leave_line take_lock claim_lock pass_lock_on take_semaphore"
+    " hand_back wake_waiters condition_lock notify_another watch watched end_watch"
+    " watch_results nothing_completed take_completed join_getters leave_getters async_items"
+)
+
+_NEEDS = {
+    "wait": "wait",
+    "wait_for": "wait_for",
+    "as_completed": "next_completed",
+    "TaskGroup": "leave_group",
+    "Lock": "acquire_lock enter_lock",
+    "Semaphore": "acquire_semaphore enter_semaphore",
+    "BoundedSemaphore": "acquire_semaphore enter_semaphore",
+    "Event": "wait_event",
+    "Condition": "acquire_lock enter_lock wait_condition wait_until",
+}
 
 #: Definitions that a name of asyncio needs in the graph.
-NEEDS: Mapping[str, tuple[str, ...]] = {}
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    f"asyncio.{name}": tuple(needed.split()) for name, needed in _NEEDS.items()
+}
 
 #: What a call of gives something to await.
-AWAITABLE = frozenset(
-    f"asyncio.{name}"
-    for name in ("sleep", "gather", "create_task", "ensure_future", "current_task")
-)
+_AWAITABLE = "sleep gather create_task ensure_future current_task shield wait wait_for"
+AWAITABLE = frozenset(f"asyncio.{name}" for name in _AWAITABLE.split())
 
 _FUTURE = "cancel cancelled done exception result"
 
@@ -34,10 +54,17 @@ _METHODS = {
     "Task": f"{_FUTURE} cancelling get_name set_name uncancel",
     "GatheringFuture": _FUTURE,
     "RunLoop": "create_future create_task time",
+    "TaskGroup": "create_task",
+    "Timeout": "expired reschedule when",
+    "Lock": "acquire locked release",
+    "Semaphore": "acquire locked release",
+    "BoundedSemaphore": "acquire locked release",
+    "Event": "clear is_set set wait",
+    "Condition": "acquire locked notify notify_all release wait wait_for",
 }
 
 #: The engine's modules whose types are listed here, for `methods.type_key`.
-MODULES = frozenset({"future", "loop"})
+MODULES = frozenset({"future", "groups", "locks", "loop", "timeouts"})
 
 
 def paths() -> dict[str, Kind]:

@@ -181,6 +181,21 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """`async with`. `manager` is evaluated and entered, `target` receives what that
+    comes to, and it is left on every way out of the body. `holder` and `outcome`
+    are hidden variables: the manager, and what it says of an exception."""
+
+    id: int
+    span: Span
+    manager: Code
+    holder: str
+    outcome: str
+    body: tuple[Node, ...]
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Return:
     """Leaves the function. `value` None returns None."""
 
@@ -199,7 +214,7 @@ class Raise:
     code: Code | None = None
 
 
-Node: TypeAlias = Compute | Await | Branch | Loop | Jump | Try | Return | Raise
+Node: TypeAlias = Compute | Await | Branch | Loop | Jump | Try | Scope | Return | Raise
 
 
 NameKind: TypeAlias = Literal[
@@ -321,6 +336,8 @@ def children(node: Node) -> tuple[tuple[Node, ...], ...]:
         case Try():
             handled = (part for h in node.handlers for part in (h.before, h.body))
             return (node.body, *handled, node.orelse, node.final)
+        case Scope():
+            return (node.body,)
         case _:
             return ()
 

@@ -39,6 +39,7 @@ from .model import (
     Node,
     Raise,
     Return,
+    Scope,
     SyncFunction,
     Try,
     children,
@@ -275,6 +276,8 @@ def _bound_by(node: Node) -> Iterator[str]:
     match node:
         case Await(target=str(name)) | Loop(target=str(name)):
             yield name
+        case Scope(holder=holder, outcome=outcome, target=target):
+            yield from (holder, outcome, *(() if target is None else (target,)))
         case Try(handlers=handlers, star=star):
             yield from (handler.name for handler in handlers if handler.name is not None)
             if star is not None:
@@ -290,6 +293,8 @@ def _codes(node: Node) -> Iterator[tuple[Code, str]]:
         case Raise(code=Code() as code):
             yield code, "exec"
         case Await(call=code) | Branch(test=code) | Loop(head=code) | Return(value=Code() as code):
+            yield code, "eval"
+        case Scope(manager=code):
             yield code, "eval"
         case Try(handlers=handlers):
             for handler in handlers:

@@ -1,5 +1,5 @@
 import asyncio
-from asyncio import wait_for
+from asyncio import Barrier
 
 from waymark import Workflow, action, workflow
 
@@ -15,8 +15,9 @@ async def store(key: str, value: str) -> None: ...
 @workflow
 class Report(Workflow):
     async def run(self, key: str) -> object:
-        async with asyncio.timeout(3):
-            first = asyncio.create_task(fetch(key))
-        await self.wait_for_event("approved")
-        done, pending = await asyncio.wait([first])
-        return await wait_for(fetch(key), 3)
+        queue = asyncio.Queue()
+        barrier = Barrier(2)
+        await queue.put(await fetch(key))
+        async with barrier, asyncio.Runner():
+            await store(key, await queue.get())
+        return len(asyncio.all_tasks())

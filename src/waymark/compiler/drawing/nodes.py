@@ -11,6 +11,7 @@ from waymark.graph.model import (
     Node,
     Raise,
     Return,
+    Scope,
     Try,
 )
 
@@ -54,6 +55,10 @@ def _item(node: Node) -> Item:
             return _loop(node)
         case Try():
             return _try(node)
+        case Scope():
+            target = "" if node.target is None else f" as {node.target}"
+            caption = f"async with {one_line(node.manager.text)}{target}"
+            return Region("scope", line, caption, (Part(node_items(node.body)),), nodes=(node.id,))
 
 
 def _part(body: tuple[Node, ...], caption: str, role: Role = "way") -> Part:
