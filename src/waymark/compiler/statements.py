@@ -6,7 +6,6 @@ import ast
 from collections.abc import Sequence
 
 from waymark.graph.model import Branch, Code, Handler, Jump, Loop, Node, Raise, Return, Try
-from waymark.graph.trees import walk
 
 from .asynchronous import lower_async_for, lower_async_with
 from .expressions import lower_await, lower_expression, lower_sequence
@@ -341,7 +340,7 @@ if not {names["issubclass"]}({names["type"]}({error}), {types.id}):
     rest = to.fresh()
     statements = ast.parse(text.replace(f"{error}_", rest)).body
     for statement in statements:
-        for inner in walk(statement):
+        for inner in ast.walk(statement):
             ast.copy_location(inner, types)
     return statements
 
