@@ -23,7 +23,7 @@ from tests.oracle.host import authored_runs
 from tests.oracle.virtual_loop import run_virtually
 from waymark import context
 from waymark.authoring.workflow import WorkflowDefinition
-from waymark.engine.outcomes import Finish, StartAction
+from waymark.engine.outcomes import Finish, StartAction, StartAttempt
 from waymark.engine.program import Program
 from waymark.engine.session import Session
 from waymark.runtime.programs import Programs
@@ -121,8 +121,12 @@ class Account:
             return  # Somebody else has recorded its end meanwhile.
         if row.state >= RunState.SUCCEEDED:
             return
-        commands = self._recovered(here.run_id)
-        if not any(isinstance(c, StartAction) and c.effect == here.effect for c in commands):
+        numbers = {
+            command.effect: 1 if isinstance(command, StartAction) else command.attempt
+            for command in self._recovered(here.run_id)
+            if isinstance(command, StartAction | StartAttempt)
+        }
+        if numbers.get(here.effect, 0) < here.attempt:
             self._wrong.append(
                 f"effect {here.effect} of {here.run_id} ({row.workflow}) started before what it"
                 " depends on was stored"

@@ -7,11 +7,12 @@ plain asyncio tells what each run must come to, however often its owner died.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 from uuid import uuid4
 
-from waymark import Workflow, action, workflow
+from waymark import RetryPolicy, Workflow, action, context, workflow
 
 #: What an attempt does first: the simulation's door. Takes seconds of work.
 Perform = Callable[[float], Coroutine[Any, Any, None]]
@@ -46,6 +47,32 @@ async def refuse(name: str) -> str:
 async def echo(text: str) -> str:
     await performing[-1](0.02)
     return text
+
+
+#: Attempts of `flaky` outside of a simulation.
+plain_attempts: Counter[str] = Counter()
+
+
+@action
+async def flaky(name: str, succeeds_at: int) -> int:
+    """Its result is the attempt at which it succeeds."""
+    await performing[-1](0.02)
+    if performing[-1] is _at_once:
+        plain_attempts[name] += 1
+        attempt = plain_attempts[name]
+    else:
+        attempt = context().attempt
+    if attempt < succeeds_at:
+        raise ConnectionError(f"{name} failed at attempt {attempt}")
+    plain_attempts.clear()
+    return attempt
+
+
+@action
+async def hang(name: str) -> str:
+    await performing[-1](0.02)
+    await asyncio.sleep(1e6)
+    return name
 
 
 @workflow
@@ -137,6 +164,27 @@ class Tree(Workflow):
         return int(left + right)
 
 
+@workflow
+class Retrying(Workflow):
+    """Failed attempts count, those that a crash took do not."""
+
+    async def run(self, succeeds_at: int) -> str:
+        policy = RetryPolicy(attempts=4, exception_types=[OSError], backoff_seconds=0.3)
+        try:
+            return f"at {await self.run_action(flaky('it', succeeds_at), retry=policy)}"
+        except ConnectionError as error:
+            return f"gave up: {error}"
+
+
+@workflow
+class Hanging(Workflow):
+    async def run(self) -> str:
+        try:
+            return await self.run_action(hang("it"), retry=RetryPolicy(attempts=2), timeout=0.4)
+        except TimeoutError as error:
+            return str(error)
+
+
 #: Each shape with the arguments that a seed may choose from.
 SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Chain, [(0,), (1,), (4,), (9,)]),
@@ -147,4 +195,6 @@ SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (FirstFails, [()]),
     (Parent, [(0,), (3,)]),
     (Tree, [(1,), (2,)]),
+    (Retrying, [(1,), (3,), (9,)]),
+    (Hanging, [()]),
 ]
