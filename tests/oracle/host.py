@@ -32,6 +32,7 @@ from waymark.authoring.workflow import WorkflowDefinition
 from waymark.engine.links import Links
 from waymark.engine.outcomes import (
     Advance,
+    CancelChild,
     CancelEffect,
     DropTimer,
     Entry,
@@ -253,6 +254,9 @@ class Host:
                 loop.call_soon(self.start_child, command, self.session)
             case StartAttempt():
                 self.start_attempt(command)
+            case CancelChild(effect, time):
+                loop = asyncio.get_running_loop()
+                loop.call_soon(self.cancel_child, effect, time, self.session)
             case SetTimer(timer, deadline_ns):
                 when = (deadline_ns - 1_000_000_000) / 1e9
                 handle = asyncio.get_running_loop().call_at(when, self.fire, timer, deadline_ns)
@@ -295,6 +299,12 @@ class Host:
             child.begin()
         elif child.finish is not None:
             self.child_ended(command.effect, child.finish)
+
+    def cancel_child(self, effect: int, time: int, session: Session) -> None:
+        child = self.children.get(effect)
+        if session is self.session and child is not None and child.finish is None:
+            assert child.session is not None
+            child.take(child.session.cancel(f"{effect} {time}", self.now_ns()))
 
     def child_ended(self, effect: int, finish: Finish) -> None:
         session = self.session

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.runtime.workflows import Chain, Double, Fail, Hold, double
-from waymark.authoring import Workflow, workflow
+from tests.runtime.workflows import Chain, Double, Fail, Hold, current, double
+from waymark.authoring import Workflow, action, workflow
 
 
 @workflow
@@ -91,3 +91,35 @@ class Heavy(Workflow):
             return await Hold().run("x" * size)
         except TypeError as error:
             return str(error)
+
+
+@workflow
+class Careful(Workflow):
+    """Cleans up when it is cancelled."""
+
+    async def run(self, name: str) -> str:
+        try:
+            return await Hold().run(name)
+        finally:
+            await double(len(name))
+
+
+@workflow
+class Giving(Workflow):
+    """Cancels a child that waits, and then waits for its end."""
+
+    async def run(self, name: str) -> list[Any]:
+        child = asyncio.create_task(Careful().run(name))
+        while not await begun(name):  # noqa: ASYNC110 - compiled, where nothing else waits
+            await asyncio.sleep(0.01)
+        child.cancel()
+        try:
+            await child
+        except asyncio.CancelledError:
+            return ["cancelled", child.cancelled(), await double(3)]
+        return ["not cancelled"]
+
+
+@action
+async def begun(name: str) -> bool:
+    return current[-1].calls[name] > 0

@@ -12,6 +12,7 @@ from tests.runtime.families import (
     Failing,
     Family,
     Forgiving,
+    Giving,
     Heavy,
     Holding,
     Tree,
@@ -20,10 +21,11 @@ from tests.runtime.families import (
 )
 from tests.runtime.serving import begin, result, run, serving, submit, until
 from tests.runtime.stores import DyingStore
-from tests.runtime.workflows import Stage
+from tests.runtime.workflows import Hold, Stage
 from waymark.errors import RunFailed
 from waymark.runtime.run_ids import child_id
 from waymark.store.memory import MemoryDatabase, MemoryStore
+from waymark.store.postgres import PostgresStore
 from waymark.store.protocol import Store
 from waymark.store.records import EntryKind, RunState
 
@@ -118,6 +120,87 @@ async def test_a_child_outlives_the_process_of_its_parent(
     assert stage.calls["held"] == 2
 
 
+async def test_a_cancelled_child_cleans_up_before_its_parent_goes_on(
+    new_store: NewStore, stage: Stage
+) -> None:
+    """So do its own children; all of them end as cancelled, and by their own entries."""
+    store = new_store()
+    async with serving(store) as runtime:
+        run_id = await submit(runtime, Giving, "held")
+        assert await result(runtime, run_id, Giving) == ["cancelled", True, 6]
+        child = child_id(run_id, 1)  # The first effect looks whether the child has begun.
+        grandchild = child_id(child, 0)
+        rows = await store.read_runs([child, grandchild])
+        assert {row.state for row in rows.values()} == {RunState.CANCELLED}
+        assert len(rows) == 2
+        journals = await store.read_journal([child, grandchild])
+        for journal in journals.values():
+            assert sum(entry.kind == EntryKind.CANCEL for entry in journal) == 1
+    assert stage.calls["double 4"] == 1
+
+
+@pytest.mark.parametrize("bounds", [(1, 1000), (1, 1), (1000, 1)])
+async def test_a_cancellation_reaches_a_child_in_another_process(
+    new_store: NewStore, stage: Stage, bounds: tuple[int, int]
+) -> None:
+    """Through its inbox, which is empty in the end."""
+    store = new_store()
+    one = serving(store, resident_runs_max=bounds[0])
+    other = serving(new_store(), resident_runs_max=bounds[1])
+    async with one as first, other as second:
+        ids = [await submit(first, Giving, f"held{'!' * number}") for number in range(4)]
+        for run_id in ids:
+            assert await result(first, run_id, Giving) == ["cancelled", True, 6]
+        await submit(second, Hold, "keeps the second at work")
+        await submit(first, Hold, "keeps the first at work")
+        while await messages(store):  # noqa: ASYNC110  # the store tells nobody
+            await asyncio.sleep(0.01)
+        stage.go.set()
+
+
+async def messages(store: Store) -> int:
+    if isinstance(store, MemoryStore):
+        return len(store.database.inbox)
+    assert isinstance(store, PostgresStore)
+    schema = store._statements.schema
+    async with store._connected() as connection:
+        found: int = await connection.fetchval(f'select count(*) from "{schema}".inbox')
+    return found
+
+
+async def test_a_crash_after_each_flush_loses_no_cancellation(stage: Stage) -> None:
+    """Whichever flush was the last, the child hears it once and cleans up."""
+    flushes = 0
+    while True:
+        flushes += 1
+        stage.calls.clear()
+        database = MemoryDatabase()
+        store = DyingStore(database, flushes)
+        runtime, ownership = await begin(store)
+        waiting = asyncio.create_task(submit(runtime, Giving, "held"))
+        await asyncio.wait(
+            [asyncio.create_task(store.dead.wait()), asyncio.create_task(ended(database))],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        died = store.dead.is_set()
+        waiting.cancel()
+        await ownership.abandon()
+        if not died:
+            break
+        (run_id,) = [
+            found for found, row in database.runs.items() if row.workflow.endswith("Giving")
+        ]
+        async with serving(MemoryStore(database)) as other:
+            expected = ["cancelled", True, 6]
+            assert await result(other, run_id, Giving) == expected, f"after flush {flushes}"
+        assert len(database.runs) == 3
+        check_outcomes(database)
+        for found, journal in database.journal.items():
+            heard = sum(row.kind == EntryKind.CANCEL for row in journal.values())
+            assert heard == (found != run_id)
+    assert flushes > 5
+
+
 async def test_a_crash_after_each_flush_starts_no_child_twice(stage: Stage) -> None:
     """Promise 2 and 3 for a family: after each flush in turn its process dies, and
     another finishes: the same result, one row for each child, one outcome each."""
@@ -153,5 +236,6 @@ async def ended(database: MemoryDatabase) -> None:
 
 def check_outcomes(database: MemoryDatabase) -> None:
     for journal in database.journal.values():
-        effects = [row.effect for row in journal.values() if row.kind != EntryKind.CLAIM]
+        kinds = (EntryKind.RESULT, EntryKind.ERROR, EntryKind.CANCELLED)
+        effects = [row.effect for row in journal.values() if row.kind in kinds]
         assert len(effects) == len(set(effects))

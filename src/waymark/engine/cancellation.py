@@ -2,7 +2,8 @@
 
 A request goes from a task to what it waits for, from a gather to its children,
 and ends a plain future at once. A task that waits for nothing that can still be
-cancelled is marked, and gets the error with its next step. `message` is a number
+cancelled is marked, and gets the error with its next step. A child run is asked to
+cancel itself, and waited for: how it ends is the outcome. `message` is a number
 that the evaluator knows; it travels to whoever raises the CancelledError.
 """
 
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from .futures import (
     BEGIN_CALL,
+    CANCEL_CHILD,
     CANCEL_EFFECT,
     CANCELLED,
     DROP_TIMER,
@@ -61,6 +63,8 @@ def cancel_wait(machine: Machine, task: Task, message: int) -> bool:
         return False
     if task.waiting >= 0:
         return cancel(machine, task.waiting, message)
+    if _is_child(machine, task.effect):
+        return True
     stop_waiting(machine, task.effect, task.timer)
     task.woken, task.why = CANCELLED, message
     machine.soon((STEP, task.number, -1, CANCELLED))
@@ -72,6 +76,8 @@ def _cancel_call(machine: Machine, number: int, call: Call, message: int) -> Non
     end is due, ends as cancelled in its next turn."""
     if call.outcome == CANCELLED:
         return
+    if _is_child(machine, call.effect):
+        return
     call.message = message
     if not call.outcome and (call.effect >= 0 or call.timer >= 0):
         stop_waiting(machine, call.effect, call.timer)
@@ -79,6 +85,15 @@ def _cancel_call(machine: Machine, number: int, call: Call, message: int) -> Non
         machine.soon((END_CALL, number, -1, CANCELLED))
     else:
         call.must_cancel = True
+
+
+def _is_child(machine: Machine, effect: int) -> bool:
+    """Ask a child run to cancel itself; False for any other effect."""
+    children = machine.children
+    if children is None or effect not in children or effect not in machine.effects:
+        return False
+    machine.commands.append((CANCEL_CHILD, effect, -1))
+    return True
 
 
 def uncancel(machine: Machine, number: int) -> int:

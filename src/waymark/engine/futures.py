@@ -46,6 +46,7 @@ START_TIMER = 1  # timer, deadline in ns
 CANCEL_EFFECT = 2  # effect
 DROP_TIMER = 3  # timer
 END = 4  # state of the main task
+CANCEL_CHILD = 5  # effect
 
 # Items of the ready queue: (item, target, number, state) of a future that ended
 STEP, BEGIN_CALL, END_CALL, CHILD_DONE, CALL_BACK, STOP = range(6)

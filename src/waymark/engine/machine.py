@@ -149,6 +149,9 @@ class Machine:
     _stopping = False
     _winding: set[int] | None = None
 
+    #: Effects that are runs of their own: cancelled, they still end by themselves.
+    children: set[int] | None = None
+
     def __init__(self, functions: Sequence[FlatFunction]) -> None:
         self.functions = functions
         self.futures: dict[int, Future] = {}
@@ -166,14 +169,15 @@ class Machine:
         self.task = task = self._new_task(0)
         task.fresh = False
 
-    def settle(self, effect: int, ok: bool, now_ns: int) -> int | None:
-        """An effect ended. Returns the key to keep its outcome by, None when it
-        was over already."""
+    def settle(self, effect: int, ok: bool, now_ns: int, cancelled: bool = False) -> int | None:
+        """An effect ended, `cancelled` with a CancelledError. Returns the key to keep
+        its outcome by, None when it was over already."""
         if not 0 <= effect < self.next_effect or self.task is not None:
             raise MachineError(f"no effect {effect}, or another input is being run")
         key = self.effects.pop(effect, None)
         if key is not None:
-            self._complete(key, RESOLVED if ok else ERROR, now_ns)
+            failed = CANCELLED if cancelled and key >= 0 else ERROR
+            self._complete(key, RESOLVED if ok else failed, now_ns)
         return key
 
     def fire(self, timer: int, now_ns: int) -> int | None:

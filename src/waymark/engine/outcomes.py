@@ -51,6 +51,13 @@ class StartChild(NamedTuple):
     again: bool = False
 
 
+class CancelChild(NamedTuple):
+    """Ask a child to cancel itself, for the `time`th time. Its end is still awaited."""
+
+    effect: int
+    time: int
+
+
 class SetTimer(NamedTuple):
     """Call `fire(timer)` once engine time has reached `deadline_ns`."""
 
@@ -78,7 +85,14 @@ class Finish(NamedTuple):
 
 
 Command: TypeAlias = (
-    StartAction | StartAttempt | StartChild | SetTimer | CancelEffect | DropTimer | Finish
+    StartAction
+    | StartAttempt
+    | StartChild
+    | CancelChild
+    | SetTimer
+    | CancelEffect
+    | DropTimer
+    | Finish
 )
 
 

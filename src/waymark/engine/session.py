@@ -21,30 +21,31 @@ left for others to claim begins with the claim, its first entry.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
-from zlib import crc32
 
 from waymark.errors import RecoveryMismatch, ValueEncodeError, WaymarkBug
 from waymark.values import dump_exception, load_exception
 
+from . import effects as e
 from . import futures as m
-from .awaitables import ActionCall, PolicedCall
+from .awaitables import ActionCall
+from .cancellation import cancel
 from .digest import digest, of_straight
+from .effects import Start
 from .evaluator import Evaluator
 from .frame import Frame
 from .machine import Machine, MachineError
 from .outcomes import (
     Advance,
+    CancelChild,
     CancelEffect,
     Command,
     DropTimer,
     Entry,
     Finish,
     SetTimer,
-    StartAction,
     StartAttempt,
     StartChild,
     maker,
@@ -54,13 +55,9 @@ from .straight import Straight, advance
 from .tape import join_items, split_items
 
 # Kinds of entries, as `store.records.EntryKind` names them.
-RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM, ATTEMPT = range(1, 8)
-
-#: Commands that ask for an effect.
-Start: TypeAlias = StartAction | StartAttempt | StartChild
+RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM, ATTEMPT, CANCEL = range(1, 9)
 
 _entry = maker(Entry)
-_start = maker(StartAction)
 _finished = maker(Finish)
 _advance = maker(Advance)
 
@@ -93,6 +90,10 @@ class Session:
     _commands: list[Command] | None = None
     #: What recovery still has to feed, the next entry last; None otherwise.
     _expected: list[Recorded] | None = None
+    #: Keys of cancellations that were heard, with the entry that says so.
+    heard: Mapping[str, int] = {}
+    #: How often each child was asked to cancel itself.
+    _cancels: Mapping[int, int] = {}
     #: One of the two holds the run: the first until it needs the second.
     _straight: Straight | None = None
     _evaluator: Evaluator | None = None
@@ -136,24 +137,30 @@ class Session:
         known = self._effects.get(effect)
         if known is None or isinstance(known, StartChild):
             return _NOTHING
-        payload = b"[%d,%d,%b]" % (attempt, again_ns, error)
+        payload = e.attempt_payload(attempt, again_ns, error)
         self._append(ATTEMPT, effect, (known.node, known.digest), now_ns, payload)
-        self._commands = [self._next_attempt(known, attempt, again_ns)]
+        start = self._effects[effect] = e.next_attempt(known, attempt, again_ns)
+        self._commands = [start]
         return self._flush()
+
+    def cancel(self, key: str, now_ns: int) -> Advance:
+        """Somebody asks the run to cancel itself, as `task.cancel()` does. `key` is the
+        sender's: what was heard once makes nothing."""
+        if key in self.heard or self.finished:
+            return _NOTHING
+        self._append(CANCEL, -1, (-1, 0), now_ns, key.encode())
+        self._hear(key, now_ns)
+        return self._flush()
+
+    @property
+    def begun(self) -> bool:
+        """Whether inputs may come."""
+        return self._began_ns > 0
 
     def next_attempt(self, effect: int) -> StartAttempt | None:
         """The attempt of an effect that is due or under way, None when it is over."""
         known = self._effects.get(effect)
         return known if isinstance(known, StartAttempt) else None
-
-    def _next_attempt(
-        self, known: StartAction | StartAttempt, attempt: int, again_ns: int
-    ) -> StartAttempt:
-        policy = known.policy if isinstance(known, StartAttempt) else None
-        start = self._effects[known.effect] = StartAttempt(
-            *known[:5], policy, attempt + 1, again_ns
-        )
-        return start
 
     def fire(self, timer: int, now_ns: int) -> Advance:
         """A timer's time has come. One that was dropped makes nothing."""
@@ -201,34 +208,22 @@ class Session:
                 self._feed_claim(input, entry)
             case 7:
                 self._feed_attempt(entry)
+            case 8:
+                self._feed_cancel(entry)
             case kind:
                 raise RecoveryMismatch(f"entry {entry.seq} of kind {kind} came unexpectedly")
 
-    def _pending(self, entry: Recorded) -> Start:
-        """The effect that an entry is about."""
-        known = self._effects.get(entry.effect)
-        if known is None:
-            raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
-        if (known.node, known.digest) != (entry.node, entry.digest):
-            raise RecoveryMismatch(
-                f"effect {entry.effect} is a call of {known[2]} at node {known.node} now, "
-                f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
-            )
-        return known
-
     def _feed_attempt(self, entry: Recorded) -> None:
-        known = self._pending(entry)
-        if isinstance(known, StartChild):
-            raise RecoveryMismatch(f"entry {entry.seq} is an attempt of a child, which has none")
-        try:
-            attempt, again_ns, _ = json.loads(entry.payload)
-            self._next_attempt(known, int(attempt), int(again_ns))
-        except (ValueError, TypeError):
-            raise RecoveryMismatch(f"entry {entry.seq} is damaged") from None
+        known = e.pending(self._effects, entry)
+        self._effects[entry.effect] = e.recorded_attempt(known, entry)
         self.seq = entry.seq
 
+    def _feed_cancel(self, entry: Recorded) -> None:
+        self.seq = entry.seq
+        self._hear(entry.payload.decode(errors="replace"), entry.at_ns)
+
     def _feed_outcome(self, entry: Recorded) -> None:
-        known = self._pending(entry)
+        known = e.pending(self._effects, entry)
         del self._effects[entry.effect]
         self.seq = entry.seq
         ok = entry.kind == RESULT
@@ -256,6 +251,13 @@ class Session:
             )
 
     # Running
+
+    def _hear(self, key: str, now_ns: int) -> None:
+        """The request whose entry is the last one reaches the main task."""
+        self.heard = {**self.heard, key: self.seq}
+        self._advance_to(now_ns)
+        cancel(self.evaluator.machine, 0)
+        self._run()
 
     def _start(self, input: bytes, now_ns: int) -> None:
         program = self.program
@@ -285,7 +287,8 @@ class Session:
             self._advance_to(now_ns)
         else:
             evaluator = self.evaluator
-            key = evaluator.machine.settle(effect, ok, now_ns)
+            cancelled = not ok and isinstance(value, self.program.cancelled_error)
+            key = evaluator.machine.settle(effect, ok, now_ns, cancelled)
             if key is None:
                 raise WaymarkBug(f"effect {effect} is pending here and over in the machine")
             evaluator.outcomes[key] = value
@@ -401,6 +404,8 @@ class Session:
             elif command == m.CANCEL_EFFECT:
                 self._cancel_effect(number)
                 made.append(CancelEffect(number))
+            elif command == m.CANCEL_CHILD:
+                self._cancel_child(number)
             elif command == m.DROP_TIMER:
                 made.append(DropTimer(number))
             else:
@@ -408,16 +413,12 @@ class Session:
 
     def ask_for(self, effect: int, call: ActionCall) -> None:
         """Ask the host for an action or a child."""
-        action, arguments = call.action, call.arguments
-        asked = (effect, call.node, action.name, arguments, signed_crc(arguments))
-        start: Start
-        if type(call) is ActionCall:
-            start = _start(asked)
-        elif isinstance(call, PolicedCall):
-            start = StartAttempt(*asked, call.policy, 1, 0)
-        else:
-            start = StartChild(*asked)
-        self._effects[effect] = start
+        start = self._effects[effect] = e.asked_by(effect, call)
+        if type(start) is StartChild:
+            machine = self.evaluator.machine
+            if machine.children is None:
+                machine.children = set()
+            machine.children.add(effect)
         if self._commands is None:
             self._commands = [start]
         else:
@@ -426,6 +427,9 @@ class Session:
     def _cancel_effect(self, effect: int) -> None:
         """The engine ended an effect itself: that is its one recorded outcome."""
         known = self._effects.pop(effect)
+        if type(known) is StartChild and self._commands and known in self._commands:
+            # Begun and cancelled by one input: it never was.
+            self._commands.remove(known)
         if self._expected is None:
             self._append(CANCELLED, effect, (known.node, known.digest), self._now_ns())
             return
@@ -433,6 +437,12 @@ class Session:
         if entry is None or (entry.kind, entry.effect) != (CANCELLED, effect):
             raise RecoveryMismatch(f"effect {effect} was not cancelled when this was recorded")
         self.seq = entry.seq
+
+    def _cancel_child(self, effect: int) -> None:
+        time = self._cancels.get(effect, 0) + 1
+        self._cancels = {**self._cancels, effect: time}
+        assert self._commands is not None
+        self._commands.append(CancelChild(effect, time))
 
     def end(self, state: int, outcome: Any, checksum: int) -> None:
         """The run is over."""
@@ -458,10 +468,7 @@ class Session:
     def _outstanding(self) -> list[Command]:
         """Commands for everything that is still awaited."""
         over = [command for command in self._commands or () if isinstance(command, Finish)]
-        effects: list[Command] = [
-            start._replace(again=True) if isinstance(start, StartChild) else start
-            for start in self._effects.values()
-        ]
+        effects = e.asked_again(self._effects, self._cancels)
         if self._evaluator is None:
             return effects + over
         timers: list[Command] = [
@@ -485,8 +492,3 @@ class Session:
         entries, commands = self._entries, self._commands
         self._entries = self._commands = None
         return _advance((entries or [], commands or []))
-
-
-def signed_crc(data: bytes) -> int:
-    """crc32, moved into the signed 32 bits that Postgres has a type for."""
-    return crc32(data) - 0x80000000

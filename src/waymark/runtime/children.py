@@ -12,6 +12,10 @@ where the child is executed in this process, else from the one reader of all wai
 What a crash takes on the way is asked of the child's row again: the parent's engine
 still waits for the effect, and its recovery says so (`StartChild.again`).
 
+A child whose parent's task is cancelled is asked to cancel itself, by a message that
+its owner journals; the parent goes on waiting for how it ends, as a task of asyncio
+waits for what it awaits. The message has a key, so a child hears it once.
+
 A run that waits for children does not count against the bound of runs in memory
 (`parents`): its children could otherwise wait for its place, and it for them.
 """
@@ -29,11 +33,11 @@ from uuid import UUID
 
 from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
-from ..engine.outcomes import StartChild
+from ..engine.outcomes import CancelChild, StartChild
 from ..engine.program import Program
 from ..errors import RunCancelled, StoppingError, StoreUnavailable, UnresolvedActionError
 from ..store.protocol import Store
-from ..store.records import NewRun, RunState
+from ..store.records import EntryKind, Message, NewRun, RunState
 from ..values import dump_exception
 from .backoff import Backoff
 from .live_run import Ending, LiveRun
@@ -70,7 +74,7 @@ class Children:
         self._prepare = prepare
         self._loop = asyncio.get_running_loop()
         #: What cannot be started at once: the store or a program has to be asked first.
-        self.asked: deque[tuple[LiveRun, StartChild]] = deque()
+        self.asked: deque[tuple[LiveRun, StartChild | CancelChild]] = deque()
         #: Runs that wait for children, with the effects that these are.
         self.parents: dict[LiveRun, set[int]] = {}
         self._nudge = Nudge()
@@ -90,6 +94,18 @@ class Children:
         else:
             self._submit(run, command, definition, program)
 
+    def cancel(self, run: LiveRun, command: CancelChild) -> None:
+        """Ask a child to cancel itself: at once where it is ours, else through its
+        inbox. Asked again after a crash, it hears the same message."""
+        message = _cancellation(run, command)
+        child = self._scheduler.runs.get(message.run_id)
+        session = None if child is None or child.closed else child.session
+        if child is None or session is None or not session.begun:
+            self.asked.append((run, command))
+            self._nudge.set()
+        else:
+            self._scheduler.hear(child, message)
+
     async def serve(self) -> None:
         """See to what needs an answer first, until cancelled."""
         backoff = Backoff(0.05, 2.0)
@@ -104,17 +120,23 @@ class Children:
             else:
                 backoff = Backoff(0.05, 2.0)
 
-    async def _see_to(self, part: list[tuple[LiveRun, StartChild]]) -> None:
+    async def _see_to(self, part: list[tuple[LiveRun, StartChild | CancelChild]]) -> None:
         """Begin a part of `asked`, or wait for what is there; each leaves the queue
         when that is done."""
-        ids = [child_id(run.id, command.effect) for run, command in part if command.again]
+        starts = [each for each in part if isinstance(each[1], StartChild) and each[1].again]
+        ids = [child_id(run.id, command.effect) for run, command in starts]
         there = await self._store.read_runs(ids) if ids else {}
         for run, command in part:
-            if not run.closed and command.effect in run.attempts:
-                if command.again and child_id(run.id, command.effect) in there:
-                    self._wait(run, command.effect)
-                else:
-                    await self._begin(run, command)
+            if run.closed or command.effect not in run.attempts:
+                pass
+            elif isinstance(command, CancelChild):
+                await self._store.send([_cancellation(run, command)])
+                self._scheduler.hint("inbox")
+                self._scheduler.look()
+            elif command.again and child_id(run.id, command.effect) in there:
+                self._wait(run, command.effect)
+            else:
+                await self._begin(run, command)
             self.asked.popleft()
 
     async def _begin(self, run: LiveRun, command: StartChild) -> None:
@@ -190,3 +212,9 @@ class Children:
             if not known:
                 del self.parents[run]
         self._scheduler.deliver((run, effect, ok, payload))
+
+
+def _cancellation(run: LiveRun, command: CancelChild) -> Message:
+    """The message that cancels a child, the same whoever sends it."""
+    key = f"parent {command.time}"
+    return Message(child_id(run.id, command.effect), key, EntryKind.CANCEL, "", b"")

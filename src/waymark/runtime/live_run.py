@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -21,6 +21,14 @@ class RunSession(Protocol):
     def attempt_failed(
         self, effect: int, attempt: int, again_ns: int, error: bytes, now_ns: int
     ) -> Advance: ...
+
+    @property
+    def begun(self) -> bool: ...
+
+    @property
+    def heard(self) -> Mapping[str, int]: ...
+
+    def cancel(self, key: str, now_ns: int) -> Advance: ...
 
     def next_attempt(self, effect: int) -> StartAttempt | None: ...
 

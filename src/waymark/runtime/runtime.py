@@ -113,6 +113,7 @@ class Runtime:
         self._sweep = Sweep(
             backing, settings, scheduler, self._programs, lambda: self._worker, self._lost
         )
+        scheduler.look = self._sweep.nudge.set
         self.client = RuntimeClient(
             store,
             settings,
@@ -376,7 +377,7 @@ class Runtime:
             )
 
     def _notice(self, topic: str) -> None:
-        if topic == "runs":
+        if topic in ("runs", "inbox"):
             self._sweep.nudge.set()
         else:
             self._waiters.look()

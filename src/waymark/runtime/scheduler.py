@@ -23,6 +23,7 @@ from uuid import UUID
 
 from ..engine.outcomes import (
     Advance,
+    CancelChild,
     CancelEffect,
     Command,
     DropTimer,
@@ -34,7 +35,7 @@ from ..engine.outcomes import (
     maker,
 )
 from ..errors import ValueDecodeError
-from ..store.records import NewRun, Release, RunEnd, RunState
+from ..store.records import Message, NewRun, Release, RunEnd, RunState
 from ..values import dump_exception
 from .clock import Clock
 from .executor import Attempt, Executor, Outcome
@@ -54,7 +55,7 @@ _ending = maker(Ending)
 log = logging.getLogger("waymark.scheduler")
 
 #: Commands that a closed run no longer carries out.
-_BEGINS = SetTimer | StartAttempt | StartChild
+_BEGINS = SetTimer | StartAttempt | StartChild | CancelChild
 
 #: The longest pause between attempts: some sixty years, so that deadlines stay small.
 PAUSE_SECONDS_MAX = 2e9
@@ -89,6 +90,8 @@ class Scheduler:
         self.at_rest: Callable[[], None] | None = None
         #: Called when a run has left memory, so that others may be claimed.
         self.room: Callable[[], None] = lambda: None
+        #: Called when runs of ours may have messages.
+        self.look: Callable[[], None] = lambda: None
         #: Called when a submission that any worker may claim is committed.
         self.passed_on: Callable[[], None] = lambda: None
         #: Called after a commit that ended or released runs, with a hint's topic.
@@ -247,6 +250,24 @@ class Scheduler:
         log.info("attempt %d of %s failed in run %s", number, command.action, run.id)
         advance = run.session.attempt_failed(effect, number, again_ns, error, now_ns)
         self._record(run, advance, None, started)
+
+    def hear(self, run: LiveRun, message: Message) -> bool:
+        """Give a message to a run of ours. Whether its entry is committed, so that
+        the message may be forgotten."""
+        session = run.session
+        if run.closed or session is None or not session.begun:
+            return False
+        seq = session.heard.get(message.key)
+        if seq is not None:
+            return seq <= run.acked
+        started = perf_counter()
+        try:
+            advance = session.cancel(message.key, self.clock.now_ns())
+        except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
+            self._broken(run, error)
+        else:
+            self._record(run, advance, None, started)
+        return False
 
     def _due(self, run: LiveRun, timer: int) -> None:
         self._fired.append((run, timer))
@@ -432,6 +453,8 @@ class Scheduler:
                 self._start_later(run, command)
             case StartChild():
                 self.children.start(run, command)
+            case CancelChild():
+                self.children.cancel(run, command)
             case SetTimer():
                 self.timers.set(run, command.timer, command.deadline_ns)
             case CancelEffect():

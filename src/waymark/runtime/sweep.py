@@ -16,7 +16,7 @@ from uuid import UUID
 
 from ..errors import Fenced, StoreUnavailable, ValueDecodeError
 from ..settings import Settings
-from ..store.records import ClaimedRun, JournalRow, RunState
+from ..store.records import ClaimedRun, JournalRow, Message, RunState
 from .backing import Backing
 from .live_run import LiveRun
 from .nudge import Nudge
@@ -100,6 +100,7 @@ class Sweep:
         if not queues:
             return 0
         await self._recover_claimed()
+        await self._read_inbox()
         await self._learn_graphs(queues)
         return await self._claim(queues)
 
@@ -111,6 +112,20 @@ class Sweep:
         mine = self._worker()
         others = [worker for worker in workers if worker != mine]
         return server.dead_workers(others) if others else ()
+
+    async def _read_inbox(self) -> None:
+        """Let our runs hear what others ask of them. A message is forgotten when a
+        later look finds its entry committed."""
+        runs = self._scheduler.runs
+        if not runs:
+            return
+        over: list[Message] = []
+        for message, ended in await self._store.read_inbox(self._worker()):
+            run = runs.get(message.run_id)
+            if ended or (run is not None and self._scheduler.hear(run, message)):
+                over.append(message)
+        if over:
+            await self._store.forget_messages(over)
 
     async def _learn_graphs(self, queues: Sequence[str]) -> None:
         served = set(self._programs.served)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from .records import ClaimedRun, Flush, JournalRow, NewRun, RunRow
+from .records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow
 
 
 class Store(Protocol):
@@ -117,9 +117,24 @@ class Store(Protocol):
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]: ...
 
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Put messages into the inboxes of their runs. One that is there already
+        stays as it is; whether a run exists or has ended is not asked."""
+        ...
+
+    async def read_inbox(self, worker: UUID) -> list[tuple[Message, bool]]:
+        """Up to 1000 messages, oldest first, each with whether its run has ended (so
+        that nobody will hear it): those for runs of this worker, and for ended ones."""
+        ...
+
+    async def forget_messages(self, messages: Sequence[Message]) -> None:
+        """Delete messages whose entry is committed, or that nobody will hear."""
+        ...
+
     def listen(self, notice: Callable[[str], None]) -> None:
         """Call `notice(topic)` in this loop when another process hints:
-        `"runs"` (something may be claimable), `"done"` (runs ended). Hints may
+        `"runs"` (something may be claimable), `"done"` (runs ended), `"inbox"`
+        (messages were sent). Hints may
         be lost, repeated or absent altogether; polling is the truth."""
         ...
 

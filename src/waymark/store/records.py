@@ -42,6 +42,7 @@ class EntryKind(IntEnum):
     TIMER = 5  # a timer fired
     CLAIM = 6  # a new owner took the run; digest: of the frames at that moment
     ATTEMPT = 7  # an attempt failed and there will be another; payload: number, when, error
+    CANCEL = 8  # somebody asked the run to cancel itself; payload: the sender's key
 
 
 class NewRun(NamedTuple):
@@ -69,6 +70,17 @@ class JournalRow(NamedTuple):
     node: int  # graph node, -1 where there is none
     digest: int  # signed 32 bits: crc32 of the call's recorded arguments
     at_ns: int  # engine time handed over with the entry
+    payload: bytes
+
+
+class Message(NamedTuple):
+    """Something that somebody else asks of a run. `key` is the sender's, unique for
+    the run: sent again, it is the same message."""
+
+    run_id: UUID
+    key: str
+    kind: int  # EntryKind of the entry that will say so: CANCEL
+    name: str
     payload: bytes
 
 

@@ -249,7 +249,8 @@ class RunLoop:
     def _ended(self, number: int, state: int, message: Any) -> None:
         value = self.evaluator.outcomes.pop(number, None)
         future = self.objects.get(number)
-        if state == m.CANCELLED and (future is None or isinstance(future, Task)):
+        raised = isinstance(value, self.evaluator.program.cancelled_error)
+        if state == m.CANCELLED and not raised and (future is None or isinstance(future, Task)):
             # An action or a sleep: the error was raised inside it.
             value, message = self.cancelled_error(message), None
         self.end_task(number, state, value, message)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from waymark.store.records import JournalRow, NewRun, RunState
+from waymark.store.records import JournalRow, Message, NewRun, RunState
 
 if TYPE_CHECKING:
     from .store import MemoryStore
@@ -62,6 +62,7 @@ class MemoryDatabase:
         self.runs: dict[UUID, MemoryRun] = {}
         self.live: dict[UUID, MemoryRun] = {}
         self.journal: dict[UUID, dict[int, JournalRow]] = {}
+        self.inbox: dict[tuple[UUID, str], Message] = {}
         self.workers: dict[UUID, float] = {}
         self.stores: list[MemoryStore] = []
 

@@ -14,7 +14,15 @@ from uuid import UUID
 
 from waymark.errors import Fenced, RefusedData
 from waymark.store.reasons import readable_reason
-from waymark.store.records import ClaimedRun, Flush, JournalRow, NewRun, RunRow, RunState
+from waymark.store.records import (
+    ClaimedRun,
+    Flush,
+    JournalRow,
+    Message,
+    NewRun,
+    RunRow,
+    RunState,
+)
 
 from .database import MemoryDatabase, MemoryRun
 
@@ -202,6 +210,28 @@ class MemoryStore:
         await asyncio.sleep(0)
         rows = self.database.runs
         return {run_id: _row(run) for run_id in runs if (run := rows.get(run_id))}
+
+    # Messages
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        await asyncio.sleep(0)
+        for message in messages:
+            self.database.inbox.setdefault((message.run_id, message.key), message)
+
+    async def read_inbox(self, worker: UUID) -> list[tuple[Message, bool]]:
+        await asyncio.sleep(0)
+        runs = self.database.runs
+        return [
+            (message, run.state >= RunState.SUCCEEDED)
+            for message in self.database.inbox.values()
+            if (run := runs.get(message.run_id)) is not None
+            and (run.owner == worker or run.state >= RunState.SUCCEEDED)
+        ][:1000]
+
+    async def forget_messages(self, messages: Sequence[Message]) -> None:
+        await asyncio.sleep(0)
+        for message in messages:
+            self.database.inbox.pop((message.run_id, message.key), None)
 
     # Hints
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from waymark.errors import Fenced, StoreUnavailable
 from waymark.store.reasons import readable_reason
-from waymark.store.records import ClaimedRun, Flush, JournalRow, NewRun, RunRow
+from waymark.store.records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow
 
 from .address import parse_address
 from .connecting import Connector
@@ -191,6 +191,21 @@ class PostgresStore:
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
         rows = [RunRow(*row) for row in await self._fetch("read_runs", list(runs))]
         return {row.id: row for row in rows}
+
+    # Messages
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        if messages:
+            await self._fetch("send", *map(list, zip(*messages, strict=True)))
+
+    async def read_inbox(self, worker: UUID) -> list[tuple[Message, bool]]:
+        rows = await self._fetch("read_inbox", worker)
+        return [(Message(*row[:5]), row["ended"]) for row in rows]
+
+    async def forget_messages(self, messages: Sequence[Message]) -> None:
+        if messages:
+            ids = [message.run_id for message in messages]
+            await self._fetch("forget_messages", ids, [message.key for message in messages])
 
     # Hints
 

@@ -1,0 +1,92 @@
+"""What a run has asked of the world and not got yet: commands by effect.
+
+An effect is asked for once. Until its outcome comes, what stands here is the command
+that asks for it as things are now: after a failed attempt the next attempt, after a
+recovery a child that may be there already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+from zlib import crc32
+
+from waymark.errors import RecoveryMismatch
+
+from .awaitables import ActionCall, PolicedCall
+from .outcomes import CancelChild, Command, StartAction, StartAttempt, StartChild, maker
+
+if TYPE_CHECKING:
+    from .session import Recorded
+
+#: Commands that ask for an effect.
+Start: TypeAlias = StartAction | StartAttempt | StartChild
+
+_start = maker(StartAction)
+
+
+def asked_by(effect: int, call: ActionCall) -> Start:
+    """The command for a call that begins."""
+    action, arguments = call.action, call.arguments
+    asked = (effect, call.node, action.name, arguments, signed_crc(arguments))
+    if type(call) is ActionCall:
+        return _start(asked)
+    if isinstance(call, PolicedCall):
+        return StartAttempt(*asked, call.policy, 1, 0)
+    return StartChild(*asked)
+
+
+def next_attempt(known: StartAction | StartAttempt, attempt: int, again_ns: int) -> StartAttempt:
+    """The command for the attempt after `attempt`."""
+    policy = known.policy if isinstance(known, StartAttempt) else None
+    return StartAttempt(*known[:5], policy, attempt + 1, again_ns)
+
+
+def attempt_payload(attempt: int, again_ns: int, error: bytes) -> bytes:
+    """The payload of an ATTEMPT entry: a JSON array. `error` is an encoded exception."""
+    return b"[%d,%d,%b]" % (attempt, again_ns, error)
+
+
+def recorded_attempt(known: Start, entry: Recorded) -> StartAttempt:
+    """The attempt after the one that an entry tells of."""
+    if isinstance(known, StartChild):
+        raise RecoveryMismatch(f"entry {entry.seq} is an attempt of a child, which has none")
+    try:
+        attempt, again_ns, _ = json.loads(entry.payload)
+        return next_attempt(known, int(attempt), int(again_ns))
+    except (ValueError, TypeError):
+        raise RecoveryMismatch(f"entry {entry.seq} is damaged") from None
+
+
+def pending(effects: Mapping[int, Start], entry: Recorded) -> Start:
+    """The effect that an entry is about. Raises RecoveryMismatch unless it is asked
+    for, by the same node with the same arguments."""
+    known = effects.get(entry.effect)
+    if known is None:
+        raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
+    if (known.node, known.digest) != (entry.node, entry.digest):
+        raise RecoveryMismatch(
+            f"effect {entry.effect} is a call of {known[2]} at node {known.node} now, "
+            f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
+        )
+    return known
+
+
+def asked_again(effects: Mapping[int, Start], cancels: Mapping[int, int]) -> list[Command]:
+    """Commands for all that is pending, after a recovery. `cancels` counts how often
+    the cancellation of each child was asked for."""
+    commands: list[Command] = []
+    for effect, start in effects.items():
+        if isinstance(start, StartChild):
+            commands.append(start._replace(again=True))
+            times = range(1, cancels.get(effect, 0) + 1)
+            commands.extend(CancelChild(effect, time) for time in times)
+        else:
+            commands.append(start)
+    return commands
+
+
+def signed_crc(data: bytes) -> int:
+    """crc32, moved into the signed 32 bits that Postgres has a type for."""
+    return crc32(data) - 0x80000000
