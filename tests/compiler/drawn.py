@@ -112,6 +112,24 @@ calls = [slow(y) for y in each]
 await asyncio.gather(*calls)
 return f"{await slow(1)} and {await slow(2)}"
 """
+SCOPES = """
+lock = asyncio.Lock()
+try:
+    async with asyncio.timeout(30):
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(slow(1))
+            for order in orders:
+                group.create_task(reserve("order", order))
+except TimeoutError:
+    return "too late"
+both = asyncio.gather(slow(2), slow(3))
+async with lock:
+    value = await asyncio.wait_for(slow(4), timeout=10)
+done, pending = await asyncio.wait([asyncio.create_task(slow(order)) for order in orders])
+for finished in asyncio.as_completed([slow(order) for order in orders]):
+    await notify("one", subject=str(await finished))
+return value, await both, await first
+"""
 ODD = r"""
 message_to_be_sent = await slow({"customer_identifier": "0123456789", "explanation": "a very long text that goes on, far beyond what fits", "numbers": [1, 2, 3, 4, 5, 6, 7, 8, 9]})
 text = "日本語のとても長いテキスト、これはどのように表示されますか。🙂🎉👩‍👧 öäü" + "<script>alert('x')</script> & \"quotes\" `ticks`"
@@ -154,6 +172,7 @@ PROGRAMS = {
     "loops": (LOOPS, "self"),
     "match": (MATCH, "self, command: Any"),
     "parallel": (PARALLEL, "self"),
+    "scopes": (SCOPES, "self, orders: list[int]"),
     "odd": (ODD, "self"),
     "hundred": (HUNDRED, "self"),
     "nothing": ("pass", "self"),
