@@ -53,6 +53,7 @@ CODES: Mapping[str, str] = {
     "WM312": "loop-without-end",
     "WM313": "condition-never-changes",
     "WM316": "errors-thrown-away",
+    "WM317": "task-never-begins",
     "WM318": "cancellation-swallowed",
     "WM340": "done-callback",
     "WM370": "child-made-with-arguments",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Final
 
 from waymark.graph.model import DEFINED
@@ -52,6 +53,11 @@ def warnings_of(reach: Reach) -> list[Diagnostic]:
         found += [warning for warning in scene.found if not _is_ignored(warning, source)]
     ignored = frozenset(reach.definition.ignore)
     return [warning for warning in found if warning.code not in ignored]
+
+
+def _is_ours(function: FunctionType) -> bool:
+    """Whether a function is part of Waymark, which adds some to a graph."""
+    return function.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def unknown_codes(codes: Iterable[str]) -> list[str]:

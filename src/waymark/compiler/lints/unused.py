@@ -6,6 +6,8 @@
     statement in the body of a `try`.
 -   `gather(..., return_exceptions=True)` whose results are thrown away: every
     error in it vanishes.
+-   A task that `run` begins after its last await: it is cancelled before it does
+    anything.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from waymark.graph.trees import children
+from waymark.graph.trees import children, walk
 
 from ..catalogued import library_path
 from .scene import Scene, blocks
@@ -26,11 +28,18 @@ _BUILTINS = (
 _IDLE = frozenset(_BUILTINS.split())
 
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_WAITS = (ast.Await, ast.AsyncWith, ast.AsyncFor)
+_AROUND = (ast.For, ast.While, ast.AsyncFor, ast.AsyncWith, *_FUNCTIONS)
+
+
 def check_unused(scene: Scene) -> None:
     """Report statements whose value is thrown away and mattered."""
     for node, trying in _statements(scene.definition.body, trying=False):
         if isinstance(node, ast.Expr):
             _value(scene, node.value, trying=trying)
+    if scene.method and scene.definition.name == "run":
+        _tasks(scene)
 
 
 def _statements(body: list[ast.stmt], *, trying: bool) -> Iterator[tuple[ast.stmt, bool]]:
@@ -79,6 +88,37 @@ def _call(scene: Scene, call: ast.Call, *, trying: bool) -> None:
             f"the result of `{name}` is thrown away, and it changes nothing",
             f"keep it: `result = {name}(...)`",
         )
+
+
+def _tasks(scene: Scene) -> None:
+    """Tasks that the body begins after its last await: it ends before they do
+    anything, and what still runs when a body ends is cancelled."""
+    waits = [node for node in scene.nodes if isinstance(node, _WAITS)]
+    for node in scene.nodes:
+        if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+            continue
+        if library_path(scene.live(node.value.func)) != "asyncio.create_task":
+            continue
+        if any(wait.lineno >= node.lineno for wait in waits) or _inside_waiting(scene, node):
+            continue
+        scene.report(
+            node,
+            "WM317",
+            "nothing waits after this, so the body ends before the task does anything, and the"
+            " task is cancelled",
+            "await it: `await asyncio.create_task(...)`, or the call itself",
+        )
+
+
+def _inside_waiting(scene: Scene, node: ast.stmt) -> bool:
+    """Whether something around `node` waits later: a loop in its next turn, a
+    `with` when it is left; or a function, of which nobody knows when it is called."""
+    around = (outer for outer in scene.nodes[1:] if isinstance(outer, _AROUND))
+    for outer in around:
+        inside = walk(outer)
+        if node in inside and any(isinstance(inner, (*_WAITS, *_FUNCTIONS)) for inner in inside):
+            return True
+    return False
 
 
 def _keeps_errors(scene: Scene, call: ast.Call) -> bool:
