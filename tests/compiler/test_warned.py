@@ -77,7 +77,7 @@ def test_near_miss_stays_silent(path: Path) -> None:
 def test_every_warning_has_a_program_and_near_misses() -> None:
     codes = {code for code in CODES if code in WARNINGS}
     assert {path.stem.partition("_")[0].upper() for path in WARNED} == codes
-    assert {path.stem for path in SILENT} == {path.stem for path in WARNED}
+    assert {path.stem for path in SILENT} >= {path.stem for path in WARNED}
 
 
 def test_golden_files_have_programs() -> None:
