@@ -52,6 +52,7 @@ CODES: Mapping[str, str] = {
     "WM311": "unreachable-except",
     "WM312": "loop-without-end",
     "WM313": "condition-never-changes",
+    "WM315": "retry-of-unrepeatable",
     "WM316": "errors-thrown-away",
     "WM317": "task-never-begins",
     "WM318": "cancellation-swallowed",

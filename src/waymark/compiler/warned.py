@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from types import FunctionType
 from typing import Final
 
 from waymark.graph.model import DEFINED
@@ -18,6 +17,7 @@ from waymark.graph.model import DEFINED
 from .catalogue import WARNINGS
 from .diagnostics import Diagnostic
 from .lints.loops import check_loops
+from .lints.retries import check_retries
 from .lints.scene import Scene
 from .lints.suspicious import check_suspicious
 from .lints.unreachable import check_unreachable
@@ -31,6 +31,7 @@ _CHECKS: Final[tuple[Callable[[Scene], None], ...]] = (
     check_unreachable,
     check_loops,
     check_unused,
+    check_retries,
     check_suspicious,
     check_types,
     check_storing,
@@ -53,11 +54,6 @@ def warnings_of(reach: Reach) -> list[Diagnostic]:
         found += [warning for warning in scene.found if not _is_ignored(warning, source)]
     ignored = frozenset(reach.definition.ignore)
     return [warning for warning in found if warning.code not in ignored]
-
-
-def _is_ours(function: FunctionType) -> bool:
-    """Whether a function is part of Waymark, which adds some to a graph."""
-    return function.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def unknown_codes(codes: Iterable[str]) -> list[str]:

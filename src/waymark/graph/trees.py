@@ -35,7 +35,8 @@ def children(node: ast.AST) -> list[ast.AST]:
     for name in _FIELDS[kind] if kind in _FIELDS else _fields(kind):
         value: Any = getattr(node, name, None)
         if type(value) is list:
-            found += [item for item in value if isinstance(item, ast.AST)]
+            items: list[Any] = value
+            found += [item for item in items if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)
     return found
@@ -56,7 +57,8 @@ def copied(node: Node) -> Node:
     into = vars(made)
     for name, value in vars(node).items():
         if type(value) is list:
-            into[name] = [copied(item) if isinstance(item, ast.AST) else item for item in value]
+            items: list[Any] = value
+            into[name] = [copied(item) if isinstance(item, ast.AST) else item for item in items]
         elif isinstance(value, ast.AST):
             into[name] = copied(value)
         else:

@@ -118,6 +118,12 @@ class W(Workflow):
         v = await loose(None, range(3))
         await text(v.anything)
         await loose(v, {1, 2})
+        total = await self.numbers(n, data, when, who)
+        await self.branches(n, found, b)
+        await self.tidy(found, limit=self.limit)
+        return {"a": total, "b": [f.id for f in found]}
+
+    async def numbers(self, n: int, data: dict[str, list[int]], when: datetime, who: str | None) -> int:
         total = 0
         for key, values in data.items():
             total += sum(values)
@@ -148,6 +154,9 @@ class W(Workflow):
         for x in results:
             (bad if isinstance(x, BaseException) else ok).append(x)
         await text(ok[0])
+        return total
+
+    async def branches(self, n: int, found: list[Child], b: Base) -> list[bool]:
         a, *rest = [1, 2, 3]
         await num(a, len(rest))
         first, second = (await rows({}))[:2]
@@ -193,15 +202,15 @@ class W(Workflow):
             await base(u)
         k = await opt(2)
         if k is None or k.id < 0:
-            return {}
+            return flags
         await num(k.id)
         while (nxt := await opt(k.id)) is not None:
             k = nxt
             if not k.parent:
                 break
             await base(k.parent)
-        await self.tidy(found, limit=self.limit)
-        return {"a": total, "b": [f.id for f in found], "c": flags}
+        return flags
+
     async def tidy(self, items: Sequence[Base], *, limit: int | None = None) -> str | None:
         limit = limit if limit is not None else 10
         for i, item in enumerate(items[:limit]):

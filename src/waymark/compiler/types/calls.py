@@ -53,7 +53,7 @@ def authored_callee(scene: Scene, node: ast.expr) -> Callee | None:
     name = ast.unparse(node)
     if isinstance(live, Action):
         return _callee(name, live.signature, live.hints, awaited=True, copied=True)
-    if not isinstance(live, FunctionType) or library_path(live) is not None:
+    if not isinstance(live, FunctionType) or library_path(live) is not None or is_ours(live):
         return None
     signature = inspect.signature(live)
     if _is_method(scene, node):
@@ -62,6 +62,11 @@ def authored_callee(scene: Scene, node: ast.expr) -> Callee | None:
     if not awaited and pure_ref(live) is None and not _is_method(scene, node):
         return None
     return _callee(name, signature, hints_of_function(live), awaited=awaited, copied=False)
+
+
+def is_ours(function: FunctionType) -> bool:
+    """Whether a function is part of Waymark, as the methods of `Workflow` are."""
+    return function.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def child_callee(owner: Type, name: str) -> Callee | None:
