@@ -87,7 +87,7 @@ def _written(data: Any, depth: int) -> str:
 
 def plain(value: Any, *, locations: bool = True) -> Any:
     """`value` as JSON data; without locations where these must not count."""
-    kind: type[Any] = type(value)
+    kind = cast("type[object]", type(value))
     if kind in _SCALARS:
         return {"lines": value.split("\n")} if kind is str and "\n" in value else value
     if dataclasses.is_dataclass(kind):

@@ -8,7 +8,7 @@ are contexts (`Load`, `Store`, `Del`), which follow from where a node stands.
 from __future__ import annotations
 
 import ast
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -35,7 +35,7 @@ def children(node: ast.AST) -> list[ast.AST]:
     for name in _FIELDS[kind] if kind in _FIELDS else _fields(kind):
         value: Any = getattr(node, name, None)
         if type(value) is list:
-            items: list[Any] = value
+            items = cast("list[object]", value)
             found += [item for item in items if isinstance(item, ast.AST)]
         elif isinstance(value, ast.AST):
             found.append(value)
@@ -57,7 +57,7 @@ def copied(node: Node) -> Node:
     into = vars(made)
     for name, value in vars(node).items():
         if type(value) is list:
-            items: list[Any] = value
+            items = cast("list[object]", value)
             into[name] = [copied(item) if isinstance(item, ast.AST) else item for item in items]
         elif isinstance(value, ast.AST):
             into[name] = copied(value)
