@@ -26,6 +26,9 @@ class Report(Workflow):
             pass
         for text in itertools.chain(["a", "b"]):
             await store(key, text)
+        async with asyncio.timeout(60):
+            while True:
+                await store(key, await fetch(key))
         if key == "patient":
             while True:
                 await store(key, await fetch(key))
@@ -34,7 +37,13 @@ class Report(Workflow):
             text = await fetch(key)
             if text == "failed":
                 raise ValueError(key)
+            beating = asyncio.create_task(self.beat(key))
             await self.pause(text)
+            beating.cancel()
+
+    async def beat(self, key: str) -> None:
+        while True:
+            await store(key, "alive")
 
     async def pause(self, text: str) -> None:
         await asyncio.sleep(len(text))

@@ -1,3 +1,5 @@
+import asyncio
+
 from waymark import Workflow, action, workflow
 
 
@@ -33,6 +35,9 @@ class Report(Workflow):
         while text == "":
             for text in (await fetch(key)).split():
                 await store(key, text)
+        async with asyncio.timeout(60):
+            while waiting:
+                await fetch(key)
         return attempts
 
     async def drop(self, todo: dict[str, str]) -> None:

@@ -2,9 +2,10 @@
 
 Three findings, each only where the text itself proves it:
 
--   a loop that goes round for ever and never waits but for its actions: nothing
-    breaks, returns or raises, no `try` around it waits for an error to end it;
--   a `while` whose condition nothing in the loop can change: plain names that the
+-   a loop of `run` that goes round for ever and never waits but for its actions:
+    nothing breaks, returns or raises, no `try` around it waits for an error to end
+    it, and no `async with` for a time limit;
+-   a `while` of `run` whose condition nothing in the loop can change: plain names that the
     loop neither assigns nor hands to anything that could change what they hold;
 -   a `try` in an endless loop whose handler takes `CancelledError` and goes on,
     so that the run cannot be cancelled.
@@ -33,7 +34,9 @@ _LOOKS = (*_PLAIN, ast.While, ast.If, ast.IfExp, ast.FormattedValue, ast.Call, a
 
 def check_loops(scene: Scene) -> None:
     """Report loops that cannot end, and those that cannot be cancelled."""
-    for loop, guarded in _loops(scene.definition, guarded=False):
+    # Who calls a helper as a task may cancel it; a time limit ends what is in it.
+    outermost = scene.method and scene.definition.name == "run"
+    for loop, guarded in _loops(scene.definition, guarded=not outermost):
         if isinstance(loop, ast.While) and not is_true(loop.test):
             _condition(scene, loop, guarded=guarded)
         elif _is_endless(scene, loop):
@@ -50,7 +53,9 @@ def _loops(node: ast.AST, *, guarded: bool) -> Iterator[tuple[ast.For | ast.Whil
     for child in children(node):
         if isinstance(child, ast.expr):
             continue
-        inside = isinstance(node, ast.With) or (attempt is not None and child in attempt.body)
+        inside = isinstance(node, (ast.With, ast.AsyncWith)) or (
+            attempt is not None and child in attempt.body
+        )
         yield from _loops(child, guarded=guarded or inside)
 
 

@@ -4,8 +4,9 @@
     have been meant to do something. Calls that people make for the error they
     may raise (`int(text)`, `names.index(x)`) are left alone, and so is a
     statement in the body of a `try`.
--   `gather(..., return_exceptions=True)` whose results are thrown away: every
-    error in it vanishes.
+-   `gather(..., return_exceptions=True)` of calls whose results are thrown away:
+    every error in it vanishes. Where something is being cleaned up, and with tasks
+    that are given by name, that is what people mean.
 -   A task that `run` begins after its last await: it is cancelled before it does
     anything.
 """
@@ -38,6 +39,8 @@ def check_unused(scene: Scene) -> None:
     for node, trying in _statements(scene.definition.body, trying=False):
         if isinstance(node, ast.Expr):
             _value(scene, node.value, trying=trying)
+    for node in _meant(scene):
+        _errors(scene, node)
     if scene.method and scene.definition.name == "run":
         _tasks(scene)
 
@@ -57,14 +60,6 @@ def _statements(body: list[ast.stmt], *, trying: bool) -> Iterator[tuple[ast.stm
 
 def _value(scene: Scene, node: ast.expr, *, trying: bool) -> None:
     match node:
-        case ast.Await(value=ast.Call() as call):
-            if _keeps_errors(scene, call):
-                scene.report(
-                    call,
-                    "WM316",
-                    "the results of this `gather` are thrown away, and with them every error",
-                    "look at the results, or leave out `return_exceptions=True`",
-                )
         case ast.Call():
             _call(scene, node, trying=trying)
         case ast.Compare() if not trying:
@@ -88,6 +83,49 @@ def _call(scene: Scene, call: ast.Call, *, trying: bool) -> None:
             f"the result of `{name}` is thrown away, and it changes nothing",
             f"keep it: `result = {name}(...)`",
         )
+
+
+def _meant(scene: Scene) -> Iterator[ast.Expr]:
+    """Statements outside of handlers and `finally`, where cleaning up goes on
+    whatever fails."""
+    cleaning = {
+        inner
+        for node in scene.nodes
+        for part in _cleanup(node)
+        for inner in walk(part)
+        if isinstance(inner, ast.Expr)
+    }
+    return (node for node in scene.nodes if isinstance(node, ast.Expr) and node not in cleaning)
+
+
+def _cleanup(node: ast.AST) -> list[ast.stmt]:
+    if isinstance(node, (ast.Try, ast.TryStar)):
+        return node.finalbody
+    return node.body if isinstance(node, ast.ExceptHandler) else []
+
+
+def _errors(scene: Scene, node: ast.Expr) -> None:
+    if not isinstance(node.value, ast.Await) or not isinstance(node.value.value, ast.Call):
+        return
+    call = node.value.value
+    # Tasks that were cancelled are awaited like this.
+    begun = all(_is_call(argument) for argument in call.args)
+    if begun and _keeps_errors(scene, call):
+        scene.report(
+            call,
+            "WM316",
+            "the results of this `gather` are thrown away, and with them every error",
+            "look at the results, or leave out `return_exceptions=True`",
+        )
+
+
+def _is_call(node: ast.expr) -> bool:
+    """Whether an argument of `gather` makes its calls itself."""
+    match node:
+        case ast.Starred(value=ast.ListComp(elt=one) | ast.GeneratorExp(elt=one)):
+            return isinstance(one, ast.Call)
+        case _:
+            return isinstance(node, ast.Call)
 
 
 def _tasks(scene: Scene) -> None:
