@@ -14,6 +14,7 @@ Other forms of the same, for programs that read it, are in `report.py` and `sari
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,11 +107,23 @@ def quoted_line(number: int, text: str, marked: str, colour: bool) -> list[str]:
 
 
 def _carets(diagnostic: Diagnostic, text: str) -> str:
+    """Marks below the span, in columns of a terminal; of several lines the first."""
     end = diagnostic.end_column - 1
     if diagnostic.end_line != diagnostic.line:
         end = len(text.rstrip())
     start = diagnostic.column - 1
-    return " " * start + "^" * max(1, end - start)
+    return " " * _width(text[:start]) + "^" * max(1, _width(text[start:end]))
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal `text` takes: wide characters take two,
+    accents that join the letter before them none."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(map(_joins, text))
+
+
+def _joins(character: str) -> bool:
+    return unicodedata.category(character) in ("Mn", "Me", "Cf")
 
 
 def compile_error(workflow: str, diagnostics: Sequence[Diagnostic]) -> WorkflowCompileError:

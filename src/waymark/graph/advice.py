@@ -57,8 +57,8 @@ _SYNTAX: dict[str, Advice] = {
     ),
     "With": (
         "WM113",
-        "`with` is not supported yet",
-        "use `try`/`finally`, or open and close the resource inside one @action",
+        "`with` enters `contextlib.suppress` alone; this may hold a resource",
+        "open and close the resource inside one @action",
     ),
     "AsyncFunctionDef": (
         "WM112",
@@ -159,18 +159,59 @@ _ASYNCIO_LATER = {
 }
 
 # Facts and fixes for what people reach for most, by prefix.
+_READ = "read it in an @action, or pass the value to `run`"
+_ROUNDS = ("is how all of the process rounds", "round each value: `x.quantize(...)`")
 _KNOWN_PATHS = (
     ("time.sleep", "blocks the whole process", "write `await asyncio.sleep(...)`"),
-    (
-        "os.environ",
-        "differs between processes",
-        "read it in an @action, or pass the value to `run`",
-    ),
-    ("os.getenv", "differs between processes", "read it in an @action, or pass the value to `run`"),
+    ("time.", "reads the machine's clock or zone", "use `datetime.datetime.now(datetime.UTC)`"),
+    ("os.environ", "differs between processes", _READ),
+    ("os.getenv", "differs between processes", _READ),
+    ("os.", "touches files or the process", _ACTION),
+    ("sys.exit", "ends the process", "use `return`, or raise an exception of your own"),
+    ("sys.", "belongs to one process", _READ),
     ("logging.", "writes a log of this process alone", "log inside an @action"),
+    ("warnings.", "writes to the process that happens to run this", "warn inside an @action"),
     ("asyncio.to_thread", "runs outside the record", _THREAD),
+    ("asyncio.run", "would begin a loop of its own", "await the coroutine"),
+    ("asyncio.get_", "is the loop of one process", "await instead: a run has a loop of its own"),
+    ("asyncio.Queue", "is not supported yet", "keep the items in a list"),
+    ("asyncio.open_", "opens a connection, which no record can hold", _ACTION),
+    ("asyncio.create_subprocess", "starts a process", _ACTION),
+    ("json.load", "reads a file", "read the file in an @action, and use `json.loads`"),
+    ("json.dump", "writes a file", "use `json.dumps`, and write the text in an @action"),
+    ("pickle.", "runs code that data names", "use `json`, or plain values"),
+    ("random.shuffle", "changes its argument", "take a copy: `random.sample(xs, len(xs))`"),
+    ("random.seed", "changes what all of the process draws", "use `random.Random(seed)`"),
+    ("random.SystemRandom", "belongs to one process", "use `random.random()` and its kin"),
+    ("functools.cache", "keeps what it computed in this process", "keep a dict of your own"),
+    ("functools.lru_cache", "keeps what it computed in this process", "keep a dict of your own"),
+    ("functools.wraps", "writes into functions", "leave it off: the names of local functions stay"),
+    ("decimal.getcontext", *_ROUNDS),
+    ("decimal.setcontext", *_ROUNDS),
+    ("decimal.localcontext", *_ROUNDS),
+    ("calendar.month_", "depends on the machine's language", "keep the names in a constant"),
+    ("calendar.day_", "depends on the machine's language", "keep the names in a constant"),
+    ("locale.", "depends on the machine's language", _ACTION),
+    ("csv.", "writes to a file", "build the text with `str.join`, or write it in an @action"),
+    ("io.", "is an open file, which nothing can store", "use `str`, `bytes` or `splitlines()`"),
     ("subprocess.", "starts a process", _ACTION),
+    ("multiprocessing.", "starts processes", _ACTION),
+    ("concurrent.", "runs outside the record", _THREAD),
     ("threading.", "belongs to one process", _ACTION),
+    ("contextvars.", "belongs to one process", "pass the value to `run`"),
+    ("socket.", "opens a connection", _ACTION),
+    ("urllib.request.", "opens a connection", _ACTION),
+    ("http.", "opens a connection", _ACTION),
+    ("smtplib.", "opens a connection", _ACTION),
+    ("sqlite3.", "opens a database", _ACTION),
+    ("shutil.", "touches files", _ACTION),
+    ("tempfile.", "touches files", _ACTION),
+    ("glob.", "touches files", _ACTION),
+    ("pathlib.", "touches files", _ACTION),
+    ("mimetypes.", "reads the machine's files", _ACTION),
+    ("inspect.", "looks at code, which a run does not have", "name what you need"),
+    ("importlib.", "runs a module's code", "import at the top of the module"),
+    ("traceback.", "reads frames that a run does not have", "use `str(error)` or `repr(error)`"),
 )
 
 
@@ -205,8 +246,12 @@ def not_callable(path: str) -> Advice:
 
 
 def too_many_arguments(path: str, limit: int) -> Advice:
-    some = "no" if limit == 0 else f"at most {limit}"
-    return "WM216", f"`{path}` takes {some} plain argument(s) here", "leave the others out"
+    if path == "type":
+        return "WM216", "`type` with three arguments makes a class", "define it in the module"
+    if path == "iter":
+        return "WM216", "`iter` with a sentinel is a loop in disguise", "write a `while` loop"
+    some = {0: "no argument", 1: "one argument"}.get(limit, f"at most {limit} arguments")
+    return "WM216", f"`{path}` takes {some} here, written out", "leave the others out"
 
 
 def name_not_literal(path: str) -> Advice:
