@@ -167,12 +167,16 @@ class SimStore:
         self._notice: Callable[[str], None] | None = None
         self._doubtful: list[ClaimedRun] = []
         self._flushes: list[Statement] = []
+        self._claim: Statement | None = None
+        self._claim_before: Statement | None = None
 
     async def _ask(self, kind: str, coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
         statement = Statement(self, lambda: drive(coroutine()), kind)
         if kind == "flush":
             self._flushes = [one for one in self._flushes if one in self.server.pending]
             self._flushes.append(statement)
+        if kind == "claim":
+            self._claim, self._claim_before = statement, self._claim
         result: T = await statement.answer
         return result
 
@@ -234,9 +238,12 @@ class SimStore:
         now_ns: int = 0,
     ) -> list[ClaimedRun]:
         """What was claimed and not answered is known to the client before it commits,
-        so the next call brings it."""
+        so the next call brings it, also where it commits late."""
 
         async def apply() -> list[ClaimedRun]:
+            before = self._claim_before
+            if before is not None and before.broken:
+                before.arrive()  # It is waited for until it is decided.
             runs = self.server.database.runs
             held = [
                 claimed

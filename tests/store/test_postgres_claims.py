@@ -11,8 +11,10 @@ import asyncpg
 import pytest
 
 from tests.store.rows import GRAPH, batch, entry, free_run, live_worker, owned_run
+from tests.store.sessions import session, until_waiting
 from waymark.errors import StoreUnavailable
 from waymark.store.postgres import PostgresStore
+from waymark.store.records import ClaimedRun
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +49,30 @@ async def test_a_claim_that_was_lost_and_found_is_handed_over_once(
     rest = await postgres.claim(worker, [GRAPH], ["default"], 2)
     assert [run.id for run in rest] == [runs[2].id]
     assert await postgres.claim(worker, [GRAPH], ["default"], 2) == []
+
+
+async def test_a_claim_that_commits_late_is_waited_for(
+    postgres: PostgresStore, database_url: str, schema: str
+) -> None:
+    """The connection broke while the commit was on its way, and the server has not got
+    to it: whether the claim holds is not decided. The next claim waits for that, or the
+    run would belong to a worker that lives and does not know it."""
+    worker, run = await live_worker(postgres), free_run()
+    await postgres.submit(run)
+    doubtful = ClaimedRun(run.id, run.workflow, run.graph, run.queue, 1, 5, run.input)
+    postgres._doubtful_claims = [doubtful]
+    async with session(database_url) as server:
+        transaction = server.transaction()
+        await transaction.start()
+        await server.execute(
+            f'update "{schema}".runs set owner = $1, epoch = 1, state = 2 where id = $2',
+            worker,
+            run.id,
+        )
+        claim = asyncio.create_task(postgres.claim(worker, [GRAPH], ["default"], 1))
+        await until_waiting(database_url, "still_claimed", schema)
+        await transaction.commit()
+        assert await claim == [doubtful]
 
 
 async def test_a_process_that_stops_within_a_claim_can_be_declared_dead(

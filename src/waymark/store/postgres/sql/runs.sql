@@ -125,12 +125,16 @@ order by taken.submitted_at, taken.id;
 select set_config('idle_in_transaction_session_timeout', $1, true);
 
 -- name: still_claimed
--- Which claims, whose commit was lost on the way, hold. Waits for one that is not decided yet.
-select runs.id
-from unnest($2::uuid[], $3::integer[]) as claim (id, epoch)
-join :"schema".runs on runs.id = claim.id
-where runs.owner = $1 and runs.epoch = claim.epoch
-for update of runs;
+-- Which claims, whose commit was lost on the way, hold. Waits for one that is not decided yet:
+-- so the rows are locked by their keys alone, since a condition on what the claim changes would
+-- be judged by the row as it was before, and pass over it without waiting.
+with locked as materialized (
+    select runs.id, runs.owner, runs.epoch, claim.epoch as claimed
+    from unnest($2::uuid[], $3::integer[]) as claim (id, epoch)
+    join :"schema".runs on runs.id = claim.id
+    for update of runs
+)
+select locked.id from locked where locked.owner = $1 and locked.epoch = locked.claimed;
 
 -- name: unserved_graphs
 -- Graphs of unfinished runs without a live owner. Jumps through the index `runs_live` from one
