@@ -428,6 +428,34 @@ class Conversation(Workflow):
         self.history.append(("assistant", answer))
 
 
+@inputs(("what is tea",), ("loop",), races=True)
+@workflow
+class AgentWithDeadline(Workflow):
+    async def run(self, question: str) -> str:
+        messages = [Message(role="user", content=question)]
+        try:
+            async with asyncio.timeout(4):
+                while True:
+                    reply = await complete(messages)
+                    if not reply.tool_calls:
+                        return reply.content
+                    for c in reply.tool_calls:
+                        messages.append(Message(role="tool", content=await search(**c.arguments)))
+        except TimeoutError:
+            return f"ran out of time after {len(messages)} messages"
+
+
+@inputs((["alpha", "beta", "busy gamma"],), races=True)
+@workflow
+class FirstAnswerWins(Workflow):
+    async def run(self, prompts):
+        tasks = {asyncio.create_task(ask_model(p)): p for p in prompts}
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for t in pending:
+            t.cancel()
+        return [tasks[t] for t in tasks if t in done], len(pending)
+
+
 class Role(Enum):
     PLANNER = "planner"
     CODER = "coder"

@@ -165,3 +165,15 @@ class ChildTasks(Workflow):
         for task in tasks:
             done.extend((await task).stops)
         return done
+
+
+@inputs((0.2,), (5.0,), races=True)
+@workflow
+class ChildWithTimeout(Workflow):
+    async def run(self, seconds: float) -> str:
+        try:
+            async with asyncio.timeout(seconds):
+                parcel = await Deliver().run(Parcel(id=9), "bonn")
+        except TimeoutError:
+            return "too slow"
+        return parcel.stops[-1]

@@ -372,6 +372,18 @@ class QueueOfWorkers(Workflow):
             results[n] = await write_rows("jobs", [n] * (n + 1))
 
 
+@inputs((["http://aaa", "http://a", "http://aa"],), races=True)
+@workflow
+class ProgressAsCompleted(Workflow):
+    async def run(self, urls: list[str]) -> Any:
+        log = []
+        tasks = [asyncio.create_task(download(u)) for u in urls]
+        for n, future in enumerate(asyncio.as_completed(tasks), 1):
+            text = await future
+            log.append(f"{n}/{len(urls)} {len(text)}")
+        return log
+
+
 @inputs((Page(["a", "b"], "x"), 3))
 @workflow
 class GenericPages(Workflow):

@@ -388,3 +388,34 @@ class Toposort(Workflow):
     async def run(self, jobs: dict[str, list[str]]) -> list[str]:
         order = list(TopologicalSorter(jobs).static_order())
         return [await run_job(job) for job in order]
+
+
+@inputs((["lint", "build", "test"], "build"), (["lint", "test"], ""), races=True)
+@workflow
+class JobsInTaskGroup(Workflow):
+    async def run(self, jobs: list[str], broken: str) -> Any:
+        try:
+            async with asyncio.TaskGroup() as tg:
+                tasks = {job: tg.create_task(run_job(job, fail=job == broken)) for job in jobs}
+        except ExceptionGroup as eg:
+            failures = [e.job for e in eg.exceptions if isinstance(e, JobFailed)]
+            return {"failed": failures, "cancelled": [j for j, t in tasks.items() if t.cancelled()]}
+        return {job: task.result() for job, task in tasks.items()}
+
+
+@inputs((["a", "b", "c"], 0.65), (["a"], 9), races=True)
+@workflow
+class DrainWithDeadline(Workflow):
+    async def run(self, hosts: list[str], deadline: float) -> dict[str, list[str]]:
+        tasks = [asyncio.create_task(self.drain(h, n)) for n, h in enumerate(hosts)]
+        done, pending = await asyncio.wait(tasks, timeout=deadline)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        drained = [t.result() for t in tasks if not t.cancelled()]
+        return {"drained": drained, "killed": [h for h in hosts if h not in drained]}
+
+    async def drain(self, host, n):
+        await asyncio.sleep(n / 2)
+        await switch(host, "drained")
+        return host

@@ -364,3 +364,38 @@ class Survey(Workflow):
                     await asyncio.sleep(DAY)
                     tally["no"] += await mail("someone@x", "ask again")
         return tally
+
+
+@inputs(("ann", 2.2), ("ann", 10.0), races=True)
+@workflow
+class DecisionRace(Workflow):
+    """The first of two approvers decides; nobody within the time means no."""
+
+    async def run(self, who, patience):
+        asked = [asyncio.ensure_future(self.slowly(a, n)) for n, a in enumerate((who, "cleo"), 2)]
+        done, rest = await asyncio.wait(
+            asked, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in rest:
+            task.cancel()
+        return [t.result() for t in done] or "nobody"
+
+    async def slowly(self, approver, seconds):
+        await asyncio.sleep(seconds)
+        return approver, await ask_for_decision(approver, "desk", 5)
+
+
+@inputs(([3, 1, 2],), ([],))
+@workflow
+class ReminderTasks(Workflow):
+    async def run(self, days: list[int]) -> list[int]:
+        sent: list[int] = []
+        async with asyncio.TaskGroup() as tg:
+            for day in days:
+                tg.create_task(self.remind(day, sent))
+        return sent
+
+    async def remind(self, day: int, sent: list[int]) -> None:
+        await asyncio.sleep(day * DAY)
+        await mail("me@x", f"reminder of day {day}")
+        sent.append(day)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -384,32 +383,6 @@ class StatefulSaga(CompensatingWorkflow):
             self.log.append(type(e).__name__)
             await self.compensate()
         return self.log
-
-
-UNDO: dict[str, Callable[[str], Awaitable[Any]]] = {"hold": give_back, "pay": pay_back}
-
-
-@inputs((["hold:chair", "pay:ann", "hold:lamp"],), (["pay:broke"],), (["hold:chair"],))
-@workflow
-class TableOfUndo(Workflow):
-    async def run(self, steps: list[str]) -> list[str]:
-        done: list[tuple[str, str]] = []
-        for step in steps:
-            kind, _, what = step.partition(":")
-            try:
-                match kind:
-                    case "hold":
-                        token = (await hold(what)).token
-                    case "pay":
-                        token = await take_money(what, Decimal(1))
-                    case other:
-                        raise ValueError(f"unknown step {other}")
-            except (SoldOut, PaymentDeclined):
-                for kind_done, token_done in done[::-1]:
-                    await UNDO[kind_done](token_done)
-                return []
-            done.append((kind, token))
-        return [token for _, token in done]
 
 
 @inputs((date(2024, 1, 30), 4), (date(2024, 2, 28), 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import CancelledError, create_task, gather, sleep
+from asyncio import CancelledError, TaskGroup, create_task, gather, sleep, wait_for
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +66,79 @@ async def undo(name: str) -> None:
     await asyncio.sleep(0.5)
 
 
+@inputs((["a", "b", "c"],), (["a", "bad", "c"],), ([],), races=True)
+@workflow
+class GroupOfWork(Workflow):
+    async def run(self, names: list[str]) -> Any:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(work(name, 1 + n)) for n, name in enumerate(names)]
+        except* Broken as broken:
+            return_value = [str(e) for e in broken.exceptions]
+            await undo(return_value[0])
+        else:
+            return_value = [task.result() for task in tasks]
+        return return_value
+
+
+@inputs((["bad1", "busy1", "ok"],), (["busy"],), (["ok"],), races=True)
+@workflow
+class SortsFailures(Workflow):
+    async def run(self, names):
+        seen = []
+        try:
+            async with TaskGroup() as tg:
+                for name in names:
+                    tg.create_task(work(name))
+        except* Broken as eg:
+            seen += [f"broken {e}" for e in eg.exceptions]
+        except* Busy as eg:
+            await sleep(1)
+            seen += [f"busy {e}" for e in eg.exceptions]
+        finally:
+            await ping(len(seen))
+        return seen
+
+
+@inputs((2.0,), (20.0,), races=True)
+@workflow
+class PollUntilReady(Workflow):
+    async def run(self, patience: float) -> tuple[str, int]:
+        polls = 0
+        try:
+            async with asyncio.timeout(patience):
+                while not await ready("render"):
+                    polls += 1
+                    await asyncio.sleep(1)
+        except TimeoutError:
+            return "timeout", polls
+        return "ready", polls
+
+
+@inputs((["shop", "market", "closed"],), (["closed"],), races=True)
+@workflow
+class FirstGoodQuote(Workflow):
+    async def run(self, suppliers: list[str]) -> Quote | None:
+        for finished in asyncio.as_completed([create_task(quote(s)) for s in suppliers]):
+            try:
+                return await finished
+            except ConnectionError:
+                continue
+        return None
+
+
+@inputs((["shop", "market", "supermarket"], 7.0), (["supermarket"], 1), races=True)
+@workflow
+class QuotesUntilDeadline(Workflow):
+    async def run(self, suppliers: list[str], deadline: float) -> Any:
+        tasks = {asyncio.create_task(quote(s), name=s) for s in suppliers}
+        done, late = await asyncio.wait(tasks, timeout=deadline)
+        for task in late:
+            task.cancel()
+        best = min((t.result() for t in done), key=lambda q: q.price, default=None)
+        return best, sorted(t.get_name() for t in late)
+
+
 @inputs((3, 2.5), (1, 0.1), races=True)
 @workflow
 class Heartbeat(Workflow):
@@ -93,6 +166,114 @@ class Heartbeat(Workflow):
             raise
 
 
+@inputs((["ann", "bob", "cid"], 10), races=True)
+@workflow
+class AccountWithLock(Workflow):
+    def __init__(self):
+        self.lock = asyncio.Lock()
+        self.balance = 0
+
+    async def run(self, names, amount):
+        await asyncio.gather(*[self.deposit(n, amount) for n in names])
+        return self.balance
+
+    async def deposit(self, name, amount):
+        async with self.lock:
+            before = self.balance
+            await work(name, 0.5)
+            self.balance = before + amount
+
+
+@inputs((0.5,), (3.0,), races=True)
+@workflow
+class FallbackAfterTimeout(Workflow):
+    async def run(self, seconds: float) -> str:
+        try:
+            return await wait_for(work("primary", 1.0), seconds)
+        except asyncio.TimeoutError:
+            return await work("secondary", 0.2)
+
+
+@inputs((1.5,), (9.0,), races=True)
+@workflow
+class HedgedRequest(Workflow):
+    """When the first answer takes long, ask a second one; the first of both wins."""
+
+    async def run(self, primary_seconds: float) -> Any:
+        first = create_task(work("first", primary_seconds))
+        done, _ = await asyncio.wait({first}, timeout=2)
+        if done:
+            return first.result(), "first"
+        second = create_task(work("second", 1))
+        done, pending = await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        winner = done.pop()
+        return winner.result(), "hedged"
+
+
+@inputs((1.0,), (5.0,), races=True)
+@workflow
+class ShieldedCommit(Workflow):
+    async def run(self, cancel_after: float) -> list[str]:
+        log: list[str] = []
+        task = create_task(self.transaction(log))
+        await sleep(cancel_after)
+        log.append(f"cancel {task.cancel()}")
+        try:
+            log.append(await task)
+        except CancelledError:
+            log.append("cancelled")
+        return log
+
+    async def transaction(self, log: list[str]) -> str:
+        await work("prepare", 0.5)
+        commit = create_task(work("commit", 2))
+        try:
+            return await asyncio.shield(commit)
+        except CancelledError:
+            log.append(await commit)
+            raise
+
+
+@inputs((["a", "bad"],), (["a", "b"],), races=True)
+@workflow
+class CleanupInFinally(Workflow):
+    async def run(self, names):
+        try:
+            async with TaskGroup() as tg:
+                for i, name in enumerate(names):
+                    tg.create_task(self.one(name, i))
+        except ExceptionGroup as eg:
+            return eg.message, [repr(e) for e in eg.exceptions]
+        return "fine"
+
+    async def one(self, name, i):
+        try:
+            await work(name, 1 + 2 * i)
+            await sleep(10)
+        finally:
+            await undo(name)
+
+
+@inputs(races=True)
+@workflow
+class NestedTimeouts(Workflow):
+    async def run(self) -> list[str]:
+        log = []
+        try:
+            async with asyncio.timeout(3):
+                try:
+                    async with asyncio.timeout(1):
+                        await work("slow", 2)
+                except TimeoutError:
+                    log.append("inner")
+                    await work("slower", 4)
+        except TimeoutError:
+            log.append("outer")
+        return log
+
+
 @inputs((True,), (False,), races=True)
 @workflow
 class GatherHeld(Workflow):
@@ -105,6 +286,35 @@ class GatherHeld(Workflow):
                 await both
             return meanwhile
         return [meanwhile, *await both]
+
+
+@inputs((["a", "bad", "c"],), races=True)
+@workflow
+class ResultsAndErrors(Workflow):
+    async def run(self, names):
+        tasks = {n: create_task(work(n, i + 1)) for i, n in enumerate(names)}
+        await asyncio.wait(tasks.values())
+        return {n: repr(t.exception()) if t.exception() else t.result() for n, t in tasks.items()}
+
+
+@inputs((["a", "b", "bad", "d"],), (["a", "b"],), races=True)
+@workflow
+class StopAtFirstError(Workflow):
+    async def run(self, names: list[str]) -> Any:
+        tasks = [create_task(work(n, len(names) - i)) for i, n in enumerate(names)]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in pending:
+            task.cancel()
+        states = []
+        await gather(*pending, return_exceptions=True)
+        for task in tasks:
+            if task.cancelled():
+                states.append("cancelled")
+            elif error := task.exception():
+                states.append(repr(error))
+            else:
+                states.append(task.result())
+        return states
 
 
 @inputs(races=True)
@@ -121,6 +331,21 @@ class UnfinishedTask(Workflow):
             await sleep(1000)
         finally:
             await undo("forever")
+
+
+@inputs((0.5,), (5.0,), races=True)
+@workflow
+class GatherInTimeout(Workflow):
+    async def run(self, seconds: float) -> Any:
+        finished: list[str] = []
+        try:
+            async with asyncio.timeout(seconds) as scope:
+                for part in (["a", "b"], ["c", "d"]):
+                    finished += await gather(*(work(n, 0.4) for n in part))
+                    scope.reschedule(scope.when() + 0.1)
+        except TimeoutError:
+            await undo("rest")
+        return finished, scope.expired()
 
 
 @inputs((4,), (1,), races=True)
@@ -148,3 +373,14 @@ class CancelMessage(Workflow):
             await task
         except CancelledError as e:
             return e.args, task.cancelled(), task.done()
+
+
+@inputs((["a", "b"],), races=True)
+@workflow
+class InOrderOfCompletion(Workflow):
+    async def run(self, names: list[str]) -> list[str]:
+        found = []
+        tasks = [create_task(work(n, 2 - i)) for i, n in enumerate(names)]
+        for next_done in asyncio.as_completed(tasks, timeout=9):
+            found.append(await next_done)
+        return found

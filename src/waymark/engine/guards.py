@@ -51,10 +51,10 @@ _AWAITABLES = (ActionCall, HelperCall, SleepCall)
 _SLOT_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _VIEWS = (type(dict[Any, Any]().keys()), type(dict[Any, Any]().items()))
 
-#: Modules that C code of the library imports by itself (`strftime` wants `time`),
-#: through the builtins of the code that called it.
+#: Modules that C code of the library imports by itself (`strftime` wants `time`, and
+#: `Page[int]` from 3.12 on `typing`), through the builtins of the code that called it.
 _INNER_IMPORTS = frozenset(
-    {"_strptime", "copyreg", "datetime", "decimal", "io", "re", "time", "warnings"}
+    {"_strptime", "copyreg", "datetime", "decimal", "io", "re", "time", "typing", "warnings"}
 )
 
 
