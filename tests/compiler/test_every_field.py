@@ -187,6 +187,10 @@ async def f():
     await slow(1)
 return await f()
 ---
+async def f(a, b=x, *c, d=y, **e) -> int:
+    return await slow(a), b, x
+return await f(y)
+---
 @first
 class A(B, metaclass=C):
     z = 1

@@ -121,7 +121,7 @@ REFUSED = {
     "global x": "WM105",
     "def f():\n    nonlocal x": "WM105",
     "class f: pass": "WM107",
-    "async def f(): pass": "WM112",
+    "async def f(): pass": "WM108",
     "def f():\n    yield 1": "WM106",
     "x = lambda: (yield)": "WM106",
     "with y: pass": "WM113",

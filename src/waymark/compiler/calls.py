@@ -75,7 +75,7 @@ def callee_of(function: ast.expr, prepared: Prepared, reach: Reach) -> Callee:
     path = stdlib_path(function, prepared)
     if path is not None:
         return Callee(_AWAITABLES.get(path, "other"), path)
-    if not isinstance(function, ast.Name) or function.id in prepared.variables:
+    if not isinstance(function, ast.Name) or prepared.is_variable(function.id):
         return OTHER
     entry = prepared.names.get(function.id)
     if entry is None:
@@ -126,7 +126,7 @@ def stdlib_path(node: ast.expr, prepared: Prepared) -> str | None:
     if isinstance(node, ast.Attribute):
         owner = stdlib_path(node.value, prepared)
         return None if owner is None else f"{owner}.{node.attr}"
-    if isinstance(node, ast.Name) and node.id not in prepared.variables:
+    if isinstance(node, ast.Name) and not prepared.is_variable(node.id):
         entry = prepared.names.get(node.id)
         if entry is not None and entry.kind == "stdlib":
             return entry.ref

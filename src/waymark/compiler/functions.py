@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from waymark.graph.check import check_definition
-from waymark.graph.model import DEFAULT, INIT, Compute, Function, Name, Parameter, SyncFunction
+from waymark.graph.model import (
+    DEFAULT,
+    INIT,
+    Compute,
+    Function,
+    Name,
+    Parameter,
+    ParameterKind,
+    SyncFunction,
+)
 from waymark.graph.scopes import free_names
 
 from .calls import check_calls
@@ -38,28 +48,60 @@ def compile_function(pending: PendingFunction, reach: Reach) -> Function:
     SourceProblem when there is no source to compile."""
     source = reach.sources[pending.name] = find_source(pending.function)
     prepared = prepare(source, pending, reach)
+    return _lowered(prepared, reach, _parameters(prepared, reach))
+
+
+def _lowered(
+    prepared: Prepared, reach: Reach, parameters: tuple[Parameter, ...], *, local: bool = False
+) -> Function:
+    pending, source = prepared.pending, prepared.source
     check_calls(prepared, reach)
     check_patterns(prepared, reach)
-    parameters = _parameters(prepared, reach)
     lowering = Lowering(prepared, reach, lower_statement)
     if pending.name == "run":
         _begin(lowering, reach)
     lowering.lower(prepared.body)
     lowering.flush()
-    body = tuple(lowering.nodes)
     check_held(prepared, lowering.nodes, reach)
+    _compile_inner(prepared, reach)
     return Function(
         name=pending.name,
         parameters=parameters,
         variables=tuple(lowering.variables),
         names=_table(prepared, lowering, parameters),
-        body=body,
+        body=tuple(lowering.nodes),
         method=pending.method,
         span=source.span(source.node),
         source=source.text,
         first_line=source.first_line,
         path=source.path,
+        local=local,
+        captured=tuple(prepared.captured),
     )
+
+
+def _compile_inner(prepared: Prepared, reach: Reach) -> None:
+    """Compile the async functions that one defines; they join the graph."""
+    for inner in prepared.inner:
+        parameters = tuple(_local_parameters(inner.arguments))
+        reach.local_functions.append(_lowered(inner, reach, parameters, local=True))
+
+
+def _local_parameters(arguments: ast.arguments) -> Iterator[Parameter]:
+    """Parameters whose defaults are given where the function is defined."""
+    plain = [*arguments.posonlyargs, *arguments.args]
+    first = len(plain) - len(arguments.defaults)
+    for position, parameter in enumerate(plain):
+        kind: ParameterKind = "positional" if position < len(arguments.posonlyargs) else "normal"
+        default = f"{DEFAULT}{parameter.arg}" if position >= first else None
+        yield Parameter(parameter.arg, kind, default)
+    if arguments.vararg is not None:
+        yield Parameter(arguments.vararg.arg, "var_positional")
+    for parameter, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        default = f"{DEFAULT}{parameter.arg}" if value is not None else None
+        yield Parameter(parameter.arg, "keyword", default)
+    if arguments.kwarg is not None:
+        yield Parameter(arguments.kwarg.arg, "var_keyword")
 
 
 def compile_sync_function(pending: PendingFunction, reach: Reach) -> SyncFunction:
@@ -74,6 +116,7 @@ def compile_sync_function(pending: PendingFunction, reach: Reach) -> SyncFunctio
             reach.report(source, node.test, *ENDLESS)
     for violation in check_definition(definition, prepared.names):
         reach.report(source, violation.node, violation.code, violation.fact, violation.fix)
+    _compile_inner(prepared, reach)
     return SyncFunction(
         name=pending.name,
         code=statements_code([definition], ()),
@@ -140,8 +183,13 @@ def _table(
 
 
 def _used(prepared: Prepared, used: set[str]) -> dict[str, Name]:
-    """The names that are used, in their order, so that equal bodies hash equal."""
-    return {name: entry for name, entry in sorted(prepared.names.items()) if name in used}
+    """The names that are used, in their order, so that equal bodies hash equal. A
+    local function shares them with the one around, whose names may be its variables."""
+    return {
+        name: entry
+        for name, entry in sorted(prepared.names.items())
+        if name in used and not prepared.is_variable(name)
+    }
 
 
 def _parameters(prepared: Prepared, reach: Reach) -> tuple[Parameter, ...]:

@@ -79,7 +79,7 @@ class Lowering:
 
     @property
     def variables(self) -> list[str]:
-        return [*self.prepared.variables, *self.hidden]
+        return [*self.prepared.variables, *self.hidden, *self.prepared.captured]
 
     def is_hidden(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id.startswith(HIDDEN)
@@ -92,6 +92,9 @@ class Lowering:
             case ast.Lambda(args=arguments):
                 return not (arguments.defaults or any(arguments.kw_defaults))
             case ast.Name(id=name):
+                if name in self.prepared.captured:
+                    # Its function may give it another value meanwhile.
+                    return name == "self"
                 if name in self.prepared.variables:
                     return name in self.bound
                 return True
@@ -128,7 +131,7 @@ class Lowering:
 
     def _check(self, node: ast.AST) -> None:
         self.used |= free_names(node)
-        method = self.prepared.pending.method
+        method = self.prepared.pending.receiver == "self"
         scope = [*self.variables, "self"] if method else self.variables
         names = self.prepared.names
         door = self.reach.attributes if method and not self.reach.facts.stateful else None

@@ -64,7 +64,7 @@ def _class_of(node: ast.expr, prepared: Prepared) -> Any:
     """The class that a pattern names, None where that was refused before."""
     if not isinstance(node, ast.Name):
         return _live(stdlib_path(node, prepared))
-    if node.id in prepared.variables:
+    if prepared.is_variable(node.id):
         return _MISSING
     entry = prepared.names.get(node.id)
     if entry is None:

@@ -23,6 +23,7 @@ from waymark.graph.scopes import bound_names, comprehension_names, parameter_nam
 from waymark.graph.trees import copied, walk
 
 from .asynchronous import check_async_for, check_async_with
+from .local_functions import LocalFunctions
 from .names import MISSING
 from .reach import PendingFunction, Reach, Receiver
 from .receiver import ReceiverNames
@@ -35,6 +36,7 @@ T = TypeVar("T", bound=ast.AST)
 LOWERED = {
     "FunctionDef": FIELDS["FunctionDef"] | {"returns"},
     "arg": FIELDS["arg"] | {"annotation"},
+    "AsyncFunctionDef": FIELDS["FunctionDef"] | {"returns"},
     "Await": frozenset({"value"}),
     "AsyncWith": FIELDS["With"],
     "AsyncFor": FIELDS["For"],
@@ -74,6 +76,7 @@ class _Preparer:
         self.source = prepared.source
         self.table = Table(prepared, reach, word)
         self.receiver = ReceiverNames(self.table, word, prepared.pending.receiver)
+        self.locals = LocalFunctions(self)
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         self.reach.report(self.source, node, code, fact, fix)
@@ -124,6 +127,8 @@ class _Preparer:
                 result = self.call(node)
             case ast.FunctionDef():
                 self.function(node)
+            case ast.AsyncFunctionDef():
+                result = self.locals.made(node)
             case ast.Lambda():
                 node.args = self.arguments(node.args)
                 node.body = self.within(parameter_names(node.args), node.body)

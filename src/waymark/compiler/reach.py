@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 from waymark.authoring.workflow import WorkflowDefinition
 from waymark.graph.concurrency import NEEDS
-from waymark.graph.model import DEFINED, Name
+from waymark.graph.model import DEFINED, Function, Name
 
 from . import prelude
 from .diagnostics import Diagnostic
@@ -50,15 +50,17 @@ class PendingFunction:
     receiver: Receiver = ""
     caller: PendingFunction | None = None
     line: int = 0
+    #: Defined inside of `function`, whose receiver it has from there.
+    local: bool = False
 
     @property
     def method(self) -> bool:
         """Whether the first parameter is `self`."""
-        return self.receiver == "self"
+        return self.receiver == "self" and not self.local
 
     @property
     def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.function)
+        return self.local or inspect.iscoroutinefunction(self.function)
 
     def chain(self) -> str:
         """How it was reached: "called from `total`, line 8, from `run`, line 21"."""
@@ -93,6 +95,9 @@ class Reach:
     #: The function that is being compiled, and the line of it that is looked at.
     current: PendingFunction | None = None
     line: int = 0
+    taken: set[str] = field(default_factory=set[str])
+    #: Functions that others define, compiled.
+    local_functions: list[Function] = field(default_factory=list[Function])
     #: Functions behind properties.
     properties: set[str] = field(default_factory=set[str])
 
@@ -132,12 +137,7 @@ class Reach:
             return known
         if function.__module__ == prelude.__name__:
             name = f"{DEFINED}{name}"
-        taken = set(self.names.values())
-        unique, number = name, 1
-        while unique in taken:
-            number += 1
-            unique = f"{name}_{number}"
-        self.names[function, receiver] = unique
+        unique = self.names[function, receiver] = self.unique(name)
         self.signatures[unique] = inspect.signature(function, follow_wrapped=False)
         self.pending[unique] = PendingFunction(unique, function, receiver, self.current, self.line)
         self.queue.append(self.pending[unique])
@@ -147,6 +147,15 @@ class Reach:
         """Let the definitions that a name of asyncio needs join the graph."""
         for name in NEEDS.get(path, ()):
             self.helper(getattr(prelude, name), name)
+
+    def unique(self, name: str) -> str:
+        """A name for a function of the graph that no other has."""
+        unique, number = name, 1
+        while unique in self.taken:
+            number += 1
+            unique = f"{name}_{number}"
+        self.taken.add(unique)
+        return unique
 
     def kind_of(self, ref: str) -> Literal["helper", "function"]:
         """What a name is that stands for this function."""

@@ -40,6 +40,14 @@ class Prepared:
     body: list[ast.stmt] = field(default_factory=list[ast.stmt])
     names: dict[str, Name] = field(default_factory=dict[str, Name])
     variables: list[str] = field(default_factory=list[str])
+    #: Of a local function: variables of the functions around it.
+    captured: list[str] = field(default_factory=list[str])
+    #: Async functions that are defined in this one.
+    inner: list[Prepared] = field(default_factory=list["Prepared"])
+
+    def is_variable(self, name: str) -> bool:
+        """Whether `name` is a variable, of this function or of one around it."""
+        return name in self.variables or name in self.captured
 
 
 class Table:
@@ -48,6 +56,7 @@ class Table:
 
     def __init__(self, prepared: Prepared, reach: Reach, receiver: str | None) -> None:
         self.prepared = prepared
+        self.receiver_kind = prepared.pending.receiver
         self.reach = reach
         self.receiver = receiver
         self.namespace = Namespace(prepared.pending.function)
@@ -208,14 +217,15 @@ class Table:
             entry = PLACEHOLDER
         self.prepared.names[key] = entry
 
-    def free_key(self, spelled: str, owner: type | None = None) -> str:
+    def free_key(self, spelled: str, owner: type | None = None, *, fresh: bool = False) -> str:
         """One name for a dotted one, that means nothing else here. Classes may
-        share a name, so `owner` tells their members apart."""
-        if (spelled, owner) not in self.keys:
+        share a name, so `owner` tells their members apart. A `fresh` one is new."""
+        if fresh or (spelled, owner) not in self.keys:
             key = spelled.replace(".", "_").lstrip("_")
             while (
                 self.is_variable(key)
                 or key in self.keys.values()
+                or key in self.prepared.names
                 or self.namespace.look_up(key) is not MISSING
             ):
                 key += "_"

@@ -74,6 +74,8 @@ def _compile_all(reach: Reach) -> tuple[list[Function], list[SyncFunction]]:
             functions.append(_guarded(compile_function, pending, reach))
         else:
             sync_functions.append(_guarded(compile_sync_function, pending, reach))
+        functions.extend(reach.local_functions)
+        reach.local_functions.clear()
     if reach.facts.stateful:
         _check_special_methods(reach)
     return functions, sync_functions

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from types import CellType
 from typing import Any, TypeAlias
 
 from waymark.graph.model import DEFINED
@@ -79,14 +80,22 @@ class HelperCall:
     """A call of an async helper. `values` are its bound parameters, shared with
     the caller as in Python, in the order of the function's parameters. Where a
     value object makes the call (`lock.acquire()`), `function` is -1 until it is
-    awaited, and `name` the definition that the compiler put into the graph."""
+    awaited, and `name` the definition that the compiler put into the graph.
+    `captured` are the variables that a local function shares."""
 
-    __slots__ = ("awaited", "function", "name", "values")
+    __slots__ = ("awaited", "captured", "function", "name", "values")
 
-    def __init__(self, function: int, name: str, values: tuple[Any, ...]) -> None:
+    def __init__(
+        self,
+        function: int,
+        name: str,
+        values: tuple[Any, ...],
+        captured: tuple[CellType, ...] = (),
+    ) -> None:
         self.function = function
         self.name = name
         self.values = values
+        self.captured = captured
         self.awaited = False
 
     def __repr__(self) -> str:

@@ -4,8 +4,11 @@ parameters, so that binding and its errors are Python's own."""
 from __future__ import annotations
 
 import ast
-from types import CodeType
+from collections.abc import Callable
+from types import CellType, CodeType, FunctionType
+from typing import Any
 
+from waymark.errors import ImpureCallError
 from waymark.graph.model import Function
 
 _PARAMETER_FORMS = {
@@ -26,6 +29,42 @@ def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast
     assert isinstance(made, ast.FunctionDef)
     made.name, made.args, made.body = name, arguments, body
     return made
+
+
+def local_maker(
+    function: Function, code: CodeType, call: Callable[..., Any]
+) -> Callable[..., Callable[..., Any]]:
+    """What makes a local function where its definition stands: called with a lambda
+    that closes over the variables it shares, and its defaults. `call` is given the
+    values of its parameters and the shared cells."""
+    bind_code = next(constant for constant in code.co_consts if isinstance(constant, CodeType))
+
+    def make(
+        capture: object, defaults: tuple[Any, ...] = (), named: dict[str, Any] | None = None
+    ) -> Callable[..., Any]:
+        cells = _cells(function, capture)
+        bind = FunctionType(bind_code, {}, "bind", defaults)
+        bind.__kwdefaults__ = named or {}
+        bind.__qualname__ = function.name
+
+        def made(*args: Any, **kwargs: Any) -> Any:
+            return call(bind(*args, **kwargs), cells)
+
+        return made
+
+    return make
+
+
+def _cells(function: Function, capture: object) -> tuple[CellType, ...]:
+    """The cells of the variables that `capture` reads, in the function's order."""
+    found: dict[str, CellType] = {}
+    if isinstance(capture, FunctionType):
+        names = capture.__code__.co_freevars
+        found = dict(zip(names, capture.__closure__ or (), strict=True))
+    missing = [name for name in function.captured if name not in found]
+    if missing:
+        raise ImpureCallError(f"`{function.name}` is made where it cannot share `{missing[0]}`")
+    return tuple([found[name] for name in function.captured])
 
 
 def binder(function: Function, *, stateful: bool) -> CodeType:

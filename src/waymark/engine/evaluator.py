@@ -282,7 +282,7 @@ class Evaluator:
             function = value.function if value.function >= 0 else self.loop.function(value)
             number = machine.wait_helper(function)
             linked = self.program.functions[function]
-            self.frames[number] = Frame(linked, value.values, nested=True)
+            self.frames[number] = Frame(linked, value.values, True, value.captured)
             return m.EVALUATE
         if isinstance(value, SleepCall):
             take(value)

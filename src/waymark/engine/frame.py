@@ -17,15 +17,22 @@ _END_OF_ITERATION = object()
 class Frame:
     """One call of a function, `nested` when another frame awaits it directly.
     `handling` are the exceptions being handled, the innermost last; `iterators`
-    those of the loops under way, by node."""
+    those of the loops under way, by node; `captured` the cells that a local function
+    shares with the frame around it."""
 
     __slots__ = ("cells", "function", "handling", "iterators", "nested", "result")
 
     def __init__(
-        self, function: LinkedFunction, values: tuple[Any, ...], nested: bool = False
+        self,
+        function: LinkedFunction,
+        values: tuple[Any, ...],
+        nested: bool = False,
+        captured: tuple[CellType, ...] = (),
     ) -> None:
         cells = list(map(CellType, values))
         cells.extend(starmap(CellType, repeat((), len(function.variables) - len(values))))
+        if captured:
+            cells.extend(captured)
         self.cells = cells
         self.function = function
         self.nested = nested

@@ -22,14 +22,14 @@ from functools import partial
 from types import CellType, CodeType, FunctionType
 from typing import Any, Protocol
 
-from waymark.errors import GraphError, UnresolvedActionError
+from waymark.errors import GraphError, UnresolvedActionError, WaymarkBug
 from waymark.graph.displays import build, every_name
 from waymark.graph.model import DEFINED, HIDDEN, INIT, Code, Function, Graph, Name, SyncFunction
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
 
 from .awaitables import HelperCall, action_stub, workflow_stub
-from .binding import binder, definition, no_arguments
+from .binding import binder, definition, local_maker, no_arguments
 from .concurrency.operations import operations
 from .concurrency.scopes import Scopes
 from .definitions import fill_defaults, make_function
@@ -41,18 +41,20 @@ from .links import LinkedAction, LinkedWorkflow, Links
 from .running import Running
 from .sites import NOWHERE, LinkedSite, is_lazy, linked_site
 from .tape import Tape
+from .wrapping import around, code_constants, identifiers, renamed, set_lines
 
 #: Kinds of names that may need a sync function, so are linked when all are made.
 _LATE = ("function", "display")
 
 #: Kinds of names that lead to no recorded call.
-_QUIET = ("action", "workflow", "helper", "constant")
+_QUIET = ("action", "workflow", "helper", "constant", "local")
 
 
 @dataclass(frozen=True, slots=True)
 class LinkedFunction:
     """One function, ready to run. `bind(*args, **kwargs)` gives the values of
-    its parameters in order, or raises Python's own TypeError."""
+    its parameters in order, or raises Python's own TypeError. `variables` are its
+    own; those that it shares come behind them in a frame."""
 
     name: str
     flat: FlatFunction
@@ -169,7 +171,7 @@ class _Linker:
             guard = GuardInserter(self, function.names, (), None, namespace)
             guarded = guard.visit(_parsed(function))
             filename = self.source_name(function)
-            made = make_function(function, namespace, filename, _set_lines, guarded)
+            made = make_function(function, namespace, filename, set_lines, guarded)
             self.sync[function.name] = made
 
     def fill(self) -> None:
@@ -201,10 +203,11 @@ class _Linker:
             linked_site(op, site or NOWHERE, codes.get(pc), index, quiet)
             for pc, (op, site) in enumerate(zip(flat.ops, flat.sites, strict=True))
         )
-        bind = self.bind(function)
+        own = variables[: len(variables) - len(function.captured)]
+        bind = _nothing if function.local else self.bind(function)
         if function.method and not self.stateful:
             bind = partial(bind, None)
-        return LinkedFunction(function.name, flat, sites, variables, namespace, bind)
+        return LinkedFunction(function.name, flat, sites, own, namespace, bind)
 
     def variables(self, function: Function) -> tuple[str, ...]:
         """The function's variables, with `self` where that is one."""
@@ -279,6 +282,8 @@ class _Linker:
             case "function" | "property" | "cached_property":
                 made = self.sync_function(name, meaning.ref)
                 return once(made) if name == INIT else made
+            case "local":
+                return self.local(meaning.ref)
             case "classmethod":
                 sync = meaning.ref in self.sync
                 return self.sync_function(name, meaning.ref) if sync else self.helper(meaning.ref)
@@ -324,6 +329,16 @@ class _Linker:
 
             self.helpers[ref] = call
         return self.helpers[ref]
+
+    def local(self, ref: str) -> Callable[..., Any]:
+        """What makes a local function, where its definition stands."""
+        index = self.indices[ref]
+        function = self.graph.functions[index]
+
+        def call(values: tuple[Any, ...], cells: tuple[CellType, ...]) -> HelperCall:
+            return HelperCall(index, ref, values, cells)
+
+        return local_maker(function, self.binders[index], call)
 
     def stdlib(self, path: str) -> Any:
         """The object at a dotted path of the catalogue, guarded by its kind."""
@@ -378,10 +393,10 @@ class _Linker:
                 named[key] = f"{HIDDEN}{len(nodes)}"
                 nodes.append(self.node_function(named[key], site.code, function, namespace))
             texts[pc] = named[key]
-        outer = _outer(self.variables(function), nodes)
+        outer = around(self.variables(function), nodes)
         compiled = compile(outer, filename, "exec", dont_inherit=True)
-        inner = _code_constants(_code_constants(compiled)["outer"])
-        final = {name: _as(code, function.name) for name, code in inner.items()}
+        inner = code_constants(code_constants(compiled)["outer"])
+        final = {name: renamed(code, function.name) for name, code in inner.items()}
         return {pc: final[name] for pc, name in texts.items()}
 
     def source_name(self, function: Function | SyncFunction) -> str:
@@ -395,67 +410,30 @@ class _Linker:
         self, name: str, code: Code, function: Function, namespace: dict[str, Any]
     ) -> ast.stmt:
         """`def name(): <code>`, guarded, over the variables it mentions."""
-        door = self.graph.attributes if function.method and not self.stateful else None
+        through = (function.method or function.local) and not self.stateful
+        door = self.graph.attributes if through else None
         guard = GuardInserter(self, function.names, self.variables(function), door, namespace)
         if code.mode == "eval":
             value = guard.visit(ast.parse(code.text, mode="eval").body)
             body: list[ast.stmt] = [ast.Return(value)]
         else:
             body = [guard.visit(statement) for statement in ast.parse(code.text).body]
-        mentioned = sorted(_identifiers(body) & set(self.variables(function)))
+        mentioned = sorted(identifiers(body) & set(self.variables(function)))
         if mentioned:
             body.insert(0, ast.Nonlocal(mentioned))
         wrapped = definition(name, no_arguments(), body)
-        _set_lines(wrapped, code.lines, function.first_line)
+        set_lines(wrapped, code.lines, function.first_line)
         return wrapped
+
+
+def _nothing(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    raise WaymarkBug("a local function is bound where it is defined")
 
 
 def _parsed(function: SyncFunction) -> ast.FunctionDef:
     definition = ast.parse(function.code.text).body[0]
     assert isinstance(definition, ast.FunctionDef), "validation lets nothing else pass"
     return definition
-
-
-def _outer(variables: tuple[str, ...], nodes: list[ast.stmt]) -> ast.Module:
-    arguments = no_arguments()
-    arguments.args = [ast.arg(name) for name in variables]
-    outer = definition("outer", arguments, nodes or [ast.Pass()])
-    return ast.fix_missing_locations(ast.Module([outer], []))
-
-
-def _identifiers(body: list[ast.stmt]) -> set[str]:
-    """Every identifier in `body` that could be a variable."""
-    found: set[str] = set()
-    for statement in body:
-        for node in ast.walk(statement):
-            match node:
-                case ast.Name(id=name) | ast.ExceptHandler(name=str(name)):
-                    found.add(name)
-                case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                    found.add(name)
-                case ast.MatchMapping(rest=str(name)) | ast.FunctionDef(name=name):
-                    found.add(name)
-                case _:
-                    pass
-    return found
-
-
-def _set_lines(tree: ast.AST, lines: tuple[int, ...], first_line: int) -> None:
-    """Move the tree to the author's lines."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt | ast.expr | ast.excepthandler | ast.arg | ast.keyword):
-            line = getattr(node, "lineno", 1)
-            place = lines[min(line, len(lines)) - 1] if lines else first_line
-            node.lineno = node.end_lineno = place
-            node.col_offset = node.end_col_offset = 0
-
-
-def _code_constants(code: CodeType) -> dict[str, CodeType]:
-    return {c.co_name: c for c in code.co_consts if isinstance(c, CodeType)}
-
-
-def _as(code: CodeType, name: str) -> CodeType:
-    return code.replace(co_name=name.rpartition(".")[2], co_qualname=name)
 
 
 def _with_lazy(

@@ -60,11 +60,6 @@ _SYNTAX: dict[str, Advice] = {
         "`with` enters `contextlib.suppress` alone; this may hold a resource",
         "open and close the resource inside one @action",
     ),
-    "AsyncFunctionDef": (
-        "WM112",
-        "a local `async def` is not supported yet",
-        "make it a method of the workflow, or an `async def` of the module",
-    ),
 }
 
 

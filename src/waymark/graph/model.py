@@ -227,6 +227,7 @@ NameKind: TypeAlias = Literal[
     "function",
     "pure",
     "display",
+    "local",
     "property",
     "cached_property",
     "classmethod",
@@ -251,6 +252,9 @@ class Name:
     helper      ref: name of a `Function` of this graph
     function    ref: name of a `SyncFunction` of this graph
     pure        ref: `module:qualname` of a function marked `@waymark.pure`
+    local       ref: name of a `Function` with `local`. Called where the `async def`
+                stands, as `ref(lambda: (captured...), (default...), {name: default})`,
+                it gives the function; its variables are those of the lambda
     display     value: a constant that holds names, laid out as in `graph.displays`
     """
 
@@ -259,13 +263,18 @@ class Name:
     value: str = ""
 
 
+ParameterKind: TypeAlias = Literal[
+    "positional", "normal", "keyword", "var_positional", "var_keyword"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of a function. `default` names an entry of the function's
     `names` (a constant) or is None when there is no default."""
 
     name: str
-    kind: Literal["positional", "normal", "keyword", "var_positional", "var_keyword"]
+    kind: ParameterKind
     default: str | None = None
 
 
@@ -274,7 +283,11 @@ class Function:
     """`run` or an async helper. `variables` are all its locals, parameters
     first, hidden ones included. Helpers of the class are named `self.<method>`
     in code and `<Class>.<method>` here; `run` is `run`. `method` is True when
-    the first parameter is `self` (not listed in `parameters`)."""
+    the first parameter is `self` (not listed in `parameters`).
+
+    A `local` one was defined inside of another. The last of its variables are
+    `captured`: those of the frame around it, shared as closures share them. Its
+    defaults are values of the frame around it, so its table has none."""
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -286,6 +299,8 @@ class Function:
     source: str = ""
     first_line: int = 1
     path: str = ""
+    local: bool = False
+    captured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@
     passes `check.check_code`.
 4.  Targets and names of handlers are variables. `Jump` stands inside a loop.
 5.  Tables refer to what exists: helpers to functions, `stdlib` to the catalogue.
-    Only constants carry a value.
+    Only constants carry a value. A local function is named only where it is made.
 6.  A sync function is one definition that passes `check.check_definition`; its
     defaults are names of its table.
 """
@@ -55,12 +55,13 @@ LINES_MAX = 1_000_000
 
 def validate(graph: Graph) -> None:
     """Raise GraphError unless every rule above holds."""
-    if not graph.functions or graph.functions[0].name != "run":
+    first = graph.functions[0] if graph.functions else None
+    if first is None or first.name != "run" or first.local:
         raise GraphError("the first function of a graph is `run`")
     known = _Known(graph)
     _check_numbers(graph)
     for name, entry in graph.attributes.items():
-        if entry.kind == "stdlib":
+        if entry.kind in ("stdlib", "local"):
             raise GraphError(f"`self.{name}` cannot be a {entry.kind}")
         known.check_entry(name, entry)
     for function in graph.functions:
@@ -84,6 +85,7 @@ class _Known:
     def __init__(self, graph: Graph) -> None:
         self.helpers = [function.name for function in graph.functions]
         self.sync = [function.name for function in graph.sync_functions]
+        self.local = [function.name for function in graph.functions if function.local]
         if len({*self.helpers, *self.sync}) != len(self.helpers) + len(self.sync):
             raise GraphError("two functions of the graph have one name")
 
@@ -91,11 +93,14 @@ class _Known:
         """Whether what `entry` refers to in the graph is there."""
         match entry.kind:
             case "helper":
-                return entry.ref in self.helpers
+                return entry.ref in self.helpers and entry.ref not in self.local
+            case "local":
+                return entry.ref in self.local
             case "function" | "property" | "cached_property":
                 return entry.ref in self.sync
             case "classmethod":
-                return entry.ref in self.helpers or entry.ref in self.sync
+                known = (*self.helpers, *self.sync)
+                return entry.ref in known and entry.ref not in self.local
             case _:
                 return True
 
@@ -219,11 +224,18 @@ class _FunctionCheck:
         for name in function.names:
             if name in self.variables or (name == "self" and function.method):
                 raise self.odd(None, f"`{name}` is both a variable and a name of the table")
+        shared = len(function.variables) - len(function.captured)
+        if function.variables[shared:] != function.captured:
+            raise self.odd(None, "the variables do not end with those that it shares")
+        if function.method if function.local else function.captured:
+            raise self.odd(None, "only a local function shares variables, and none is a method")
         names = tuple(parameter.name for parameter in function.parameters)
         if function.variables[: len(names)] != names:
             raise self.odd(None, "the variables do not begin with the parameters")
         for parameter in function.parameters:
             default = parameter.default
+            if function.local and default in (None, f"{DEFAULT}{parameter.name}"):
+                continue
             if default is not None and (
                 default not in function.names or function.names[default].kind != "constant"
             ):
@@ -248,9 +260,10 @@ class _FunctionCheck:
 
     def check_code(self, node: Node, code: Code, mode: str) -> None:
         tree = parsed(self.where(node), code, mode)
-        scope = self.variables | ({"self"} if self.function.method else frozenset[str]())
+        method = self.function.method or self.function.local
+        scope = self.variables | ({"self"} if method else frozenset[str]())
         door = self.graph.attributes
-        free = bool(self.graph.self_class) or not self.function.method
+        free = bool(self.graph.self_class) or not method
         violations = check_code(tree, self.function.names, scope, None if free else door)
         if violations:
             first = violations[0]

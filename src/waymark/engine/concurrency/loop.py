@@ -162,7 +162,7 @@ class RunLoop:
         if isinstance(call, HelperCall):
             function = self.function(call)
             linked = evaluator.program.functions[function]
-            evaluator.frames[frame] = Frame(linked, call.values)
+            evaluator.frames[frame] = Frame(linked, call.values, captured=call.captured)
             return m.CHILD_HELPER, function
         evaluator.outcomes[number] = call.result
         return m.CHILD_SLEEP, call.delay_ns
