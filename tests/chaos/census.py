@@ -8,6 +8,9 @@ double      an action call has two recorded outcomes
 missing     a run has ended without an outcome of each call that its graph makes, or
             with one of a call that was never attempted
 wrong       a run did not end with the result that its body gives
+attempts    failed attempts that are made again were forgotten, or counted twice
+cancels     a request to cancel was not heard, or more than once
+orphan      a child run that is the outcome of no effect
 early       an effect of a run that was never committed, or of a call whose
             predecessor, or whose arguments, were not recorded yet
 
@@ -27,14 +30,19 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.chaos.shapes import SHAPES, Shape
+from tests.chaos.shapes import ONLY_CHILDREN, SHAPES, Shape
 from waymark.authoring.workflow import definition_of
+from waymark.runtime.run_ids import child_id
 from waymark.store.records import EntryKind, RunState
+
+#: What ids of children say of themselves (`run_ids.child_id`).
+CHILD_VERSION = 8
 
 OUTCOMES = (int(EntryKind.RESULT), int(EntryKind.ERROR), int(EntryKind.CANCELLED))
 
 SHAPE_BY_WORKFLOW = {
-    definition_of(shape.workflow).name: (name, shape) for name, shape in SHAPES.items()
+    definition_of(shape.workflow).name: (name, shape)
+    for name, shape in (*SHAPES.items(), *ONLY_CHILDREN.items())
 }
 
 
@@ -151,9 +159,55 @@ def judge(
         about = f"run {row['id']} of {name}({number})"
         _judge_end(census, about, shape, number, row)
         seen = effects.get(row["id"], [])
-        _judge_journal(census, about, shape.calls(number), row, entries[row["id"]], seen)
+        _judge_journal(census, about, shape.calls(number), row, entries[row["id"]])
+        _judge_attempts(census, about, shape, number, entries[row["id"]])
+        _judge_starts(census, about, row["id"], entries[row["id"]], seen, there)
         _judge_effects(census, about, seen, ordered=shape.ordered and not zombies)
+    _judge_children(census, there, entries)
     return census
+
+
+def _judge_children(census: Census, there: set[UUID], entries: dict[UUID, list[Any]]) -> None:
+    """Every child is the outcome of an effect of its parent."""
+    expected = {
+        child_id(run_id, entry["effect"])
+        for run_id, journal in entries.items()
+        for entry in journal
+        if entry["kind"] in OUTCOMES
+    }
+    for run_id in there - expected:
+        if run_id.version == CHILD_VERSION:
+            census.complain("orphan", f"run {run_id} is the child of no other")
+
+
+def _judge_attempts(
+    census: Census, about: str, shape: Shape, number: int, entries: list[Any]
+) -> None:
+    """No failed attempt is forgotten or counted twice, nor is a request to cancel."""
+    kinds = Counter(entry["kind"] for entry in entries)
+    if kinds[EntryKind.ATTEMPT] != shape.failures(number):
+        census.complain("attempts", f"{about} recorded {kinds[EntryKind.ATTEMPT]} failed attempts")
+    if kinds[EntryKind.CANCEL] != shape.cancels:
+        census.complain("cancels", f"{about} heard {kinds[EntryKind.CANCEL]} cancellations")
+
+
+def _judge_starts(
+    census: Census,
+    about: str,
+    run_id: UUID,
+    entries: list[Any],
+    effects: list[Effect],
+    there: set[UUID],
+) -> None:
+    """What has an outcome was attempted, or was a child."""
+    outcomes = {entry["effect"] for entry in entries if entry["kind"] in OUTCOMES}
+    never = {
+        effect
+        for effect in outcomes - {effect.effect for effect in effects}
+        if child_id(run_id, effect) not in there
+    }
+    if never:
+        census.complain("missing", f"{about} recorded effects {never} without an attempt")
 
 
 def _judge_end(census: Census, about: str, shape: Shape, number: int, row: Any) -> None:
@@ -166,17 +220,13 @@ def _judge_end(census: Census, about: str, shape: Shape, number: int, row: Any) 
         census.complain("wrong", f"{about} gave {bytes(row['result'])!r}")
 
 
-def _judge_journal(
-    census: Census, about: str, calls: int, row: Any, entries: list[Any], effects: list[Effect]
-) -> None:
+def _judge_journal(census: Census, about: str, calls: int, row: Any, entries: list[Any]) -> None:
     outcomes = Counter(entry["effect"] for entry in entries if entry["kind"] in OUTCOMES)
     for effect, times in outcomes.items():
         if times > 1:
             census.complain("double", f"{about}, effect {effect}: {times} outcomes")
     if row["state"] == RunState.SUCCEEDED and len(outcomes) != calls:
         census.complain("missing", f"{about} recorded {len(outcomes)} of {calls} outcomes")
-    if never := outcomes.keys() - {effect.effect for effect in effects}:
-        census.complain("missing", f"{about} recorded effects {never} without an attempt")
     if [entry["seq"] for entry in entries] != list(range(1, len(entries) + 1)):
         census.complain("wrong", f"{about} has gaps in its journal")
     epochs = [entry["epoch"] for entry in entries]

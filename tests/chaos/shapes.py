@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from waymark import Workflow, action, context, workflow
+from waymark import RetryPolicy, Workflow, action, context, workflow
 
 #: Where attempts are noted: a descriptor opened for appending, so that the lines of
 #: several processes never mix, and what was written survives any kill.
@@ -61,6 +61,15 @@ def make_good(number: int) -> int:
 async def repeat(text: str) -> str:
     note(text)
     return text
+
+
+@action(retry=RetryPolicy(attempts=5, backoff_seconds=0.004))
+async def stumble(number: int) -> int:
+    """Fails `number % 3` times; returns which attempt it is."""
+    note(number)
+    if context().attempt <= number % 3:
+        raise OSError(f"attempt {context().attempt}")
+    return context().attempt
 
 
 @workflow
@@ -121,15 +130,60 @@ class Taped(Workflow):
         return [token, first, other, second]
 
 
+@workflow
+class Stumble(Workflow):
+    async def run(self, number: int) -> list[int]:
+        first = await stumble(number)
+        return [first, *await asyncio.gather(stumble(number + 1), stumble(number + 2))]
+
+
+@workflow
+class Family(Workflow):
+    """Children beside each other and one after the other, some of them with children."""
+
+    async def run(self, number: int) -> list[Any]:
+        first = await One().run(number)
+        beside = asyncio.gather(*[Chain().run(number + step) for step in range(5)])
+        second = await add_one(number)
+        if number % 4 == 0:
+            return [first, await beside, second, await Family().run(number + 1)]
+        return [first, await beside, second, await Stumble().run(number)]
+
+
+@workflow
+class Sleeper(Workflow):
+    """Ends only when it is cancelled."""
+
+    async def run(self, number: int) -> int:
+        try:
+            await asyncio.sleep(100_000)
+        except asyncio.CancelledError:
+            return await add_one(number)
+        return 0
+
+
+@workflow
+class Waker(Workflow):
+    async def run(self, number: int) -> list[int]:
+        child = asyncio.create_task(Sleeper().run(number))
+        first = await add_one(number)
+        child.cancel()
+        return [first, await child]
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A workflow, the number of action calls for an input, and whether a decoded
-    result is the one for an input. `ordered`: each call needs the one before it."""
+    """A workflow, the number of calls for an input (of actions and children), and
+    whether a decoded result is the one for an input. `ordered`: each call needs the one
+    before it. `failures` counts attempts that fail and are made again, `cancels` the
+    requests to cancel that it hears."""
 
     workflow: type[Any]
     calls: Callable[[int], int]
     fits: Callable[[int, Any], bool]
     ordered: bool = True
+    failures: Callable[[int], int] = lambda number: 0
+    cancels: int = 0
 
     async def submit(self, number: int) -> UUID:
         run_id: UUID = (await self.workflow().submit(number)).id
@@ -148,6 +202,16 @@ def _mended(number: int) -> list[int]:
 def _fanned(number: int) -> list[str]:
     steps = range(number, number + FAN_OUT_WIDTH)
     return [f"{step} is a third" if step % 3 == 0 else str(step) for step in steps]
+
+
+def _stumbled(number: int) -> list[int]:
+    return [(number + step) % 3 + 1 for step in range(3)]
+
+
+def _family(number: int) -> list[Any]:
+    rest = _family(number + 1) if number % 4 == 0 else _stumbled(number)
+    chains = [number + step + CHAIN_LENGTH for step in range(5)]
+    return [number + 1, chains, number + 1, rest]
 
 
 def _same_tokens(number: int, result: Any) -> bool:
@@ -175,4 +239,25 @@ SHAPES: dict[str, Shape] = {
     ),
     "nap": Shape(Nap, lambda number: 3, lambda number, result: result == 3 * number + 6),
     "taped": Shape(Taped, lambda number: 2, _same_tokens),
+    "stumble": Shape(
+        Stumble,
+        lambda number: 3,
+        lambda number, result: result == _stumbled(number),
+        ordered=False,
+        failures=lambda number: 3,
+    ),
+    "family": Shape(
+        Family,
+        lambda number: 8,
+        lambda number, result: result == _family(number),
+        ordered=False,
+    ),
+    "waker": Shape(Waker, lambda number: 2, lambda number, result: result == [number + 1] * 2),
+}
+
+#: Nobody submits these.
+ONLY_CHILDREN: dict[str, Shape] = {
+    "sleeper": Shape(
+        Sleeper, lambda number: 1, lambda number, result: result == number + 1, cancels=1
+    ),
 }
