@@ -41,6 +41,17 @@ class Box:
             or other.bottom <= self.top
         )
 
+    def crosses(self, other: Box) -> bool:
+        """Whether two thin boxes lie across each other, and do not merely meet."""
+        pairs = (self, other), (other, self)
+        return any(
+            wide.left < tall.left < wide.right
+            and wide.left < tall.right < wide.right
+            and tall.top < wide.top < tall.bottom
+            and tall.top < wide.bottom < tall.bottom
+            for wide, tall in pairs
+        )
+
 
 def parsed(svg: str) -> ET.Element:
     """The document, every element and attribute of it being a known one."""
@@ -66,7 +77,10 @@ def check_geometry(svg: str) -> None:
         assert whole.holds(frame)
         for step in steps:
             assert frame.apart_from(step) or frame.holds(step), (frame, step)
-    for line in _lines(root):
+    lines = _lines(root)
+    for one, other in combinations(lines, 2):
+        assert not one.crosses(other), (one, other)
+    for line in lines:
         assert whole.holds(line), line
         inside = [step for step in steps if not step.apart_from(line)]
         assert not inside, (line, inside)
