@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from waymark.engine import futures as f
+from waymark.engine import primitives
 from waymark.engine.cancellation import cancel
 from waymark.engine.digest import digest
 from waymark.engine.flat import FlatFunction, Op
@@ -158,3 +159,73 @@ def test_the_same_inputs_give_the_same_digest() -> None:
 
     assert fed(True) == fed(True)
     assert fed(True) != fed(False)
+
+
+def test_a_spawned_call_ends_in_its_own_turns_and_is_forgotten() -> None:
+    """Its object hears of the end once, and then nobody needs the number."""
+    machine = started(AWAIT_AND_RETURN)
+    task = primitives.spawn(machine, f.CHILD_EFFECT, -1)
+    machine.wait_sleep(0)
+    assert machine.poll() == f.EVALUATE
+    machine.wait_future(task)
+    machine.settle(0, True, 200)
+    assert (machine.poll(), machine.future, machine.frame) == (f.ENDED, task, f.RESOLVED)
+    assert primitives.release(machine, task) == 0
+    assert task not in machine.futures
+    assert (machine.poll(), machine.future) == (f.RECEIVE, task)
+
+
+def test_a_request_that_is_taken_back_is_not_raised() -> None:
+    """`uncancel` to zero clears what no step has raised yet, as since 3.13."""
+    machine = started(AWAIT_AND_RETURN, AWAIT_AND_RETURN)
+    task = primitives.spawn(machine, f.CHILD_HELPER, 1)
+    assert cancel(machine, task, 7)
+    assert cancel(machine, task, 8)
+    assert (primitives.cancels(machine, task), primitives.uncancel(machine, task)) == (2, 1)
+    assert primitives.uncancel(machine, task) == 0
+    machine.wait_future(task)
+    assert (machine.poll(), machine.frame) == (f.EVALUATE, 1)
+
+
+def test_a_message_reaches_the_one_that_is_interrupted() -> None:
+    """It goes with the request from a task through a gather to its children."""
+    machine = started(AWAIT_AND_RETURN, AWAIT_AND_RETURN)
+    task = primitives.spawn(machine, f.CHILD_HELPER, 1)
+    machine.wait_sleep(50)
+    assert (machine.poll(), machine.frame) == (f.EVALUATE, 1)
+    outer = begin_gather(machine, False, [(f.CHILD_EFFECT, -1)])
+    machine.wait_future(outer)
+    machine.poll()
+    cancel(machine, task, 7)
+    ended = outer - 1
+    assert (machine.poll(), machine.future, machine.child) == (f.ENDED, ended, 7)
+    assert (machine.poll(), machine.future, machine.child) == (f.FIRST, outer, ended)
+
+
+def test_callbacks_take_turns_and_timers_call_back() -> None:
+    """`call_soon`, the end of a future and a deadline, each once and in order."""
+    machine = started(AWAIT_AND_RETURN)
+    future = primitives.new_future(machine)
+    primitives.add_callback(machine, future, 5)
+    primitives.add_callback(machine, future, 6)
+    primitives.remove_callback(machine, future, 6)
+    primitives.call_soon(machine, 4)
+    primitives.resolve(machine, future, True)
+    late = primitives.call_at(machine, 500, 9)
+    dropped = primitives.call_at(machine, 400, 8)
+    primitives.drop_timer(machine, dropped)
+    assert machine.wait_sleep(900) == f.CALLBACK
+    assert machine.child == 4
+    assert (machine.poll(), machine.child) == (f.CALLBACK, 5)
+    assert machine.poll() == f.IDLE
+    assert machine.fire(dropped, 450) is None
+    machine.fire(late, 500)
+    assert (machine.poll(), machine.child, machine.poll()) == (f.CALLBACK, 9, f.IDLE)
+
+
+def test_a_task_that_is_cancelled_as_it_returns_is_cancelled() -> None:
+    """Its result is lost: CUT, with the message."""
+    machine = started(AWAIT_AND_RETURN)
+    cancel(machine, 0, 7)
+    assert (machine.leave(), machine.future, machine.child) == (f.CUT, 0, 7)
+    assert machine.main_state == f.CANCELLED

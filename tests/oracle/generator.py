@@ -6,6 +6,9 @@ failures, shared lists, cancelled leftovers, and `try` in every form. A program
 writes what it does into a log that it returns, so that order is part of its
 outcome, and every wait takes a time of its own, so that order is defined.
 
+Tasks, held gathers, scopes, waits and locks are asyncio's of 3.13, so older Pythons,
+whose own differ here and there, make no programs of them.
+
 Programs end: loops and recursion are counted, and a log that grows too long is
 returned at once.
 """
@@ -13,6 +16,7 @@ returned at once.
 from __future__ import annotations
 
 import random
+import sys
 from dataclasses import dataclass, field
 
 HEAD = """
@@ -45,6 +49,8 @@ class Writer:
     handlers: int = 0
     budget: int = 0
     places: int = 0
+    concurrent: bool = False
+    groups: int = 0
 
     # Pieces
 
@@ -154,6 +160,9 @@ class Writer:
             return
         self.budget -= 1
         kinds = [self.simple] * 7 + [self.waits] * 4 + [self.gathers] * 2
+        if self.concurrent:
+            kinds += [self.tasks] * 5
+            kinds += [self.scopes] * 3 if self.indent < 7 else []
         if self.indent < 7:
             kinds += [self.branches, self.tries, self.tries, self.tries, self.matches]
             kinds += [self.counts, self.iterates] if self.loops < 2 else []
@@ -216,6 +225,51 @@ class Writer:
                 f"await {self.gathered()}",
             )
         )
+
+    def tasks(self) -> None:
+        """Futures that are held: all stand in `ts`."""
+        group = f"tg{self.groups}" if self.groups and self.chance(0.6) else "asyncio"
+        place = self.place()
+        self.line(
+            self.pick(
+                *[f"ts.append({group}.create_task({self.awaitable()}))"] * 4,
+                f"ts.append(asyncio.gather({self.awaitable()}, *ts[-2:]))",
+                f"ts.append({self.gathered()})",
+                f"ts.append(asyncio.shield({self.awaitable()}))",
+                "if ts: ts.append(asyncio.shield(ts[-1]))",
+                f"if ts: a = len(str(await ts[{self.pick('0', '-1')}]))",
+                f"if ts: a = len(str(await asyncio.wait_for(ts[-1], {self.seconds()})))",
+                f"a = await asyncio.wait_for({self.awaitable()}, {self.seconds()}) or 0",
+                f"if ts: ts[{self.pick('0', '-1')}].cancel({self.pick('', repr(place))})",
+                f"asyncio.current_task().cancel({self.pick('', repr(place))})",
+                f"log.append(({place}, [(t.done(), t.cancelled()) for t in ts]))",
+                f"log.append(({place}, asyncio.current_task().cancelling()))",
+                f"log.append(({place}, asyncio.current_task().uncancel()))",
+                f"if ts: done, rest = await asyncio.wait(ts, timeout={self.seconds()}, return_when="
+                f"asyncio.{self.pick('FIRST_COMPLETED', 'FIRST_EXCEPTION', 'ALL_COMPLETED')})",
+                f"for t in asyncio.as_completed(ts[:3]): log.append(({place}, str(await t)))",
+                f"async with self.lock: a = await slow({self.number(2)}, {self.seconds()})",
+                f"async with self.places: a = await slow({self.number(2)}, {self.seconds()})",
+            )
+        )
+
+    def scopes(self) -> None:
+        """`async with`, sometimes with what it raises taken off."""
+        caught = self.chance(0.6)
+        if caught:
+            self.line("try:")
+            self.indent += 1
+        if self.chance(0.5):
+            self.line(f"async with asyncio.timeout({self.seconds()}):")
+            self.block(4)
+        else:
+            self.groups += 1
+            self.line(f"async with asyncio.TaskGroup() as tg{self.groups}:")
+            self.block(5)
+            self.groups -= 1
+        if caught:
+            self.indent -= 1
+            self.handler(self.pick("TimeoutError", "ExceptionGroup", "Exception", "BaseException"))
 
     def branches(self) -> None:
         self.line(f"if {self.test()}:")
@@ -307,7 +361,12 @@ def program(seed: int) -> str:
     """The text of a module that defines the workflow `W`; its `run` takes a list
     for the log."""
     writer = Writer(random.Random(seed))
+    writer.concurrent = sys.version_info >= (3, 13) and writer.chance(0.7)
     names = ["b, c = a % 3, 1", "ys = xs", "d: dict[int, Any] = {0: a}"]
+    begun = list[str]()
+    if writer.concurrent:
+        names.append("ts: list[Any] = []")
+        begun = ["self.lock = asyncio.Lock()", "self.places = asyncio.Semaphore(2)"]
     functions: list[list[str]] = []
     for number in range(writer.random.randint(0, 3)):
         writer.lines = []
@@ -321,7 +380,7 @@ def program(seed: int) -> str:
         functions.append(writer.lines)
         writer.helpers.append(f"self.{name}")
     writer.lines = []
-    writer.function("run", "log: Any", 9, ("a, xs = 1, [2, 3]", *names))
+    writer.function("run", "log: Any", 9, (*begun, "a, xs = 1, [2, 3]", *names))
     writer.line("return a, b, c, xs, ys, d, xs is ys, log")
     functions.append(writer.lines)
     body = "\n\n".join("\n".join(lines) for lines in reversed(functions))

@@ -20,7 +20,7 @@ from textwrap import indent
 import pytest
 
 from tests.compiler.authored import define, definition_of
-from tests.oracle.host import Outcome, check, plain_outcome, program_of
+from tests.oracle.host import Outcome, check, compiled_outcome, plain_outcome, program_of
 from waymark.errors import WorkflowCompileError
 
 CORNERS = Path(__file__).parent / "corners"
@@ -66,3 +66,32 @@ def test_corner_is_refused(name: str, code: str, text: str) -> None:
     with pytest.raises(WorkflowCompileError) as caught:
         program_of(definition_of(define(module_of(text), HEAD, name="corner")))
     assert code in [diagnostic.code for diagnostic in caught.value.diagnostics]
+
+
+NAMES = """
+t = asyncio.create_task(slow(1))
+g = asyncio.gather(slow(2), self.h())
+u = asyncio.create_task(slow(3))
+return asyncio.current_task().get_name(), t.get_name(), await g, u.get_name()
+---
+async def h(self):
+    return asyncio.current_task().get_name()
+"""
+
+
+def test_tasks_are_counted_in_each_run() -> None:
+    """asyncio counts through the process; a run's names are the same after a crash."""
+    definition = definition_of(define(module_of(NAMES.strip()), HEAD, name="corner"))
+    names = ["tuple", ("str", "Task-1"), ("str", "Task-2")]
+    names += [["list", ("int", 2), ("str", "Task-4")], ("str", "Task-5")]
+    calls = [("slow", 1), ("slow", 2), ("slow", 3)]
+    assert check(definition, keep_attempts=True, plain=Outcome("returned", names, calls)) > 1
+
+
+def test_a_task_cannot_leave_the_run() -> None:
+    """Neither as an argument nor as a result, and the message says which."""
+    text = "t = asyncio.create_task(slow(1))\nreturn await slow([t])"
+    definition = definition_of(define(module_of(text), HEAD, name="corner"))
+    outcome, _ = compiled_outcome(definition)
+    assert outcome.kind == "raised"
+    assert "Task" in str(outcome.value), outcome

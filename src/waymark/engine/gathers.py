@@ -15,6 +15,7 @@ from .futures import (
     CANCELLED,
     CHILD_DONE,
     CHILD_FUTURE,
+    CHILD_HELPER,
     CHILD_OVER,
     COLLECT,
     ERROR,
@@ -35,12 +36,14 @@ def begin_gather(machine: Machine, collects: bool, children: Sequence[tuple[int,
     over: list[tuple[int, int]] = []
     known, tasks = machine.next_future, machine.tasks
     for kind, argument in children:
-        if kind >= CHILD_OVER:
-            over.append((argument, kind - CHILD_OVER))
+        if kind < CHILD_FUTURE:
+            if kind == CHILD_HELPER:
+                machine.tasks = tasks + machine.next_future - known
+            numbers.append(machine.new_child(kind, argument))
         elif kind == CHILD_FUTURE:
             numbers.append(argument)
         else:
-            numbers.append(machine.new_child(kind, argument))
+            over.append((argument, kind - CHILD_OVER))
     number = machine.next_future
     machine.tasks = tasks + number - known
     machine.next_future = number + 1
@@ -93,13 +96,8 @@ def collected(machine: Machine, number: int) -> list[tuple[int, int]]:
     futures = machine.futures
     outer = futures.pop(number)
     assert isinstance(outer, Gather)
-    members: list[tuple[int, int]] = []
-    for child in outer.children:
-        future = futures.get(child)
-        if future is not None and not future.exposed:
-            members.append((child, future.state))
-            del futures[child]
-    return members
+    own = [child for child in outer.children if child in futures and not futures[child].exposed]
+    return [(child, futures.pop(child).state) for child in own]
 
 
 def forget_children(machine: Machine, children: Sequence[int]) -> None:

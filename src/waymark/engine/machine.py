@@ -445,7 +445,9 @@ class Machine:
         self.futures[number] = call = Call(argument if kind == CHILD_SLEEP else -1)
         if kind == CHILD_FAILED:
             call.outcome = ERROR
-        self.soon((BEGIN_CALL, number, -1, PENDING))
+        if self.ready is None:
+            self.ready = deque()
+        self.ready.append((BEGIN_CALL, number, -1, PENDING))
         return number
 
     def _start_effect(self, key: int) -> int:

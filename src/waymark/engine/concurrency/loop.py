@@ -275,6 +275,8 @@ class RunLoop:
         outcomes = self.evaluator.outcomes
         children = gather.children if isinstance(gather, GatheringFuture) else None
         members = primitives.collected(self.machine, number)
+        if children is None and all(state != m.CANCELLED for _, state in members):
+            return [outcomes.pop(child, None) for child, _ in members]
         own = {
             child: self.cancelled_error("") if state == m.CANCELLED else outcomes.get(child)
             for child, state in members
