@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import FunctionType
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from waymark.authoring.action import Action
-from waymark.authoring.pure import pure_ref
-from waymark.authoring.workflow import AUTHORED
-
-from ..catalogued import library_path
-from ..lints.scene import Scene
-from .annotations import hints_of_function, type_of
+from .callees import Callee
 from .conditions import Infer
 from .findings import not_awaited, passed
 from .lattice import (
@@ -33,76 +26,6 @@ from .lattice import (
 )
 from .state import State
 from .values import element
-
-
-@dataclass(frozen=True, slots=True)
-class Callee:
-    """Something of the author's that is called. `copied` says that arguments and
-    result are stored, so that a coroutine among them is a mistake."""
-
-    name: str
-    signature: inspect.Signature
-    hints: Mapping[str, Any]
-    result: Type
-    copied: bool
-
-
-def authored_callee(scene: Scene, node: ast.expr) -> Callee | None:
-    """The action, helper or pure function that `node` names."""
-    live = scene.live(node)
-    name = ast.unparse(node)
-    if isinstance(live, Action):
-        return _callee(name, live.signature, live.hints, awaited=True, copied=True)
-    if not isinstance(live, FunctionType) or library_path(live) is not None or is_ours(live):
-        return None
-    signature = inspect.signature(live)
-    if _is_method(scene, node):
-        signature = signature.replace(parameters=[*signature.parameters.values()][1:])
-    awaited = inspect.iscoroutinefunction(live)
-    if not awaited and pure_ref(live) is None and not _is_method(scene, node):
-        return None
-    return _callee(name, signature, hints_of_function(live), awaited=awaited, copied=False)
-
-
-def is_ours(function: FunctionType) -> bool:
-    """Whether a function is part of Waymark, as the methods of `Workflow` are."""
-    return function.__module__.partition(".")[0] == __name__.partition(".")[0]
-
-
-def child_callee(owner: Type, name: str) -> Callee | None:
-    """`run` of another workflow."""
-    if name != "run" or not isinstance(owner, Instance) or "__waymark__" not in vars(owner.cls):
-        return None
-    run = getattr(owner.cls.run, AUTHORED, owner.cls.run)
-    if not isinstance(run, FunctionType):
-        return None
-    signature = inspect.signature(run)
-    signature = signature.replace(parameters=[*signature.parameters.values()][1:])
-    called = f"{owner.cls.__name__}.run"
-    return _callee(called, signature, hints_of_function(run), awaited=True, copied=True)
-
-
-def _callee(
-    name: str,
-    signature: inspect.Signature,
-    hints: Mapping[str, Any],
-    *,
-    awaited: bool,
-    copied: bool,
-) -> Callee:
-    result = type_of(hints.get("return", Any), f"the result of `{name}`")
-    return Callee(
-        name, signature, hints, Pending(result, name) if awaited else result, copied=copied
-    )
-
-
-def _is_method(scene: Scene, node: ast.expr) -> bool:
-    """Whether `node` is `self.name` of a function that gets `self`."""
-    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
-        return False
-    if node.value.id != scene.receiver:
-        return False
-    return not isinstance(inspect.getattr_static(scene.cls, node.attr, None), staticmethod)
 
 
 def check_arguments(state: State, call: ast.Call, callee: Callee, infer: Infer) -> None:
@@ -129,10 +52,7 @@ def _argument(
         if not one.task:
             not_awaited(state, node, one)
         return
-    declared = type_of(callee.hints.get(parameter.name, Any))
-    if parameter.default is None:
-        declared = join(declared, NONE)
-    passed(state, node, one, declared, parameter.name, callee.name)
+    passed(state, node, one, callee.declared(parameter), parameter.name, callee.name)
 
 
 def _positional(parameters: Sequence[inspect.Parameter], position: int) -> inspect.Parameter | None:

@@ -12,14 +12,8 @@ from waymark.graph.trees import children, walk
 from ..catalogued import library_path
 from ..names import MISSING
 from .annotations import type_of, written
-from .calls import (
-    authored_callee,
-    awaited,
-    check_arguments,
-    child_callee,
-    library_result,
-    made,
-)
+from .callees import child_callee
+from .calls import awaited, check_arguments, library_result, made
 from .conditions import tested
 from .findings import attribute_of, used
 from .lattice import (
@@ -152,7 +146,7 @@ class Expressions:
         return result
 
     def _called(self, node: ast.Call, live: Any, path: str | None) -> Type:
-        callee = authored_callee(self.state.scene, node.func)
+        callee = self.state.callee(node.func)
         if callee is not None:
             check_arguments(self.state, node, callee, self.infer)
             return callee.result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 from dataclasses import replace
+from types import CoroutineType
 
 from .fitting import misfits
 from .lattice import (
@@ -31,7 +32,7 @@ def used(state: State, node: ast.expr, one: Type, name: str = "") -> Type:
     """`node` is about to be used as a value (its attribute `name`, an operand):
     report one that may be None or an error, and one that was not awaited. What is
     left is what it must be for the use to go well."""
-    if isinstance(one, Pending) and not one.task and not hasattr(object, name):
+    if isinstance(one, Pending) and not one.task and not hasattr(CoroutineType, name):
         not_awaited(state, node, one)
         return UNKNOWN
     if not doubt(one) or state.lenient or hasattr(BaseException, name):

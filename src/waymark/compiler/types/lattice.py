@@ -94,6 +94,8 @@ def certain(one: Type) -> Type:
 
 def join(*types: Type) -> Type:
     """What a value is that comes from one of several places."""
+    if types and all(one is types[0] for one in types):
+        return types[0]
     found: list[Type] = []
     doubts = ""
     for one in types:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from waymark.graph.trees import children
 
 from ..lints.scene import Scene
+from .callees import Callee, authored_callee
 from .lattice import UNKNOWN, Type, certain, join
 
 
@@ -72,6 +73,8 @@ class State:
         self.known: Known | None = Known()
         self.quiet = 0
         self.lenient = 0
+        #: Authored functions by the expression that names them.
+        self.callees: dict[ast.expr, Callee | None] = {}
         #: What variables were bound to since the `try`s around began.
         self.recorders: list[dict[str, Type]] = []
 
@@ -88,6 +91,12 @@ class State:
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         if not self.quiet and self.known is not None:
             self.scene.report(node, code, fact, fix)
+
+    def callee(self, node: ast.expr) -> Callee | None:
+        """The action, helper or pure function that `node` names."""
+        if node not in self.callees:
+            self.callees[node] = authored_callee(self.scene, node)
+        return self.callees[node]
 
     def bind(self, name: str, one: Type) -> None:
         """Bind a variable."""
