@@ -12,7 +12,7 @@ from tests.oracle.cases import Case
 from tests.oracle.corpus import CASES
 from tests.oracle.host import ENGINES, check
 
-PROGRAMS_MIN = 323
+PROGRAMS_MIN = 332
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -20,6 +20,27 @@ from tests.oracle.work_sagas import (
 from waymark.authoring import Workflow, workflow
 
 
+@inputs((["chair", "sofa", "lamp", "bed"],), (["sofa", "bed"],))
+@workflow
+class TaskGroupSaga(Workflow):
+    async def run(self, skus: list[str]) -> Any:
+        held: list[str] = []
+
+        async def reserve(sku: str) -> None:
+            result = await hold(sku)
+            held.append(result.token)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for sku in skus:
+                    group.create_task(reserve(sku))
+        except* SoldOut as group_error:
+            for token in held:
+                await give_back(token)
+            held = [str(e) for e in group_error.exceptions]
+        return held
+
+
 @inputs(("ann", 5.0), ("ann", 0.5))
 @workflow
 class PaymentWithTimeout(Workflow):
@@ -93,3 +114,27 @@ class TableOfUndo(Workflow):
                 return []
             done.append((kind, token))
         return [token for _, token in done]
+
+
+@inputs((3, 0.35), (3, 10.0))
+@workflow
+class FlashSale(Workflow):
+    """Buyers race for one table until the sale is over."""
+
+    async def run(self, buyers: int, open_seconds: float) -> Any:
+        sold: list[str] = []
+        lock = asyncio.Lock()
+
+        async def buy(n: int) -> str:
+            async with lock:
+                if sold:
+                    return f"{n} too late"
+                held = await hold("table")
+                sold.append(held.token)
+                return f"{n} got it"
+
+        tasks = [asyncio.create_task(buy(n)) for n in range(buyers)]
+        done, pending = await asyncio.wait(tasks, timeout=open_seconds)
+        for task in pending:
+            task.cancel()
+        return sorted(t.result() for t in done), len(pending)

@@ -356,6 +356,20 @@ class Backfill(Workflow):
         return done
 
 
+@inputs((["a", "b", "c", "d", "e"], 2), races=True)
+@workflow
+class LimitedImport(Workflow):
+    async def run(self, names: list[str], limit: int) -> Any:
+        semaphore = asyncio.Semaphore(limit)
+
+        async def one(name: str) -> str:
+            async with semaphore:
+                return await download(f"http://{name}")
+
+        pages = await asyncio.gather(*(one(n) for n in names))
+        return [len(p) for p in pages]
+
+
 @inputs((5, 2), (4, 9), races=True)
 @workflow
 class QueueOfWorkers(Workflow):

@@ -362,6 +362,40 @@ class StaticAndClassMethods(Workflow):
         return self.factor + 1
 
 
+@inputs((["x", "y", "z"],))
+@workflow
+class LocalAsyncFunctions(Workflow):
+    async def run(self, names: list[str]) -> Any:
+        seen = []
+        prefix = "p-"
+
+        async def visit(name: str, times: int = 2) -> str:
+            seen.append(name)
+            result = ""
+            for n in range(times):
+                result = await call(prefix + name, n)
+            return result
+
+        first = await visit(names[0])
+        prefix = "q-"
+        rest = await asyncio.gather(*(visit(n, times=1) for n in names[1:]))
+        return first, rest, seen
+
+
+@inputs((3,))
+@workflow
+class LateBinding(Workflow):
+    async def run(self, n: int) -> Any:
+        functions = []
+        for i in range(n):
+
+            async def ask(k=i):
+                return await call(f"i{i}", k)
+
+            functions.append(ask)
+        return [await f() for f in functions]
+
+
 @inputs(("abc", 2), ("ab", 9))
 @workflow
 class Cursor(Workflow):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import CancelledError, TaskGroup, create_task, gather, sleep, wait_for
+from asyncio import CancelledError, Semaphore, TaskGroup, create_task, gather, sleep, wait_for
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -166,6 +167,28 @@ class Heartbeat(Workflow):
             raise
 
 
+@inputs((["a", "b", "c", "d", "e"], 2), (["a", "bad", "c"], 1), races=True)
+@workflow
+class AtMostSome(Workflow):
+    async def run(self, names: list[str], limit: int) -> Any:
+        gate = Semaphore(limit)
+        running = Counter()
+        peak = 0
+
+        async def guarded(name: str) -> str:
+            nonlocal_peak = 0
+            async with gate:
+                running["now"] += 1
+                running["peak"] = max(running["peak"], running["now"])
+                try:
+                    return await work(name)
+                finally:
+                    running["now"] -= 1
+
+        results = await gather(*map(guarded, names), return_exceptions=True)
+        return [str(r) for r in results], running["peak"], running["now"]
+
+
 @inputs((["ann", "bob", "cid"], 10), races=True)
 @workflow
 class AccountWithLock(Workflow):
@@ -256,6 +279,24 @@ class CleanupInFinally(Workflow):
             await undo(name)
 
 
+@inputs((2,), (0,), races=True)
+@workflow
+class StartSignal(Workflow):
+    async def run(self, runners: int) -> list[str]:
+        start = asyncio.Event()
+        finished: list[str] = []
+
+        async def runner(n: int) -> None:
+            await start.wait()
+            finished.append(await work(f"runner{n}", 3 - n))
+
+        tasks = [create_task(runner(n)) for n in range(runners)]
+        await work("countdown", 2)
+        start.set()
+        await gather(*tasks)
+        return finished
+
+
 @inputs(races=True)
 @workflow
 class NestedTimeouts(Workflow):
@@ -315,6 +356,38 @@ class StopAtFirstError(Workflow):
             else:
                 states.append(task.result())
         return states
+
+
+@inputs((["a", "b", "c", "d"], 2), races=True)
+@workflow
+class WorkersOverList(Workflow):
+    async def run(self, names: list[str], workers: int) -> Any:
+        todo = list(reversed(names))
+        done: dict[str, list[str]] = {}
+
+        async def worker(label: str) -> None:
+            mine = done.setdefault(label, [])
+            while todo:
+                name = todo.pop()
+                mine.append(await work(name, 1 if label == "w0" else 2.5))
+
+        await gather(*(worker(f"w{n}") for n in range(workers)))
+        return done
+
+
+@inputs((3,), races=True)
+@workflow
+class PingEvery(Workflow):
+    async def run(self, times: int) -> int:
+        async def pinger() -> int:
+            for n in range(times):
+                await ping(n)
+                await sleep(1)
+            return times
+
+        background = create_task(pinger())
+        await work("main", 1.5)
+        return await background
 
 
 @inputs(races=True)
