@@ -275,7 +275,7 @@ class Evaluator:
         if isinstance(value, ActionCall):
             take(value)
             value.node = node
-            self.calls[~machine.current().number] = value
+            self.calls[~machine.next_effect] = value
             return machine.wait_effect()
         if isinstance(value, HelperCall):
             take(value)

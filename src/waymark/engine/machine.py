@@ -353,7 +353,7 @@ class Machine:
             task.frame, task.function, task.pc = task.callers.pop()
 
     def wait_effect(self) -> int:
-        """The top frame awaits an action; its call is known by `~task`."""
+        """The top frame awaits an action; its call is known by `~effect`."""
         task = self.current()
         task.effect = self._start_effect(~task.number)
         return self._suspend(task, DIRECT)

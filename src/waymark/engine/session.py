@@ -398,7 +398,7 @@ class Session:
         made = self._commands
         for command, number, detail in commands:
             if command == m.START_EFFECT:
-                self.ask_for(number, calls.pop(detail))
+                self.ask_for(number, calls.pop(detail if detail >= 0 else ~number))
             elif command == m.START_TIMER:
                 made.append(SetTimer(number, detail))
             elif command == m.CANCEL_EFFECT:
