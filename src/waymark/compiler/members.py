@@ -22,6 +22,7 @@ from waymark.graph.model import Name, NameKind
 from .catalogued import library_path
 from .displays import entry_for
 from .names import Refusal, constant, function_refusal
+from .origins import class_origin
 from .reach import Reach, Receiver
 
 _LATER = {
@@ -166,7 +167,14 @@ def _other(reach: Reach, member: Member, value: Any) -> Name | Refusal:
     """A member that is no function of the class."""
     entry = entry_for(reach, value, member.spelled)
     if isinstance(entry, Name) and entry.kind == "stdlib":
-        return constant(value, member.spelled)
+        entry = constant(value, member.spelled)
+    origin = class_origin(member.owner, member.name)
+    if isinstance(entry, Name) and entry.kind == "constant" and origin is not None:
+        return Refusal(
+            "WM209",
+            f"`{member.spelled}` is made from {origin}, which differs between processes",
+            "pass it to `run`, or read it in an @action",
+        )
     return entry
 
 

@@ -71,6 +71,18 @@ def outside_origin(namespace: Mapping[str, Any], name: str, hops: int = 0) -> st
     return None
 
 
+def class_origin(cls: type, name: str) -> str | None:
+    """The same for a constant in the body of a class."""
+    namespace = vars(sys.modules.get(cls.__module__, sys))
+    tree = _module_tree(namespace)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.ClassDef) and node.name == cls.__name__:
+            for statement in node.body:
+                if name in _assigned(statement):
+                    return _value_origin(statement, namespace, 0)
+    return None
+
+
 def _module_tree(namespace: Mapping[str, Any]) -> ast.Module | None:
     path = namespace.get("__file__")
     if not isinstance(path, str):

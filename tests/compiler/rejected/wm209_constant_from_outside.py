@@ -21,5 +21,7 @@ STARTED = datetime.now()
 
 @workflow
 class Report(Workflow):
+    secret = os.environ.get("SECRET", "none")
+
     async def run(self, key: str) -> object:
-        return await fetch(URL + key), TOKEN, STARTED
+        return await fetch(URL + key), TOKEN, STARTED, self.secret, Report.secret
