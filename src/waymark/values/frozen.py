@@ -134,3 +134,8 @@ def _thaw(value: Any) -> Any:
     if kind is FrozenSet:
         return OrderedSet(_thaw(item) for item in value)
     return tuple(_thaw(item) for item in value) if kind is tuple else value
+
+
+# Errors of Python's own name the type; to the author it is the plain one.
+for _frozen in (FrozenList, FrozenDict, FrozenSet):
+    _frozen.__name__ = _frozen.__qualname__ = _frozen.plain

@@ -64,7 +64,7 @@ class OrderedSet(set[T]):
         return f"{{{', '.join(map(repr, self._order))}}}" if self._order else "set()"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (OrderedSet, (list(self._order),))
+        return (_ordered_set, (list(self._order),))
 
     def add(self, item: T, /) -> None:
         super().add(item)
@@ -181,7 +181,7 @@ class OrderedFrozenSet(frozenset[T]):
         return f"frozenset({{{inner}}})" if inner else "frozenset()"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (OrderedFrozenSet, (list(self._order),))
+        return (_ordered_frozenset, (list(self._order),))
 
     def copy(self) -> OrderedFrozenSet[T]:
         return self
@@ -233,3 +233,16 @@ def _kin(value: object) -> type[OrderedSet[Any]] | type[OrderedFrozenSet[Any]]:
     """The ordered class for the result of an operator whose left operand is
     `value`; Python takes the left operand's type."""
     return OrderedFrozenSet if isinstance(value, frozenset) else OrderedSet
+
+
+def _ordered_set(items: list[Any]) -> OrderedSet[Any]:
+    return OrderedSet(items)
+
+
+def _ordered_frozenset(items: list[Any]) -> OrderedFrozenSet[Any]:
+    return OrderedFrozenSet(items)
+
+
+# Errors of Python's own name the type; to the author it is the plain one.
+OrderedSet.__name__ = OrderedSet.__qualname__ = "set"
+OrderedFrozenSet.__name__ = OrderedFrozenSet.__qualname__ = "frozenset"
