@@ -44,6 +44,8 @@ from .server import Server, SimStore
 FAULTS_SECONDS = 15.0
 PEACE_SECONDS = 900.0
 STOP_SECONDS = 15.0
+#: How often a coroutine that awaits while it is closed is closed again.
+CLOSES = 10
 
 
 class SimClock:
@@ -84,13 +86,10 @@ class Process:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task of the app's loop."""
-        task = self.simulation.loop.create_task(coroutine, context=self.app.context)
-        self.simulation.tasks.append(task)
-        return task
+        return self.simulation.loop.create_task(coroutine, context=self.app.context)
 
     def aside(self, beat: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = self.simulation.loop.create_task(beat(), context=self.beats.context)
-        self.simulation.tasks.append(task)
+        self.simulation.hold(self.simulation.loop.create_task(beat(), context=self.beats.context))
 
     async def main(self) -> None:
         simulation = self.simulation
@@ -164,7 +163,7 @@ class Simulation:
         self.server = Server(self.loop, self.random)
         self.account = Account(self.server.database)
         self.processes: list[Process] = []
-        self.tasks: list[asyncio.Task[Any]] = []
+        self.tasks: set[asyncio.Task[Any]] = set()
         self.names = 0
         self.healing = False
         self.slowness = 1.0
@@ -175,6 +174,11 @@ class Simulation:
 
     def new_id(self) -> UUID:
         return UUID(int=self.random.getrandbits(128), version=4)
+
+    def hold(self, task: asyncio.Task[Any]) -> None:
+        """Keep a task until it is over."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def say(self, text: str) -> None:
         self.history.append(f"{self.loop.time():9.4f} {text}")
@@ -211,7 +215,7 @@ class Simulation:
         while chosen and loop.time() < FAULTS_SECONDS:
             await asyncio.sleep(random.expovariate(1 / pause))
             fault = random.choice(chosen)
-            self.tasks.append(loop.create_task(fault()))
+            self.hold(loop.create_task(fault()))
 
     async def kill(self) -> None:
         for process in self.living()[:1]:
@@ -371,16 +375,24 @@ class Simulation:
         return problems + self.account.problems()
 
     def end(self) -> None:
-        """Put away what the dead left behind, without a word."""
+        """Put away what the dead left behind, without a word: their coroutines end here,
+        and not when the garbage collector finds them in the middle of something else."""
         hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
-        for task in self.tasks:
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        logging.disable()
         for task in asyncio.all_tasks(self.loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+            for _ in range(CLOSES):
+                try:
+                    task.get_coro().close()  # type: ignore[union-attr]
+                except BaseException:  # it awaits, or fails, as it ends
+                    continue
+                break
+        logging.disable(logging.NOTSET)
         self.loop.close()
         asyncio.set_event_loop(None)
-        self.tasks.clear()
         self.processes.clear()
+        if self.seed % 20 == 0:
+            gc.collect()
         sys.unraisablehook = hook
 
 
@@ -399,7 +411,4 @@ class Complaints(logging.Handler):
 
 def simulate(seed: int) -> list[str]:
     """Play one seed; returns what is wrong with it, nothing when all is well."""
-    problems = Simulation(seed).run()
-    if seed % 50 == 0:
-        gc.collect()
-    return problems
+    return Simulation(seed).run()
