@@ -50,6 +50,18 @@ async def test_no_effect_starts_before_its_run_is_stored(stage: Stage) -> None:
         assert await result(runtime, await submitting, Double) == 10
 
 
+async def test_the_slot_of_an_interrupted_attempt_goes_to_who_waits_for_it(stage: Stage) -> None:
+    """A run that was taken away leaves a slot behind, and no outcome that tells of it."""
+    async with serving(MemoryStore(), concurrency=1) as runtime:
+        taken = await submit(runtime, Hold, "a")
+        await stage.begun.wait()
+        waiting = asyncio.create_task(run(runtime, Double, 4))
+        await until(lambda: bool(runtime._executor.ready))
+        runtime._scheduler.forget(runtime._scheduler.runs[taken])
+        async with asyncio.timeout(10):
+            assert await waiting == 8
+
+
 async def test_nobody_is_told_before_the_end_is_stored(stage: Stage) -> None:
     """Promise 1: the waiter of a run learns its result from a committed row, and the
     next action starts only after the outcome before it is committed."""

@@ -127,6 +127,18 @@ async def test_nobody_is_told_before_the_commit() -> None:
         assert change.run.stored
 
 
+async def test_who_waits_for_room_is_woken_when_changes_are_dropped() -> None:
+    """What was unflushed counts no more once its run is dropped: nothing else would tell
+    the attempts that wait for that."""
+    async with writing(MemoryStore()) as bench:
+        run, change = bench.begin()
+        bench.writer.put(change)
+        run.dropped = True
+        await bench.host.told.wait()
+        assert bench.host.done == []
+        assert bench.writer.unflushed_rows == 0
+
+
 async def test_the_next_batch_fills_while_one_commits() -> None:
     """Whatever comes during a commit travels in one flush after it."""
     store = HeldStore()

@@ -84,7 +84,8 @@ class Account:
         self._workers = database.workers = Workers(database)
         self._known: dict[UUID, tuple[WorkflowDefinition, tuple[Any, ...]]] = {}
         self._wrong: list[str] = []
-        self._definitions = {shape.__waymark__.name: shape.__waymark__ for shape, _ in work.SHAPES}
+        shapes = [*(shape for shape, _ in work.SHAPES), work.Sleeper]
+        self._definitions = {shape.__waymark__.name: shape.__waymark__ for shape in shapes}
         self.attempts = 0
 
     def submitted(

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from waymark.errors import StoreUnavailable
 from waymark.store.memory import MemoryDatabase, MemoryStore
-from waymark.store.records import ClaimedRun, Flush, JournalRow, NewRun, RunRow
+from waymark.store.records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow
 
 from .loop import Domain, SimLoop
 
@@ -271,6 +271,15 @@ class SimStore:
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
         return await self._ask("read", lambda: self._inner.read_runs(runs))
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        await self._ask("inbox", lambda: self._inner.send(messages))
+
+    async def read_inbox(self, worker: UUID) -> list[tuple[Message, bool]]:
+        return await self._ask("inbox", lambda: self._inner.read_inbox(worker))
+
+    async def forget_messages(self, messages: Sequence[Message]) -> None:
+        await self._ask("inbox", lambda: self._inner.forget_messages(messages))
 
     def listen(self, notice: Callable[[str], None]) -> None:
         self._notice = notice

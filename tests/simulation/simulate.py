@@ -86,7 +86,9 @@ class Process:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task of the app's loop."""
-        return self.simulation.loop.create_task(coroutine, context=self.app.context)
+        task = self.simulation.loop.create_task(coroutine, context=self.app.context)
+        self.simulation.hold(task)
+        return task
 
     def aside(self, beat: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.simulation.hold(self.simulation.loop.create_task(beat(), context=self.beats.context))

@@ -185,6 +185,39 @@ class Hanging(Workflow):
             return str(error)
 
 
+@workflow
+class Sleeper(Workflow):
+    """Ends only by being cancelled, and then cleans up."""
+
+    async def run(self, stubborn: bool) -> str:
+        try:
+            await asyncio.sleep(100_000)
+        except asyncio.CancelledError:
+            await echo("cleaning")
+            if not stubborn:
+                raise
+        return "stayed"
+
+
+@workflow
+class Cancelling(Workflow):
+    """Cancels its children: by a time limit, and by a task."""
+
+    async def run(self, seconds: float) -> list[str]:
+        said: list[str] = []
+        try:
+            async with asyncio.timeout(seconds):
+                await Sleeper().run(stubborn=False)
+        except TimeoutError:
+            said.append("timed out")
+        task = asyncio.create_task(Sleeper().run(stubborn=True))
+        await asyncio.sleep(0.1)
+        said.append(await slow("meanwhile"))
+        task.cancel()
+        said.append(await task)
+        return said
+
+
 #: Each shape with the arguments that a seed may choose from.
 SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Chain, [(0,), (1,), (4,), (9,)]),
@@ -197,4 +230,5 @@ SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Tree, [(1,), (2,)]),
     (Retrying, [(1,), (3,), (9,)]),
     (Hanging, [()]),
+    (Cancelling, [(0.01,), (3.0,)]),
 ]
