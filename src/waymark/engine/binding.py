@@ -10,12 +10,17 @@ from typing import Any
 
 from waymark.errors import ImpureCallError
 from waymark.graph.model import Function
+from waymark.graph.trees import copied
 
 _PARAMETER_FORMS = {
     "positional": "posonlyargs",
     "normal": "args",
     "keyword": "kwonlyargs",
 }
+
+
+_DEFINITION = ast.parse("def made(): pass").body[0]
+assert isinstance(_DEFINITION, ast.FunctionDef)
 
 
 def no_arguments() -> ast.arguments:
@@ -25,8 +30,7 @@ def no_arguments() -> ast.arguments:
 
 def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
     """`def name(<arguments>): <body>`."""
-    made = ast.parse("def made(): pass").body[0]
-    assert isinstance(made, ast.FunctionDef)
+    made = copied(_DEFINITION)
     made.name, made.args, made.body = name, arguments, body
     return made
 

@@ -247,7 +247,8 @@ class _Flattener:
         """Enter; leave without an exception on each way out, and with it where there
         is one, which goes on unless the manager's answer is true."""
         text = f"{ENTER}({node.holder} := ({node.manager.text}))"
-        entering = Code(text, "eval", node.manager.lines)
+        writes = (*node.manager.writes, node.holder)
+        entering = Code(text, "eval", node.manager.lines, writes=writes)
         self.emit(Op.AWAIT, Site(node.id, entering, node.target))
         outer, depth = self.catch, self.depth
         handler = self.new_handler()

@@ -17,6 +17,7 @@ from waymark.errors import GraphError
 from waymark.graph.model import HIDDEN, Name
 from waymark.graph.operations import ATTRIBUTE_CALLS, BUILTINS, operation_at
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
+from waymark.graph.trees import replace_children
 
 from .guards import SET_OPERATIONS, Boxed, Guards, make_frozenset, make_set, plain_type
 from .guards import set_operation as operate
@@ -84,8 +85,8 @@ def self_name(attribute: str) -> str:
 
 
 class GuardInserter(ast.NodeTransformer):
-    """Puts guards into one piece of code. `names` is its function's table,
-    `variables` are those around it. Where `self` is no value, `door` is what it
+    """Puts guards into the code of one function. `names` is its table,
+    `variables` are those around the code. Where `self` is no value, `door` is what it
     leads to."""
 
     def __init__(
@@ -102,6 +103,10 @@ class GuardInserter(ast.NodeTransformer):
         self.door = door
         self.namespace = namespace
         self.inner: frozenset[str] = frozenset()
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        replace_children(node, self.visit)
+        return node
 
     # Names
 

@@ -41,7 +41,7 @@ from .links import LinkedAction, LinkedWorkflow, Links
 from .running import Running
 from .sites import NOWHERE, LinkedSite, is_lazy, linked_site
 from .tape import Tape
-from .wrapping import around, code_constants, identifiers, renamed, set_lines
+from .wrapping import around, code_constants, renamed, set_lines
 
 #: Kinds of names that may need a sync function, so are linked when all are made.
 _LATE = ("function", "display")
@@ -382,6 +382,10 @@ class _Linker:
     ) -> dict[int, CodeType]:
         """The code object of each site that has code, by pc."""
         filename = self.source_name(function)
+        variables = self.variables(function)
+        through = (function.method or function.local) and not self.stateful
+        door = self.graph.attributes if through else None
+        guard = GuardInserter(self, function.names, frozenset(variables), door, namespace)
         nodes: list[ast.stmt] = []
         texts: dict[int, str] = {}
         named: dict[tuple[int, str], str] = {}
@@ -391,9 +395,9 @@ class _Linker:
             key = (site.node, site.code.text)
             if key not in named:
                 named[key] = f"{HIDDEN}{len(nodes)}"
-                nodes.append(self.node_function(named[key], site.code, function, namespace))
+                nodes.append(node_function(named[key], site.code, function, guard))
             texts[pc] = named[key]
-        outer = around(self.variables(function), nodes)
+        outer = around(variables, nodes)
         compiled = compile(outer, filename, "exec", dont_inherit=True)
         inner = code_constants(code_constants(compiled)["outer"])
         final = {name: renamed(code, function.name) for name, code in inner.items()}
@@ -406,24 +410,19 @@ class _Linker:
         linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
         return filename
 
-    def node_function(
-        self, name: str, code: Code, function: Function, namespace: dict[str, Any]
-    ) -> ast.stmt:
-        """`def name(): <code>`, guarded, over the variables it mentions."""
-        through = (function.method or function.local) and not self.stateful
-        door = self.graph.attributes if through else None
-        guard = GuardInserter(self, function.names, self.variables(function), door, namespace)
-        if code.mode == "eval":
-            value = guard.visit(ast.parse(code.text, mode="eval").body)
-            body: list[ast.stmt] = [ast.Return(value)]
-        else:
-            body = [guard.visit(statement) for statement in ast.parse(code.text).body]
-        mentioned = sorted(identifiers(body) & set(self.variables(function)))
-        if mentioned:
-            body.insert(0, ast.Nonlocal(mentioned))
-        wrapped = definition(name, no_arguments(), body)
-        set_lines(wrapped, code.lines, function.first_line)
-        return wrapped
+
+def node_function(name: str, code: Code, function: Function, guard: GuardInserter) -> ast.stmt:
+    """`def name(): <code>`, guarded, over the variables around it."""
+    if code.mode == "eval":
+        value = guard.visit(ast.parse(code.text, mode="eval").body)
+        body: list[ast.stmt] = [ast.Return(value)]
+    else:
+        body = [guard.visit(statement) for statement in ast.parse(code.text).body]
+    if code.writes:
+        body.insert(0, ast.Nonlocal([*code.writes]))
+    wrapped = definition(name, no_arguments(), body)
+    set_lines(wrapped, code.lines, function.first_line)
+    return wrapped
 
 
 def _nothing(*args: Any, **kwargs: Any) -> tuple[Any, ...]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 from types import CodeType
+from typing import cast
+
+from waymark.graph.trees import walk
 
 from .binding import definition, no_arguments
 
@@ -12,35 +15,22 @@ def around(variables: tuple[str, ...], nodes: list[ast.stmt]) -> ast.Module:
     """One function with these variables around the functions of its nodes."""
     arguments = no_arguments()
     arguments.args = [ast.arg(name) for name in variables]
-    outer = definition("outer", arguments, nodes or [ast.Pass()])
-    return ast.fix_missing_locations(ast.Module([outer], []))
-
-
-def identifiers(body: list[ast.stmt]) -> set[str]:
-    """Every identifier in `body` that could be a variable."""
-    found: set[str] = set()
-    for statement in body:
-        for node in ast.walk(statement):
-            match node:
-                case ast.Name(id=name) | ast.ExceptHandler(name=str(name)):
-                    found.add(name)
-                case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                    found.add(name)
-                case ast.MatchMapping(rest=str(name)) | ast.FunctionDef(name=name):
-                    found.add(name)
-                case _:
-                    pass
-    return found
+    outer = definition("outer", arguments, [])
+    set_lines(outer, (), 1)
+    outer.body = nodes or [ast.copy_location(ast.Pass(), outer)]
+    return ast.Module([outer], [])
 
 
 def set_lines(tree: ast.AST, lines: tuple[int, ...], first_line: int) -> None:
     """Move the tree to the author's lines."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt | ast.expr | ast.excepthandler | ast.arg | ast.keyword):
+    count = len(lines)
+    for node in walk(tree):
+        if node._attributes:
+            placed = cast("ast.stmt", node)
             line = getattr(node, "lineno", 1)
-            place = lines[min(line, len(lines)) - 1] if lines else first_line
-            node.lineno = node.end_lineno = place
-            node.col_offset = node.end_col_offset = 0
+            place = (lines[line - 1] if line < count else lines[-1]) if count else first_line
+            placed.lineno = placed.end_lineno = place
+            placed.col_offset = placed.end_col_offset = 0
 
 
 def code_constants(code: CodeType) -> dict[str, CodeType]:

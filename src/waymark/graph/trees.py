@@ -8,6 +8,7 @@ are contexts (`Load`, `Store`, `Del`), which follow from where a node stands.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -17,28 +18,39 @@ _PLAIN: Final = frozenset(
     {"arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "kwd_attrs", "level"}
     | {"module", "name", "rest", "simple", "tag", "type_comment"}
 )
-#: Fields that may hold nodes, by class. Filled with the classes of the grammar.
-_FIELDS: Final[dict[type, tuple[str, ...]]] = {}
+#: Fields of one name that are nodes in some classes and plain in others.
+_NODES_HERE: Final = {"TypeAlias": {"name"}}
+_PLAIN_HERE: Final = {"Constant": {"value"}, "MatchSingleton": {"value"}} | dict.fromkeys(
+    ("Global", "Nonlocal"), {"names"}
+)
 
 
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    # The name of a `type` statement (3.12) is a node.
-    plain = _PLAIN - {"name"} if kind.__name__ == "TypeAlias" else _PLAIN
-    fields = _FIELDS[kind] = tuple(name for name in kind._fields if name not in plain)
-    return fields
+class _Fields(dict[type, tuple[str, ...]]):
+    """Fields that may hold nodes, by class; a list there holds nodes and None."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        name = kind.__name__
+        plain = _PLAIN - _NODES_HERE.get(name, set()) | _PLAIN_HERE.get(name, set())
+        self[kind] = tuple(field for field in kind._fields if field not in plain)
+        return self[kind]
+
+
+_FIELDS: Final = _Fields()
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes directly below `node`, in the order of its fields."""
-    kind = type(node)
     found: list[ast.AST] = []
-    for name in _FIELDS[kind] if kind in _FIELDS else _fields(kind):
+    for name in _FIELDS[type(node)]:
         value: Any = getattr(node, name, None)
-        if type(value) is list:
-            items = cast("list[object]", value)
-            found += [item for item in items if isinstance(item, ast.AST)]
-        elif isinstance(value, ast.AST):
+        if value is None:
+            continue
+        if type(value) is not list:
             found.append(value)
+        elif None in value:
+            found += [item for item in cast("list[Any]", value) if item is not None]
+        else:
+            found += cast("list[ast.AST]", value)
     return found
 
 
@@ -46,9 +58,20 @@ def walk(*nodes: ast.AST) -> list[ast.AST]:
     """The nodes and all that are below them, those nearer to the root first."""
     found = [*nodes]
     for node in found:
-        if _FIELDS.get(type(node)) != ():
+        if _FIELDS[type(node)]:
             found += children(node)
     return found
+
+
+def replace_children(node: ast.AST, replaced: Callable[[Any], ast.AST]) -> None:
+    """Put `replaced(child)` in the place of each child."""
+    for name in _FIELDS[type(node)]:
+        value: Any = getattr(node, name, None)
+        if type(value) is list:
+            items = cast("list[ast.AST | None]", value)
+            items[:] = [None if item is None else replaced(item) for item in items]
+        elif value is not None:
+            setattr(node, name, replaced(value))
 
 
 def copied(node: Node) -> Node:
