@@ -19,8 +19,7 @@ _PARAMETER_FORMS = {
 }
 
 
-_DEFINITION = ast.parse("def made(): pass").body[0]
-assert isinstance(_DEFINITION, ast.FunctionDef)
+_MODULE = ast.parse("def made(): pass")
 
 
 def no_arguments() -> ast.arguments:
@@ -30,7 +29,8 @@ def no_arguments() -> ast.arguments:
 
 def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
     """`def name(<arguments>): <body>`."""
-    made = copied(_DEFINITION)
+    made = copied(_MODULE).body[0]
+    assert isinstance(made, ast.FunctionDef)
     made.name, made.args, made.body = name, arguments, body
     return made
 

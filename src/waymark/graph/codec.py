@@ -12,9 +12,9 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Literal, TypeGuard, Union, cast
+from typing import Any, Literal, TypeAlias, TypeGuard, Union, cast
 
 from waymark.errors import GraphError
 
@@ -50,11 +50,16 @@ def from_document(document: str) -> Graph:
         data = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise GraphError(f"the graph's document is no JSON: {error}") from None
-    version = _object(data, "its top").get("format")
+    if not _is_object(data):
+        raise GraphError("the stored graph is damaged at its top: not an object")
+    version = data.get("format")
     if version != FORMAT:
         raise GraphError(f"the graph has format {version!r}; this version reads {FORMAT}")
     try:
-        graph = _read(data, Graph, "graph")
+        graph = _reader(Graph)(data)
+    except _Damaged as damage:
+        where = "".join(("graph", *reversed(damage.way)))
+        raise GraphError(f"the stored graph is damaged at {where}: {damage.problem}") from None
     except RecursionError:
         raise GraphError("the graph is nested too deeply") from None
     assert isinstance(graph, Graph)
@@ -113,86 +118,154 @@ def _field_names(cls: type[Any]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
+class _Damaged(Exception):
+    """What is wrong with the data, and, innermost first, the way to it."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        self.way: list[str] = []
+
+
+_Reader: TypeAlias = Callable[[Any], Any]
+
+
 @cache
-def _hints(cls: type) -> Mapping[str, Any]:
-    return typing.get_type_hints(cls, dict(vars(model)))
-
-
-def _odd(where: str, problem: str) -> GraphError:
-    return GraphError(f"the stored graph is damaged at {where}: {problem}")
-
-
-def _read(data: Any, hint: Any, where: str) -> Any:
-    """`data` as a value of type `hint`."""
+def _reader(hint: Any) -> _Reader:
+    """What makes a value of type `hint` out of data."""
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
     if origin is tuple:
-        return _read_tuple(data, arguments, where)
+        several = arguments[-1] is Ellipsis
+        return _tuple_reader(arguments[0]) if several else _fixed_reader(arguments)
     if origin is dict:
-        found = _object(data, where)
-        return {key: _read(item, arguments[1], f"{where}.{key}") for key, item in found.items()}
+        return _dict_reader(arguments[1])
     if origin in (Union, types.UnionType):
-        return _read_union(data, arguments, where)
+        return _optional_reader(arguments) if type(None) in arguments else _read_node
     if origin is Literal:
-        if data not in arguments or not isinstance(data, str):
-            raise _odd(where, f"{data!r} is none of {', '.join(map(str, arguments))}")
-        return data
+        return _literal_reader(arguments)
     if dataclasses.is_dataclass(hint):
-        return _read_object(data, cast("type", hint), where)
-    return _read_scalar(data, hint, where)
+        return _object_reader(cast("type", hint))
+    return _text_reader(_scalar_reader(str)) if hint is str else _scalar_reader(hint)
 
 
-def _read_scalar(data: object, hint: Any, where: str) -> Any:
-    if hint is str and _is_object(data) and set(data) == {"lines"}:
-        return "\n".join(_read(data["lines"], tuple[str, ...], where))
-    if type(data) is not hint:
-        raise _odd(where, f"expected {hint.__name__}, found {_type_name(data)}")
-    return data
+def _scalar_reader(hint: type) -> _Reader:
+    def read(data: object) -> Any:
+        if type(data) is not hint:
+            raise _Damaged(f"expected {hint.__name__}, found {_type_name(data)}")
+        return data
+
+    return read
 
 
 def _type_name(value: object) -> str:
     return type(value).__name__
 
 
-def _read_tuple(data: Any, arguments: tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    if not _is_list(data):
-        raise _odd(where, "not a list")
-    if len(arguments) == 2 and arguments[1] is Ellipsis:
-        return tuple(
-            _read(item, arguments[0], f"{where}[{index}]") for index, item in enumerate(data)
-        )
-    if len(data) != len(arguments):
-        raise _odd(where, f"expected {len(arguments)} items, found {len(data)}")
-    return tuple(
-        _read(item, hint, f"{where}[{index}]")
-        for index, (item, hint) in enumerate(zip(data, arguments, strict=True))
-    )
+def _text_reader(read_line: _Reader) -> _Reader:
+    read_lines = _tuple_reader(str)
+
+    def read(data: Any) -> str:
+        if _is_object(data) and set(data) == {"lines"}:
+            return "\n".join(read_lines(data["lines"]))
+        line: str = read_line(data)
+        return line
+
+    return read
 
 
-def _read_union(data: Any, arguments: tuple[Any, ...], where: str) -> Any:
-    if type(None) in arguments:
-        inner = next(hint for hint in arguments if hint is not type(None))
-        return None if data is None else _read(data, inner, where)
-    found = _object(data, where)
-    name = found.get("node")
+def _literal_reader(arguments: tuple[Any, ...]) -> _Reader:
+    def read(data: object) -> Any:
+        if not isinstance(data, str) or data not in arguments:
+            raise _Damaged(f"{data!r} is none of {', '.join(map(str, arguments))}")
+        return data
+
+    return read
+
+
+def _tuple_reader(hint: Any) -> _Reader:
+    def read(data: object) -> tuple[Any, ...]:
+        if not _is_list(data):
+            raise _Damaged("not a list")
+        read_item, values = _reader(hint), list[Any]()
+        try:
+            for item in data:
+                values.append(read_item(item))
+        except _Damaged as damage:
+            damage.way.append(f"[{len(values)}]")
+            raise
+        return tuple(values)
+
+    return read
+
+
+def _fixed_reader(hints: tuple[Any, ...]) -> _Reader:
+    """Tuples of so many items, which are of one type."""
+    read_items = _tuple_reader(hints[0])
+
+    def read(data: object) -> tuple[Any, ...]:
+        values: tuple[Any, ...] = read_items(data)
+        if len(values) != len(hints):
+            raise _Damaged(f"expected {len(hints)} items, found {len(values)}")
+        return values
+
+    return read
+
+
+def _dict_reader(hint: Any) -> _Reader:
+    def read(data: object) -> dict[str, Any]:
+        read_item, values, key = _reader(hint), dict[str, Any](), ""
+        try:
+            for key, item in _object(data).items():
+                values[key] = read_item(item)
+        except _Damaged as damage:
+            if key:
+                damage.way.append(f".{key}")
+            raise
+        return values
+
+    return read
+
+
+def _optional_reader(arguments: tuple[Any, ...]) -> _Reader:
+    read_value = _reader(next(hint for hint in arguments if hint is not type(None)))
+
+    def read(data: object) -> Any:
+        return None if data is None else read_value(data)
+
+    return read
+
+
+def _read_node(data: object) -> Any:
+    name = _object(data).get("node")
     cls = _NODES.get(name) if isinstance(name, str) else None
     if cls is None:
-        raise _odd(where, f"{name!r} is no kind of node")
-    return _read_object({key: found[key] for key in found if key != "node"}, cls, where)
+        raise _Damaged(f"{name!r} is no kind of node")
+    return _reader(cls)(data)
 
 
-def _read_object(data: Any, cls: type, where: str) -> Any:
-    found = _object(data, where)
-    hints = _hints(cls)
-    if set(found) != set(hints):
-        odd = ", ".join(sorted(set(found) ^ set(hints)))
-        raise _odd(where, f"missing or unknown: {odd}")
-    return cls(**{name: _read(found[name], hints[name], f"{where}.{name}") for name in hints})
+def _object_reader(cls: type) -> _Reader:
+    hints = typing.get_type_hints(cls, dict(vars(model)))
+    fields = [(name, _reader(hints[name])) for name in _field_names(cls)]
+    known = set(hints) | ({"node"} if cls in _NODE_NAMES else set[str]())
+
+    def read(data: object) -> Any:
+        found, values = _object(data), list[Any]()
+        if found.keys() != known:
+            raise _Damaged(f"missing or unknown: {', '.join(sorted(found.keys() ^ known))}")
+        try:
+            for name, read_field in fields:
+                values.append(read_field(found[name]))
+        except _Damaged as damage:
+            damage.way.append(f".{fields[len(values)][0]}")
+            raise
+        return cls(*values)
+
+    return read
 
 
-def _object(data: Any, where: str) -> dict[str, Any]:
+def _object(data: object) -> dict[str, Any]:
     if not _is_object(data):
-        raise _odd(where, "not an object")
+        raise _Damaged("not an object")
     return data
 
 

@@ -20,9 +20,12 @@ _PLAIN: Final = frozenset(
 )
 #: Fields of one name that are nodes in some classes and plain in others.
 _NODES_HERE: Final = {"TypeAlias": {"name"}}
-_PLAIN_HERE: Final = {"Constant": {"value"}, "MatchSingleton": {"value"}} | dict.fromkeys(
-    ("Global", "Nonlocal"), {"names"}
-)
+_PLAIN_HERE: Final = {
+    "Constant": {"value"},
+    "MatchSingleton": {"value"},
+    "Global": {"names"},
+    "Nonlocal": {"names"},
+}
 
 
 class _Fields(dict[type, tuple[str, ...]]):
