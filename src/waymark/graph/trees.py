@@ -51,7 +51,7 @@ def children(node: ast.AST) -> list[ast.AST]:
         if type(value) is not list:
             found.append(value)
         elif None in value:
-            found += [item for item in cast("list[Any]", value) if item is not None]
+            found += [item for item in value if item is not None]
         else:
             found += cast("list[ast.AST]", value)
     return found
