@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from waymark.graph.check import check_code
 from waymark.graph.model import HIDDEN, Code, Compute, Name, Node, Span
 from waymark.graph.scopes import bound_names, free_names, parameter_names
-from waymark.graph.trees import walk
 
 from .code import expression_code, statements_code
 from .reach import Reach
 from .table import Prepared
+from .unbound import fickle_names
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -44,7 +44,7 @@ class Lowering:
         self.hidden: list[str] = []
         #: Names outside the variables that the emitted code reads.
         self.used: set[str] = set()
-        self.fickle = _rebound(prepared.body)
+        self.fickle = fickle_names(prepared.body)
         self.bound = set(parameter_names(prepared.arguments)) - self.fickle
         self._lower_statement = lower_statement
 
@@ -192,23 +192,6 @@ class Lowering:
 def load(name: str, where: ast.AST) -> ast.Name:
     """A read of `name`, standing where `where` stands."""
     return ast.copy_location(ast.Name(name, ast.Load()), where)
-
-
-def _rebound(body: Iterable[ast.stmt]) -> set[str]:
-    """Names that may be unbound, or bound again inside an expression."""
-    found: set[str] = set()
-    for statement in body:
-        for node in walk(statement):
-            match node:
-                case ast.Name(ctx=ast.Del()):
-                    found.add(node.id)
-                case ast.NamedExpr(target=ast.Name(id=name)):
-                    found.add(name)
-                case ast.ExceptHandler(name=str(name)):
-                    found.add(name)
-                case _:
-                    pass
-    return found
 
 
 def _certainly_bound(statement: ast.stmt) -> list[str]:

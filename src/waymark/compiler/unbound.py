@@ -12,6 +12,24 @@ import ast
 from collections.abc import Collection, Iterable
 
 from waymark.graph.scopes import bound_names, free_names, target_names
+from waymark.graph.trees import walk
+
+
+def fickle_names(body: Iterable[ast.stmt]) -> set[str]:
+    """Names that may be unbound, or bound again inside an expression."""
+    found: set[str] = set()
+    for statement in body:
+        for node in walk(statement):
+            match node:
+                case ast.Name(ctx=ast.Del()):
+                    found.add(node.id)
+                case ast.NamedExpr(target=ast.Name(id=name)):
+                    found.add(name)
+                case ast.ExceptHandler(name=str(name)):
+                    found.add(name)
+                case _:
+                    pass
+    return found
 
 
 def may_catch_unbound(
@@ -19,17 +37,19 @@ def may_catch_unbound(
 ) -> bool:
     """Whether a `try` within `statement` reads one of `variables` that is not
     certainly `bound` by then."""
-    return _Follow(frozenset(variables)).block([statement], set(bound), trying=False)
+    following = _Follow(frozenset(variables), frozenset(fickle_names([statement])))
+    return following.block([statement], set(bound), trying=False)
 
 
 class _Follow:
-    def __init__(self, variables: frozenset[str]) -> None:
+    def __init__(self, variables: frozenset[str], fickle: frozenset[str]) -> None:
         self.variables = variables
+        self.fickle = fickle
 
     def reads(self, node: ast.AST | None, bound: set[str]) -> bool:
         if node is None:
             return False
-        return not self.variables.intersection(free_names(node)) <= bound
+        return not self.variables.intersection(free_names(node)) <= bound - self.fickle
 
     def block(self, body: Iterable[ast.stmt], bound: set[str], *, trying: bool) -> bool:
         """Follow `body`, adding to `bound`, up to what is in doubt."""
@@ -70,9 +90,7 @@ class _Follow:
 
     def simple(self, node: ast.stmt, bound: set[str], *, trying: bool) -> bool:
         found = trying and self.reads(node, bound)
-        if isinstance(node, ast.Delete):
-            bound.difference_update(bound_names([node]))
-        elif isinstance(node, (ast.Assign, ast.AugAssign, ast.FunctionDef)):
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.FunctionDef)):
             bound.update(bound_names([node]))
         return found
 
@@ -82,11 +100,17 @@ class _Follow:
         trying = trying or bool(node.finalbody)
         found = self.block(node.body, inner, trying=trying or bool(node.handlers))
         for handler in node.handlers:
-            named = {handler.name} if handler.name else set[str]()
             found |= self.head(handler.type, bound, trying=trying)
-            found |= self.block(handler.body, bound | named, trying=trying)
+            found |= self.handler(handler, bound, trying=trying)
         found |= self.block(node.orelse, inner, trying=trying)
         return found | self.block(node.finalbody, bound, trying=trying)
+
+    def handler(self, node: ast.ExceptHandler, bound: set[str], *, trying: bool) -> bool:
+        """Within its handler the exception's name is bound, as long as nothing there unbinds it."""
+        named = {node.name} if node.name else set[str]()
+        held = named - fickle_names(node.body)
+        inside = _Follow(self.variables, self.fickle - held)
+        return inside.block(node.body, bound | named, trying=trying)
 
     def either(
         self, bodies: tuple[list[ast.stmt], list[ast.stmt]], bound: set[str], *, trying: bool
