@@ -127,9 +127,10 @@ class Executor:
             self._interrupt(task)
 
     def _interrupt(self, task: asyncio.Task[None] | None) -> None:
-        if task is None:
+        # One that is over has nothing to interrupt. Where it ended as it was begun, to ask
+        # for its coroutine crashes 3.12.1.
+        if task is None or not task.cancel():
             return
-        task.cancel()
         coroutine = task.get_coro()
         if (
             inspect.iscoroutine(coroutine)
