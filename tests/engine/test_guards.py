@@ -110,6 +110,11 @@ ESCAPES = {
     "frame by pattern": "match (z for z in [1]):\n case object(gi_frame=x): pass",
     "template by pattern": "match '{0.__class__}':\n case str(format=y): x = y(3)",
     "template as a value": "x = list(map('{0.__class__}'.format, [1]))",
+    "template in a variable": "y = '{0.__class__}'\nx = str(y.format(3))",
+    "template that is put together": "x = ('{0.__cl' + 'ass__}').format(3)",
+    "template inside of a specification": "y = '{:{0.__class__}}'\nx = y.format(3)",
+    "template held in a variable": "y = '{0[a]}'\nz = y.format\nx = z({'a': 1})",
+    "cause that is set": "y = ValueError()\ny.__cause__ = act\nx = 1",
     "template of the class": "x = list(map(str.format, ['{0.__class__}'], [1]))",
     "the class of classes": "x = type(int)('X', (object,), {}).mro()",
     "the class of an enum": "x = type(Color)('X', {}).mro()",
@@ -187,6 +192,8 @@ ALLOWED: dict[str, Any] = {
     "sets that are made on demand": "y = defaultdict(set)\ny[1].add(2)\nx = len(y)",
     "a match": "x = match('(a)', 'ab').group(1)",
     "fields of a policy": "x = RetryPolicy(attempts=5).attempts",
+    "a template in a variable": "y = '{0} {a:>{0}}'\nx = y.format(3, a=1)",
+    "what an exception says": "y = ValueError()\ny.add_note('a')\nx = y.__notes__ + [y.__cause__]",
     "an enum by dotted name": "match Color('red'):\n case Color.RED: x = 1",
 }
 

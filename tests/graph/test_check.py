@@ -55,6 +55,8 @@ ALLOWED = [
     "@tidy\n@(lambda a: a)\ndef f(): pass",
     "with contextlib.suppress(ValueError, *y) as x, contextlib.suppress(): x = 1",
     "x = object()",
+    "x = y.format(x), '{}'.format",
+    "x = y.__cause__, y.__context__, y.__suppress_context__, getattr(y, '__notes__', [])",
     "x = f is None or NotImplemented",
 ]
 
@@ -74,8 +76,12 @@ REFUSED = {
     "x = '{0.__class__}'.format(y)": "WM211",
     "x = '{0[a]}'.format(y)": "WM211",
     "x = '{:{0.__class__}}'.format(y)": "WM211",
-    "x = y.format(x)": "WM211",
-    "x = '{}'.format": "WM211",
+    "x = '{0.a}'.format": "WM211",
+    "x = getattr('{0.a}', 'format')": "WM211",
+    "x = y.format_map(x)": "WM211",
+    "x = y.__traceback__": "WM203",
+    "y.__cause__ = x": "WM203",
+    "setattr(y, '__cause__', x)": "WM203",
     "x = '{}'.format_map(y)": "WM211",
     "x = str.format('{0.__class__}', y)": "WM207",
     "x = str.format": "WM207",

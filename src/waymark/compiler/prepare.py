@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from types import ModuleType
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import Any, NewType, TypeGuard, TypeVar, cast
 
 from waymark.graph import advice
 from waymark.graph.attribute_names import is_plain_attribute_call
@@ -29,6 +29,7 @@ from .reach import PendingFunction, Reach, Receiver
 from .receiver import ReceiverNames
 from .source import Definition, Source
 from .table import PLACEHOLDER, Prepared, Table
+from .templates import check_template
 
 T = TypeVar("T", bound=ast.AST)
 
@@ -294,6 +295,8 @@ class _Preparer:
         if self.table.live_path(function) == "typing.cast" and len(node.args) == 2:
             # Its first argument is an annotation, which need not mean anything.
             return self.rewrite(node.args[1])
+        if _is_new_type(self.table.live(function)) and _is_one_value(node):
+            return self.rewrite(node.args[0])
         if isinstance(function, ast.Attribute) and self.receiver.is_super(function.value):
             node.args = [self.rewrite(argument) for argument in node.args]
             node.keywords = [self.rewrite(keyword) for keyword in node.keywords]
@@ -320,18 +323,20 @@ class _Preparer:
         if self.receiver.is_receiver(owner):
             assert isinstance(function, ast.Name)
             assert isinstance(label, ast.Constant)
-            if function.id != "getattr" or len(node.args) > 2:
-                self.report(node, *advice.attribute_of_self(function.id, str(label.value)))
+            if function.id == "getattr" and len(node.args) == 2:
+                read = ast.Attribute(owner, str(label.value), ast.Load())
+                return self.rewrite(ast.copy_location(read, node))
+            if not self.receiver.may_have(node, function.id, str(label.value)):
                 return self.replacement_value(node)
-            read = ast.Attribute(owner, str(label.value), ast.Load())
-            return self.rewrite(ast.copy_location(read, node))
         node.args = [self.rewrite(argument) for argument in node.args]
         return node
 
     # Names
 
-    def name(self, node: ast.Name) -> ast.Name:
+    def name(self, node: ast.Name) -> ast.expr:
         self.reach.line = node.lineno
+        if _is_new_type(self.table.live(node)):
+            return ast.copy_location(_identity(), node)
         if not isinstance(node.ctx, ast.Load):
             if node.id not in self.table.inner:
                 self.check_bound(node, (node.id,), receiver=self.receiver.kind)
@@ -350,6 +355,8 @@ class _Preparer:
         if self.receiver.is_super(node.value):
             found = self.receiver.super_attribute(node, node.value)
             return found or self.replacement_value(node)
+        if _is_new_type(self.table.live(node)):
+            return ast.copy_location(_identity(), node)
         short: ast.Name | None = None
         if isinstance(node.ctx, ast.Load):
             owner: Any = self.table.live(node.value)
@@ -366,7 +373,24 @@ class _Preparer:
             self.reach.stored.add(node.attr)
         if short is None:
             node.value = self.rewrite(node.value)
+            if node.attr == "format" and isinstance(node.ctx, ast.Load):
+                check_template(self.table, node)
+            elif node.attr == "__class__" and isinstance(node.ctx, ast.Load):
+                return self.receiver.class_of(node, node.value)
         return short or node
+
+
+def _is_new_type(value: object) -> bool:
+    """Whether it is a `typing.NewType`, which gives back what it is given."""
+    return isinstance(value, NewType)
+
+
+def _is_one_value(call: ast.Call) -> bool:
+    return len(call.args) == 1 and not call.keywords and not isinstance(call.args[0], ast.Starred)
+
+
+def _identity() -> ast.expr:
+    return ast.parse("lambda value, /: value", mode="eval").body
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:

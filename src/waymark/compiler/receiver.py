@@ -2,7 +2,7 @@
 
 Python looks attributes up when the code runs; a workflow's class never changes,
 so what can be decided here is. After it the receiver is called `self` or `cls`,
-`self.__class__` is `type(self)`, and `super().method(x)` is a plain call of the
+`x.__class__` is `type(x)`, and `super().method(x)` is a plain call of the
 next class's function, `Base_method(self, x)`.
 """
 
@@ -72,11 +72,25 @@ class ReceiverNames:
 
     def own_class(self, node: ast.Attribute) -> ast.expr:
         self.reach.stateful = True
+        return self.class_of(node, ast.copy_location(ast.Name("self", ast.Load()), node))
+
+    def class_of(self, node: ast.Attribute, value: ast.expr) -> ast.expr:
+        """`value.__class__`, said as `type(value)`."""
         if self.table.is_variable("type"):
             self.table.report(node, *advice.reserved_name("type"))
         function = ast.copy_location(ast.Name("type", ast.Load()), node)
-        receiver = ast.copy_location(ast.Name("self", ast.Load()), node)
-        return ast.copy_location(ast.Call(function, [receiver], []), node)
+        return ast.copy_location(ast.Call(function, [value], []), node)
+
+    def may_have(self, node: ast.Call, function: str, name: str) -> bool:
+        """Note that `hasattr(self, "name")`, or `getattr` with a default, asks for what
+        `self` need not have; False when that is refused."""
+        if self.kind != "self" or function not in ("getattr", "hasattr"):
+            self.table.report(node, *advice.attribute_of_self(function, name))
+            return False
+        self.reach.stateful = True
+        if self.class_value(name) is MISSING:
+            return True
+        return self.read(node, name)
 
     def mangled(self, name: str) -> str:
         """The private name that Python makes of `__name` inside a class."""

@@ -33,6 +33,7 @@ from functools import partial
 from typing import Any, cast
 
 from waymark.errors import ImpureCallError
+from waymark.graph.attribute_names import is_plain_template
 from waymark.graph.operations import ATTRIBUTES, METHODS, operation_at, type_key
 from waymark.values import OrderedFrozenSet, OrderedSet
 
@@ -41,7 +42,7 @@ from .concurrency.operations import MADE_BY_ENGINE
 from .instance import Instance
 from .tape import Tape
 
-_PLAIN, _TAPED_METHOD, _TAPED_READ, _TAPED_BUILTIN = range(4)
+_PLAIN, _TAPED_METHOD, _TAPED_READ, _TAPED_BUILTIN, _TEMPLATE = range(5)
 
 _ENUM_DATA = frozenset({"name", "value"})
 _CLASS_DATA = frozenset({"__name__", "__qualname__"})
@@ -49,6 +50,7 @@ _TUPLE_METHODS = frozenset({"_replace", "_asdict", "_fields"})
 _FUNCTIONS = (types.FunctionType, staticmethod, classmethod)
 _AWAITABLES = (ActionCall, HelperCall, SleepCall)
 _SLOT_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_FORMAT = str.__dict__["format"]
 _VIEWS = (type(dict[Any, Any]().keys()), type(dict[Any, Any]().items()))
 
 #: Modules that C code of the library imports by itself (`strftime` wants `time`, and
@@ -122,6 +124,8 @@ class Guards:
             return self._tape.call_foreign(getattr, (value, name), {})
         if verdict == _TAPED_BUILTIN:
             return _TapedBuiltin(self._tape, getattr(value, name))
+        if verdict == _TEMPLATE:
+            return _template(cast("str", value)).format
         return _TapedMethod(self._tape, getattr(value, name), value)
 
     def _judge(self, cls: type[Any], name: str) -> int:
@@ -132,6 +136,8 @@ class Guards:
         if issubclass(cls, Instance):
             return _own(cls, name)
         found = _find(cls, name)
+        if found is _FORMAT:
+            return _TEMPLATE
         if issubclass(cls, enum.Enum) and name in _ENUM_DATA:
             return _PLAIN
         for base in cls.__mro__:
@@ -268,6 +274,8 @@ class Guards:
                 return self.methodcaller
             case "copy.copy":
                 return self.copy
+            case "shlex.split":
+                return partial(_split, found)
             case "random.Random":
                 return partial(_seeded, cast("type[Any]", found))
             case _:
@@ -424,6 +432,17 @@ SET_OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
+def _template(text: str) -> str:
+    """`text` where it is about to be a format template: its fields reach attributes
+    with no guard."""
+    if is_plain_template(text):
+        return text
+    raise ImpureCallError(
+        f"the format template {text!r} reads an attribute or an item; use an f-string, or a "
+        "template whose fields are plain names"
+    )
+
+
 def _own(cls: type[Any], name: str) -> int:
     """Whatever hangs on `self` is the graph's own, but for what every object has."""
     if name.startswith("__"):
@@ -436,6 +455,13 @@ def _seeded(generator: type[Any], seed: Any) -> Any:
     if seed is None:
         raise _refusal(generator, "__init__")
     return generator(seed)
+
+
+def _split(split: Callable[..., Any], s: str | None, *args: Any, **kwargs: Any) -> Any:
+    """`shlex.split(s)`, which read the terminal for None before Python 3.12."""
+    if s is None:
+        raise ValueError("s argument must not be None")
+    return split(s, *args, **kwargs)
 
 
 def _find(cls: type[Any], name: str) -> Any:

@@ -128,7 +128,6 @@ _REFUSED_BUILTINS: dict[str, tuple[str, str]] = {
     "super": ("`super` can only be called, in a method", "write `super().name(...)`"),
     "breakpoint": ("`breakpoint` stops the process", "debug the @action, or a test of it"),
     "memoryview": ("`memoryview` shares memory that cannot be stored", "use `bytes`"),
-    "bytearray": ("`bytearray` cannot be stored yet", "use `bytes`"),
     "aiter": ("`aiter` is not supported yet", "fetch the items in an @action"),
     "anext": ("`anext` is not supported yet", "fetch the item in an @action"),
     "exit": ("`exit` ends the process", "use `return`"),
@@ -289,13 +288,18 @@ TYPE_AS_VALUE: Advice = (
 )
 TEMPLATE: Advice = (
     "WM211",
-    "a format template that is not a literal can reach any attribute",
-    'use an f-string, or a literal template: `"{} {}".format(a, b)`',
+    "a format template that is no literal and no constant can reach any attribute",
+    "use an f-string, or choose the template from a constant: `TEXTS[language].format(name=name)`",
 )
 TEMPLATE_WALKS: Advice = (
     "WM211",
     "this format template reads an attribute or an item",
     "use an f-string",
+)
+TEMPLATE_OF_MAP: Advice = (
+    "WM211",
+    "`format_map` asks an object for what its template names",
+    "write `template.format(**values)`",
 )
 DONE_CALLBACK: Advice = (
     "WM340",

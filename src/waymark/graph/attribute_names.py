@@ -2,8 +2,9 @@
 
 Text names attributes in three places: as an argument of `getattr` and its kin, of
 `operator.attrgetter` and `methodcaller`, and in the fields of a format template.
-There it must be a literal, so that the checker can hold it to what may stand
-behind a dot.
+In the first two it must be a literal, so that the checker can hold it to what may
+stand behind a dot. A template may name no attribute at all: the checker reads it
+where it is a literal or a constant, the guard of the dot before `format` always.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from collections.abc import Iterator
 from . import advice
 from .operations import ATTRIBUTE_CALLS, NAMING, TEMPLATE_METHODS
 
+#: What an exception says of itself, and Python spells like its own names.
+ERROR_NAMES = frozenset({"__notes__", "__cause__", "__context__", "__suppress_context__"})
 _TUPLE_METHODS = frozenset({"_replace", "_asdict", "_fields"})
 #: Attributes without an underscore that lead from a generator, coroutine,
 #: traceback or function to frames, and from those to everything.
@@ -60,20 +63,12 @@ def spelled_names(node: ast.Call, path: str) -> Iterator[tuple[ast.expr, advice.
                 yield label, advice.TEMPLATE
 
 
-def template_call(function: ast.Attribute) -> advice.Advice | None:
-    """What is wrong with a call of `"...".format`, None if nothing is."""
-    receiver = function.value
-    template = receiver.value if isinstance(receiver, ast.Constant) else None
-    if not isinstance(template, str) or function.attr != "format":
-        return advice.TEMPLATE
-    return None if _plain_template(template) else advice.TEMPLATE_WALKS
-
-
-def _plain_template(template: str) -> bool:
+def is_plain_template(template: str) -> bool:
     """Whether the fields of a format template are plain names or numbers."""
     try:
         for _, field, spec, _ in string.Formatter().parse(template):
-            if field is not None and (not _plain_field(field) or not _plain_template(spec or "")):
+            plain = field is None or _plain_field(field)
+            if not plain or not is_plain_template(spec or ""):
                 return False
     except ValueError:
         # Python raises the same for the same template when it is evaluated.

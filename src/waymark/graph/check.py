@@ -13,13 +13,14 @@ What the first wall holds, whatever the values are:
 2.  A name is a variable, an entry of the function's table, an allowed builtin,
     or bound by an inner scope of the code itself. No name begins with `__`.
 3.  No attribute begins with an underscore, but for `type(x).__name__`,
-    `type(x).__qualname__`, the three of a NamedTuple and members of `self`; and
-    none leads to a frame.
+    `type(x).__qualname__`, the three of a NamedTuple, what an exception says of
+    itself (read only) and members of `self`; and none leads to a frame.
 4.  A module is never a value: it stands only at the head of a dotted path that
     `operations.STDLIB` lists. An operation's own argument rules hold at the call.
 5.  Nothing that a table, a builtin or `type()` yields is assigned to.
-6.  Where text names an attribute (`getattr`, a format template), it is a literal
-    that obeys the same rules as a dot (`attribute_names`).
+6.  Where text names an attribute (`getattr`), it is a literal that obeys the same
+    rules as a dot (`attribute_names`). A literal format template names none; any
+    other is read by the guard of the dot before `format`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,13 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from . import advice
-from .attribute_names import is_plain_attribute_call, is_private, spelled_names, template_call
+from .attribute_names import (
+    ERROR_NAMES,
+    is_plain_attribute_call,
+    is_plain_template,
+    is_private,
+    spelled_names,
+)
 from .grammar import FIELDS
 from .model import HIDDEN, Name
 from .operations import (
@@ -38,7 +45,6 @@ from .operations import (
     ATTRIBUTES,
     BUILTINS,
     METHODS,
-    TEMPLATE_METHODS,
     operation_at,
 )
 from .scopes import bound_names, comprehension_names, parameter_names
@@ -216,9 +222,15 @@ class _Checker:
 
     def attribute_name(self, node: ast.Attribute) -> None:
         name = node.attr
-        if name in TEMPLATE_METHODS and isinstance(node.value, (ast.Constant, ast.JoinedStr)):
-            self.report(node, *advice.TEMPLATE)
+        if name == "format_map":
+            self.report(node, *advice.TEMPLATE_OF_MAP)
+        if name == "format" and isinstance(node.value, ast.Constant):
+            template = node.value.value
+            if isinstance(template, str) and not is_plain_template(template):
+                self.report(node, *advice.TEMPLATE_WALKS)
         if not is_private(name):
+            return
+        if name in ERROR_NAMES and isinstance(node.ctx, ast.Load):
             return
         if name in _TYPE_NAMES and _is_type_call(node.value) and "type" not in self.scope:
             return
@@ -298,10 +310,6 @@ class _Checker:
             self.operation_call(node, path)
             for label, found in spelled_names(node, path):
                 self.report(label, *found)
-        elif isinstance(function, ast.Attribute) and function.attr in TEMPLATE_METHODS:
-            refused = template_call(function)
-            if refused is not None:
-                self.report(node, *refused)
         else:
             self.mutating_call(function)
             self.visit(function)

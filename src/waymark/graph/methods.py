@@ -5,8 +5,8 @@ data. A type that is not listed is either a user's own (its methods and
 properties go through the tape) or out of reach.
 
 `str.format` and `str.format_map` are missing on purpose: their templates walk
-attributes. A call on a literal template is allowed by the checker, which reads
-the template first.
+attributes. The checker reads a template that is a literal or a constant, and the
+guard of a dot reads any other (`engine.guards`).
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _TEXT = (
     " removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines"
     " startswith strip swapcase title translate upper zfill"
 )
+_BYTES = _TEXT.replace("capitalize", "capitalize decode hex")
 _PURE_PATH = (
     "as_posix as_uri is_absolute is_relative_to joinpath match relative_to with_name"
     " with_segments with_stem with_suffix"
@@ -60,7 +61,8 @@ _DECIMAL = (
 
 _COMPUTE_METHODS = {
     "str": _TEXT + " casefold encode isdecimal isidentifier isnumeric isprintable",
-    "bytes": _TEXT.replace("capitalize", "capitalize decode hex"),
+    "bytes": _BYTES,
+    "bytearray": _BYTES + " append clear copy extend insert pop remove reverse",
     "int": _INT,
     "bool": _INT,
     "float": "as_integer_ratio conjugate hex is_integer",
@@ -176,7 +178,7 @@ _ATTRIBUTES = {
     "dataclasses.Field": "name",
     "waymark.graph.policies.RetryPolicy": "attempts exception_types backoff_seconds"
     " backoff_multiplier max_backoff_seconds jitter",
-    "BaseException": "args",
+    "BaseException": "args __notes__ __cause__ __context__ __suppress_context__",
     "BaseExceptionGroup": "args exceptions message",
     "OSError": "errno filename filename2 strerror",
     "StopIteration": "value",

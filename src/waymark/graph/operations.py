@@ -104,7 +104,9 @@ def _builtin_table() -> dict[str, Operation]:
             " round slice sorted sum zip"
         )
     }
-    for name in _words("bool bytes complex dict float frozenset int list range set str tuple"):
+    for name in _words(
+        "bool bytearray bytes complex dict float frozenset int list range set str tuple"
+    ):
         table[name] = Operation("class")
     for name in _exceptions():
         table[name] = Operation("class")
@@ -132,8 +134,8 @@ ATTRIBUTE_CALLS: Mapping[str, tuple[int, int]] = {
 #: Functions that name attributes or a method in their first argument(s), as above.
 NAMING = frozenset({"operator.attrgetter", "operator.methodcaller"})
 
-#: Methods whose text argument can walk attributes (`"{0.__class__}"`): allowed
-#: only on a literal template that the checker has read.
+#: Methods whose text can walk attributes (`"{0.__class__}"`). `format` is allowed on
+#: templates with plain fields: the checker reads literals and constants, a guard the rest.
 TEMPLATE_METHODS = frozenset({"format", "format_map"})
 
 _HASHES = "blake2b blake2s md5 sha1 sha224 sha256 sha384 sha512 sha3_224 sha3_256 sha3_384 sha3_512"
@@ -162,7 +164,7 @@ _COMPUTE = {
     "zlib": "adler32 crc32 decompress",
     "random": "Random",
     "struct": "calcsize iter_unpack pack unpack unpack_from",
-    "shlex": "join quote",
+    "shlex": "join quote split",
     "csv": "reader DictReader",
     "posixpath": _PATH,
     "os": " ".join(f"path.{name}" for name in _PATH.split()),
@@ -303,7 +305,14 @@ STDLIB_MODULES: frozenset[str] = frozenset(
 
 #: Class methods of builtin types, and how they are reached.
 _BUILTIN_CLASS_METHODS = frozenset(
-    {"bytes.fromhex", "dict.fromkeys", "float.fromhex", "int.from_bytes", "str.maketrans"}
+    {
+        "bytearray.fromhex",
+        "bytes.fromhex",
+        "dict.fromkeys",
+        "float.fromhex",
+        "int.from_bytes",
+        "str.maketrans",
+    }
 )
 
 
