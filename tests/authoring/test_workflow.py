@@ -125,6 +125,30 @@ async def test_wrong_arguments_are_refused_before_anything_is_stored(
     assert client.asked == []
 
 
+@workflow
+class Limited(Workflow):
+    def __init__(self, limit: int = 3) -> None:
+        self.limit = limit
+
+    async def run(self) -> int:
+        raise AssertionError("the authored body never executes")
+
+
+@pytest.mark.parametrize("way", ["run", "submit"])
+@pytest.mark.parametrize("made", [lambda: Limited(5), lambda: Limited(limit=5)])
+async def test_an_object_made_with_arguments_is_refused(
+    client: FakeClient, way: str, made: Callable[[], Limited]
+) -> None:
+    """A run makes its object without arguments, so these would be forgotten."""
+    message = r"Limited\(\.\.\.\) was made with arguments.*pass them to its run: Limited\(\)\.run"
+    call: Callable[..., Any] = getattr(made(), way)
+    with pytest.raises(TypeError, match=message):
+        await call()
+    assert client.asked == []
+    await getattr(Limited(), way)()
+    assert len(client.asked) == 1
+
+
 async def test_a_value_that_cannot_be_stored_is_refused_with_its_path(client: FakeClient) -> None:
     """The error shows which argument, and nothing is stored."""
     order: Any = Order(print)  # type: ignore[arg-type]

@@ -42,6 +42,8 @@ R_co = TypeVar("R_co", covariant=True)
 
 #: Attribute of the durable `run`, holding the function it was authored as.
 AUTHORED = "__waymark_authored__"
+#: In the dictionary of an object that was made with arguments.
+_MADE_WITH = "__waymark_made_with__"
 
 
 class HasRun(Protocol[P, R_co]):
@@ -154,6 +156,7 @@ class Workflow:
         be stored, NotStartedError. Nothing is stored then.
         """
         definition = definition_of(type(self))
+        _refuse_state(self)
         arguments = definition.arguments.pack(args, kwargs)
         run_id = await hooks.client().submit(definition, arguments)
         return RunHandle(run_id, definition.name, definition)
@@ -287,9 +290,29 @@ def _registered(
     # Only what compiled is changed or registered.
     setattr(checked, "run", _durable(definition.authored))  # noqa: B010 - the base declares no run
     checked.__waymark__ = definition
+    if checked.__init__ is not object.__init__ and checked.__new__ is object.__new__:
+        setattr(checked, "__new__", staticmethod(_noting_arguments))  # noqa: B010 - as above
     registry.add_workflow(definition)
     show_classes(_picture_of)
     return checked
+
+
+def _noting_arguments(cls: type[Workflow], *args: Any, **kwargs: Any) -> Workflow:
+    """`__new__` of a workflow that has an `__init__`."""
+    made = object.__new__(cls)
+    if args or kwargs:
+        vars(made)[_MADE_WITH] = True
+    return made
+
+
+def _refuse_state(workflow: object) -> None:
+    """A run makes the object anew, so arguments of this one would be forgotten."""
+    if _MADE_WITH in vars(workflow):
+        name = type(workflow).__qualname__
+        raise TypeError(
+            f"{name}(...) was made with arguments, and a run makes its {name} anew without any;"
+            f" pass them to its run: {name}().run(...)"
+        )
 
 
 def _durable(authored: Callable[..., Any]) -> Callable[..., Any]:
@@ -298,6 +321,7 @@ def _durable(authored: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(authored)
     async def run(self: Workflow, *args: Any, **kwargs: Any) -> Any:
         definition = definition_of(type(self))
+        _refuse_state(self)
         arguments = definition.arguments.pack(args, kwargs)
         return await hooks.client().submit_and_wait(definition, arguments)
 

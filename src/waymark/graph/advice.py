@@ -323,8 +323,8 @@ WITH: Advice = _SYNTAX["With"]
 def unknown_attribute(name: str) -> Advice:
     return (
         "WM212",
-        f"the workflow has no constant or async method `{name}`",
-        "define it on the class, or keep the value in a local variable",
+        f"the workflow has no attribute `{name}`",
+        "check its name, set it in `__init__`, or define it on the class",
     )
 
 
