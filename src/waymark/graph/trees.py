@@ -46,14 +46,10 @@ def children(node: ast.AST) -> list[ast.AST]:
     found: list[ast.AST] = []
     for name in _FIELDS[type(node)]:
         value: Any = getattr(node, name, None)
-        if value is None:
-            continue
-        if type(value) is not list:
+        if type(value) is list:
+            found += filter(None, cast("list[ast.AST | None]", value))
+        elif value is not None:
             found.append(value)
-        elif None in value:
-            found += [item for item in value if item is not None]
-        else:
-            found += cast("list[ast.AST]", value)
     return found
 
 
