@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Generic, TypeVar
 
 import pytest
+from pydantic import BaseModel
 
 from tests.oracle.host import Host, modules
 from tests.oracle.programs import Contexts
@@ -21,6 +23,7 @@ from waymark.engine.links import Links
 from waymark.engine.program import load_program
 from waymark.errors import GraphError, UnresolvedActionError
 from waymark.graph.codec import from_document, to_document
+from waymark.graph.displays import display, leaf
 from waymark.graph.model import Compute, Handler, Name, Node, Return, Scope, Span, Try, walk
 from waymark.graph.validation import validate
 from waymark.values import load_exception
@@ -47,7 +50,32 @@ NAMES = {
     "User": Name("class", "tests.oracle.programs:User"),
     "Color": Name("class", "tests.oracle.programs:Color"),
     "Order": Name("class", "tests.oracle.programs:Order"),
+    "Page": Name("class", f"{__name__}:Page"),
+    "LIMITS": Name("constant", value="[3,1,2]"),
+    "Plain": Name("stdlib", "set"),
+    "Kind": Name("stdlib", "type"),
+    "Shown": display(leaf(Name("class", "tests.oracle.programs:Order"))),
+    "ChainMap": Name("stdlib", "collections.ChainMap"),
+    **{name: Name("stdlib", name) for name in ("enum", "heapq", "json", "operator", "string")},
 }
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T] = []
+
+
+class Folder(PurePosixPath):
+    """A user's class with all that its library gives it."""
+
+
+registry.types.add(Page)
+registry.types.add(Folder)
+NAMES["Folder"] = Name("class", f"{__name__}:Folder")
+
+#: Text that pydantic would evaluate.
+ASKED = "\"__import__('os').getcwd()\""
 
 
 def linked() -> Links:
@@ -166,6 +194,38 @@ ESCAPES = {
     "step of a line with another waiter": "x = hand_back(asyncio.Semaphore(), Order(1))",
     "insides of a step": "x = str(claim_lock.__globals__)",
     "entering without a scope": "x = _waymark_enter(asyncio.Lock())",
+    "pickle by a model's door": (
+        "x = Page.parse_raw(b\"cposix\\ngetcwd\\n(tR.\", allow_pickle=True, proto='pickle')"
+    ),
+    "file by a model's door": "x = Page.parse_file('/etc/hostname')",
+    "a model built again": "x = Page.model_rebuild(force=True)",
+    "a model's door by an instance": "x = str(Page().parse_file)",
+    "door of a library's class": "x = Folder.__new__(Folder)",
+    "door of a library's base": "x = str(Folder.rglob)",
+    "text evaluated as an annotation": f"x = str(Page[{ASKED}])",
+    "text inside of an annotation": f"x = str(Page[list[{ASKED}]])",
+    "text in a tuple of annotations": f"x = str(Page[int, {ASKED}])",
+    "annotation by a variable": f"y = Page\nz = {ASKED}\nx = str(y[z])",
+    "annotation by getitem": f"x = str(operator.getitem(Page, {ASKED}))",
+    "annotation by itemgetter": f"x = str(operator.itemgetter({ASKED})(Page))",
+    "annotation by a mapped getitem": (f"x = str(list(map(operator.getitem, [Page], [{ASKED}])))"),
+    "annotation by a function held": f"y = operator.getitem\nx = str(y(Page, {ASKED}))",
+    "a class made by Enum": "x = str(enum.Enum('X', {'A': 1}))",
+    "a class made by Enum in a variable": "y = enum.Enum\nx = str(y('X', {'A': 1}))",
+    "a class made by a mapped Enum": "y = map\nx = str(list(y(enum.Enum, ['X'], [{'A': 1}])))",
+    "a task by map in a variable": (
+        "y = asyncio.create_task(act(1))\nz = map\nx = list(z(type(y), [1], [2], [3], [4]))"
+    ),
+    "a future by reduce in a variable": (
+        "y = asyncio.get_running_loop()\nz = reduce\nx = z(type(y.create_future()), [y, 0])"
+    ),
+    "a future by partial of partial": (
+        "y = asyncio.get_running_loop()\nx = partial(partial, type(y.create_future()))(y)(0)"
+    ),
+    "a class as a hook": (
+        "y = asyncio.create_task(act(1))\nx = json.loads('{}', object_hook=type(y))"
+    ),
+    "the class of classes by another name": "x = Kind(int)",
     "format specification": "x = f'{act.__globals__}'",
 }
 
@@ -194,6 +254,10 @@ ALLOWED: dict[str, Any] = {
     "fields of a policy": "x = RetryPolicy(attempts=5).attempts",
     "a template in a variable": "y = '{0} {a:>{0}}'\nx = y.format(3, a=1)",
     "what an exception says": "y = ValueError()\ny.add_note('a')\nx = y.__notes__ + [y.__cause__]",
+    "a generic model": "x = str(Page[int | None].model_validate({'items': [1]}).model_dump())",
+    "containers of types": "x = str(dict[str, list[int]])",
+    "a mapped map": "x = [list(y) for y in map(map, [lambda z: z + 1], [[1]])]",
+    "a hook": "x = json.loads('{}', object_hook=lambda y: len(y))",
     "an enum by dotted name": "match Color('red'):\n case Color.RED: x = 1",
 }
 
@@ -202,6 +266,37 @@ ALLOWED: dict[str, Any] = {
 def test_what_is_meant_to_work_works(text: str) -> None:
     """The same walls let the whitelist through."""
     assert outcome(text).startswith("got out"), outcome(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "list.append(LIMITS, 4)",
+        "list.sort(LIMITS)",
+        "for y in map(list.append, [LIMITS], [4]): pass",
+        "heapq.heappush(LIMITS, 0)",
+        "heapq.heapify(LIMITS)",
+    ],
+)
+def test_a_constant_is_changed_by_no_back_door(text: str) -> None:
+    """All runs share it."""
+    assert outcome(f"{text}\nx = LIMITS").startswith(("refused", "raised FrozenConstantError"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = list(set.union({'d', 'b'}, ['c'], {'a'}))",
+        "y = {'d', 'b'}\nset.add(y, 'c')\nset.update(y, ['a'])\nx = list(y)",
+        "x = list(frozenset.union(frozenset(['d', 'b']), 'ca'))",
+        "x = list(next(map(set.union, [{'d', 'b'}], ['ca'])))",
+        "x = list(Plain(['d', 'b', 'c', 'a']))",
+        "x = list(operator.or_({'d': 1, 'b': 2}.keys(), {'c': 3, 'a': 4}.keys()))",
+    ],
+)
+def test_a_set_keeps_its_order_whoever_makes_it(text: str) -> None:
+    """That of hashes would differ in the process that takes the run up."""
+    assert outcome(text) == """got out: b'["d","b","c","a"]'"""
 
 
 def test_a_child_that_is_not_registered_is_named() -> None:
@@ -257,6 +352,7 @@ ODD = {
     "a line before the file": ('"first_line": 1', '"first_line": -3'),
     "nested too deeply": ('"body": [', f'"body": [{DEEP},'),
     "not parsed": ("1 / 0", "(" * 500 + "1" + ")" * 500),
+    "a name that is no text": ('"self_class": ""', '"self_class": "\\ud800"'),
     "not compiled": ("1 / 0", "-" * 20_000 + "1"),
 }
 

@@ -217,3 +217,24 @@ def test_what_a_sync_function_does_is_part_of_the_hash(graph: Graph) -> None:
     changed = with_sync(graph, "def tidy(x):\n    return x")
     assert fingerprint(moved) == fingerprint(graph) != fingerprint(changed)
     assert fingerprint(replace(graph, self_class="Other")) != fingerprint(graph)
+
+
+def test_runs_leave_nothing_on_a_self_that_they_share(graph: Graph) -> None:
+    """Where a graph says that its `self` is nothing one serves all its runs; an edited
+    function that set a field of it would tell a run of another."""
+    text = """
+@workflow
+class W(Workflow):
+    def tidy(self):
+        return 3
+
+    async def run(self) -> Any:
+        return self.tidy()
+"""
+    shared = replace(definition_of(define(text, name="shares")).graph, self_class="")
+    for change in ("self.seen = 1", "setattr(self, 'seen', 1)", "del self.tidy"):
+        function = shared.sync_functions[0]
+        code = Code(f"def tidy(self):\n    {change}\n    return self.seen", "exec", (1, 1, 1))
+        edited = replace(shared, sync_functions=(replace(function, code=code),))
+        found = outcome(edited)
+        assert found.startswith(("refused", "raised: ImpureCallError")), found

@@ -95,6 +95,22 @@ BROKEN: dict[str, Callable[[], Graph]] = {
     "writes unsaid": lambda: only(Compute(0, HERE, statements("x = 1"))),
     "code too long": lambda: only(Return(0, HERE, value("1" + " " * 1_000_000))),
     "code too deep": lambda: only(Return(0, HERE, value("-" * 100_000 + "1"))),
+    "code too deep for the checker": lambda: only(Return(0, HERE, value("-" * 700 + "1"))),
+    "attributes too deep": lambda: only(Return(0, HERE, value("(1)" + ".real" * 700))),
+    "variable is a keyword": lambda: run_with(variables=("x", "y", "z", "e", "_waymark_1", "None")),
+    "name is a keyword": lambda: with_name("None", Name("constant", value="1")),
+    "null in a function's name": lambda: replace(
+        every_node(),
+        functions=(*every_node().functions[:-1], replace(every_node().functions[-1], name="a\0")),
+    ),
+    "null in the name of self": lambda: replace(every_node(), self_class="a\0b"),
+    "functions of too many lines": lambda: replace(
+        only(Return(0, HERE)),
+        functions=tuple(
+            Function("run" if not i else f"f{i}", (), (), {}, (Return(i, HERE),), first_line=10**6)
+            for i in range(11)
+        ),
+    ),
     "null in code": lambda: only(Return(0, HERE, value("1\0"))),
 }
 

@@ -21,17 +21,21 @@ from waymark.graph.trees import replace_children
 
 from .guards import SET_OPERATIONS, Boxed, Guards, make_frozenset, make_set, plain_type
 from .guards import set_operation as operate
+from .reach import item
 
 _GET, _OWNER, _MAKE = f"{HIDDEN}get", f"{HIDDEN}owner", f"{HIDDEN}make"
 _SET, _FROZENSET, _TYPE = f"{HIDDEN}set", f"{HIDDEN}frozenset", f"{HIDDEN}type"
 _CALLABLE, _CALLABLES = f"{HIDDEN}callable", f"{HIDDEN}callables"
 _BOX, _OPERATE = f"{HIDDEN}box", f"{HIDDEN}operate"
+#: A subscript, which leads to no recorded call.
+ITEM = f"{HIDDEN}item"
 _ATTRIBUTE_CALLS = {name: f"{HIDDEN}{name}" for name in ATTRIBUTE_CALLS}
 _SPECIAL_CALLS = {"set": _SET, "frozenset": _FROZENSET, "type": _TYPE}
 
 _BY_KEYWORD = frozenset(
     {"sorted", "min", "max", "bisect.bisect", "bisect.bisect_left", "bisect.bisect_right"}
     | {"bisect.insort", "bisect.insort_left", "bisect.insort_right"}
+    | {"json.dumps", "json.loads", "list.sort"}
 )
 #: What calls a function that it is given.
 _CALLING = _BY_KEYWORD | {
@@ -39,11 +43,12 @@ _CALLING = _BY_KEYWORD | {
     *("itertools.accumulate", "itertools.dropwhile", "itertools.filterfalse"),
     *("itertools.groupby", "itertools.starmap", "itertools.takewhile"),
     *("collections.defaultdict", "heapq.merge", "heapq.nlargest", "heapq.nsmallest"),
+    *("collections.ChainMap", "collections.ChainMap.new_child"),
     *("hmac.new", "hmac.digest"),
     *("textwrap.indent", "urllib.parse.urlencode", "re.sub", "re.subn"),
     *("dataclasses.asdict", "dataclasses.astuple"),
 }
-_CALLING_METHODS = frozenset({"sort", "sub", "subn", "split", "subgroup"})
+_CALLING_METHODS = frozenset({"sort", "sub", "subn", "split", "subgroup", "new_child"})
 _VIEWS = frozenset({"keys", "items"})
 
 _E = TypeVar("_E", bound=ast.expr)
@@ -72,6 +77,7 @@ def guard_names(guards: Guards) -> dict[str, Any]:
         _TYPE: plain_type,
         _BOX: Boxed,
         _OPERATE: operate,
+        ITEM: item,
         _ATTRIBUTE_CALLS["getattr"]: guards.get_or,
         _ATTRIBUTE_CALLS["hasattr"]: guards.has,
         _ATTRIBUTE_CALLS["setattr"]: guards.put,
@@ -149,6 +155,15 @@ class GuardInserter(ast.NodeTransformer):
         node.value = _call(node, _OWNER, node.value, label)
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        plain = isinstance(node.slice, ast.Slice | ast.UnaryOp) or (
+            isinstance(node.slice, ast.Constant) and type(node.slice.value) is int
+        )
+        self.generic_visit(node)
+        if plain or not isinstance(node.ctx, ast.Load):
+            return node
+        return _call(node, ITEM, node.value, node.slice)
+
     # Calls
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
@@ -162,7 +177,8 @@ class GuardInserter(ast.NodeTransformer):
             self.generic_visit(node)
             node.func = _at(function, ast.Name(_ATTRIBUTE_CALLS[function.id], ast.Load()))
             return node
-        static = self.is_known(function)
+        # Of all classes of the library, these make classes.
+        static = self.is_known(function) and not (self.path(function) or "").startswith("enum.")
         self.generic_visit(node)
         if calling is not None:
             self.guard_arguments(node, positional=calling)
@@ -199,11 +215,12 @@ class GuardInserter(ast.NodeTransformer):
 
     def guard_name(self, node: ast.Call, function: ast.Name) -> None:
         meaning = self.names.get(function.id)
-        if meaning is not None and meaning.kind == "class":
+        path = self.path(function)
+        if meaning is not None and meaning.kind in ("class", "display"):
             node.args.insert(0, node.func)
             node.func = _at(node, ast.Name(_MAKE, ast.Load()))
-        elif meaning is None and function.id in _SPECIAL_CALLS:
-            node.func = _at(node, ast.Name(_SPECIAL_CALLS[function.id], ast.Load()))
+        elif path in _SPECIAL_CALLS:
+            node.func = _at(node, ast.Name(_SPECIAL_CALLS[path], ast.Load()))
 
     def calls_arguments(self, node: ast.Call) -> bool | None:
         """Whether the called one calls what it is given: None if not, True if

@@ -37,6 +37,7 @@ from waymark.graph.attribute_names import is_plain_template
 from waymark.graph.operations import ATTRIBUTES, METHODS, operation_at, type_key
 from waymark.values import OrderedFrozenSet, OrderedSet
 
+from . import reach
 from .awaitables import ActionCall, ChildWorkflow, HelperCall, SleepCall
 from .concurrency.operations import MADE_BY_ENGINE
 from .instance import Instance
@@ -84,6 +85,11 @@ def _is_user_class(cls: type[Any]) -> bool:
         return False
     root = cls.__module__.partition(".")[0]
     return root not in sys.stdlib_module_names and not cls.__module__.startswith(_OURS)
+
+
+def _opens(base: type[Any], name: str) -> bool:
+    """Whether what a class defines is the user's code, or part of what models are for."""
+    return _is_user_class(base) and reach.is_open(base, name)
 
 
 def _is_engines(cls: type[Any]) -> bool:
@@ -147,7 +153,7 @@ class Guards:
                 return _PLAIN if kind == "compute" else _TAPED_BUILTIN
             if name in ATTRIBUTES.get(key, ()):
                 return _PLAIN
-            if name in base.__dict__ and not _is_user_class(base):
+            if name in base.__dict__ and not _opens(base, name):
                 raise _refusal(cls, name)
         if _is_engines(cls) or (
             name.startswith("_") and not (name in _TUPLE_METHODS and _is_tuple(cls))
@@ -196,6 +202,9 @@ class Guards:
         found = _find(cls, name)
         if found is None and hasattr(type(cls), name):
             raise _refusal(cls, name)  # what classes have because they are classes
+        home = next((base for base in cls.__mro__ if name in base.__dict__), cls)
+        if not _opens(home, name) and operation_at(f"{type_key(home)}.{name}") is None:
+            raise _refusal(cls, name)
         if isinstance(found, _FUNCTIONS):
             return _TAPED_METHOD
         if isinstance(getattr(cls, name, None), types.BuiltinFunctionType | types.MethodType):
@@ -278,8 +287,10 @@ class Guards:
                 return partial(_split, found)
             case "random.Random":
                 return partial(_seeded, cast("type[Any]", found))
+            case "operator.and_" | "operator.or_" | "operator.xor" | "operator.sub":
+                return partial(set_operation, _SYNTAX[found])
             case _:
-                return None
+                return reach.special(path, found)
 
     # Calling and changing
 
@@ -291,7 +302,11 @@ class Guards:
                 raise _refusal(cls, "__call__")
             if cls is set or cls is frozenset:
                 return OrderedSet if cls is set else OrderedFrozenSet
-            return partial(self.make, cls) if _is_user_class(cls) else cls
+            if _is_user_class(cls) or issubclass(cls, enum.Enum):
+                return partial(self.make, cls)
+            return reach.Handing(self, cls) if cls in reach.CALLING_TYPES else cls
+        if isinstance(value, types.BuiltinFunctionType):
+            return reach.Handing(self, value) if value in reach.CALLING else value
         if isinstance(value, types.FunctionType):
             home = str(value.__globals__.get("__name__", ""))
             if getattr(value, "__builtins__", None) is NO_BUILTINS or home.startswith(_ENGINE):
@@ -317,10 +332,14 @@ class Guards:
         """`Class(...)`: constructing a user's class runs its code."""
         if isinstance(cls, type) and _is_user_class(cls):
             made: type[Any] = cls
-            if issubclass(made, enum.Enum):
-                return made(*args, **kwargs)
-            return self._tape.call_foreign(made, args, kwargs)
-        return cls(*args, **kwargs)
+            if not issubclass(made, enum.Enum):
+                return self._tape.call_foreign(made, args, kwargs)
+        if isinstance(cls, enum.EnumMeta):
+            members: Mapping[str, Any] = cls.__members__
+            if not members:
+                raise _refusal(cls, "__call__")  # it would make a class
+            return cls(*args, **kwargs)
+        return self.callable(cls)(*args, **kwargs)
 
     def owner(self, value: object, name: str) -> Any:
         """The target of `value.name = ...`: only values of the run have fields
@@ -430,6 +449,8 @@ SET_OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
     syntax: getattr(operator, name)
     for syntax, name in (("BitAnd", "and_"), ("BitOr", "or_"), ("BitXor", "xor"), ("Sub", "sub"))
 }
+
+_SYNTAX = {function: syntax for syntax, function in SET_OPERATIONS.items()}
 
 
 def _template(text: str) -> str:

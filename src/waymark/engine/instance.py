@@ -17,8 +17,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, NoReturn
 
+from waymark.errors import ImpureCallError
 from waymark.graph.model import Graph, Name
 
 
@@ -30,6 +31,12 @@ class Instance:
         return f"<{type(self).__qualname__} object>"
 
 
+def _keeps_nothing(self: Instance, name: str, *_: object) -> NoReturn:
+    raise ImpureCallError(
+        f"`self.{name}` cannot be set: this workflow's graph keeps nothing on self"
+    )
+
+
 def class_of(
     graph: Graph, value: Callable[[str, Name], Any], is_method: Callable[[str], bool]
 ) -> type[Instance]:
@@ -39,6 +46,9 @@ def class_of(
         name: _member(name, entry, value, is_method) for name, entry in graph.attributes.items()
     }
     qualname = graph.self_class
+    if not qualname:
+        # All runs share one `self`, so that no code may leave anything there.
+        members["__setattr__"] = members["__delattr__"] = _keeps_nothing
     made = type(qualname.rpartition(".")[2] or "Workflow", (Instance,), members)
     made.__qualname__ = qualname or made.__name__
     made.__module__ = Instance.__module__

@@ -34,7 +34,7 @@ from .concurrency.operations import operations
 from .concurrency.scopes import Scopes
 from .definitions import fill_defaults, make_function
 from .flat import ENTER, LEAVE, FlatFunction, flatten
-from .guarded import GuardInserter, guard_names, self_name
+from .guarded import ITEM, GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
 from .instance import class_of, methods_of, once
 from .links import LinkedAction, LinkedWorkflow, Links
@@ -118,7 +118,7 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         linker = _Linker(graph, hash, links, Guards(tape), running)
         linked = tuple(linker.link(function) for function in graph.functions)
         functions = _with_lazy(linked, linker.sync.values())
-    except (SyntaxError, RecursionError, MemoryError) as error:
+    except (SyntaxError, UnicodeError, RecursionError, MemoryError) as error:
         raise GraphError(f"the graph of {graph.workflow} cannot be compiled: {error}") from error
     return Program(
         graph,
@@ -216,7 +216,7 @@ class _Linker:
 
     def quiet_names(self, function: Function) -> frozenset[str]:
         """Global names that lead to no recorded call."""
-        quiet = set(BUILTINS) | {f"{HIDDEN}at_asyncio_gather", f"{HIDDEN}at_asyncio_sleep"}
+        quiet = set(BUILTINS) | {f"{HIDDEN}at_asyncio_gather", f"{HIDDEN}at_asyncio_sleep", ITEM}
         for name, meaning in function.names.items():
             if meaning.kind in _QUIET:
                 quiet.add(name)

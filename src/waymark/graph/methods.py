@@ -152,7 +152,7 @@ _ATTRIBUTES = {
     "re.Match": "endpos lastgroup lastindex pos re string",
     "collections.deque": "maxlen",
     "collections.defaultdict": "default_factory",
-    "collections.ChainMap": "maps parents",
+    "collections.ChainMap": "parents",
     "functools.partial": "args func keywords",
     "pathlib.PurePath": _PATH_DATA,
     "pathlib.PurePosixPath": _PATH_DATA,

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 from collections.abc import Iterator
 
 from waymark.errors import GraphError
@@ -51,15 +52,25 @@ from .scopes import bound_names, free_names, parameter_names
 CODE_CHARACTERS_MAX = 1_000_000
 #: Locations are for people, but tracebacks need as many lines.
 LINES_MAX = 1_000_000
+#: Of all functions together: each is given as many empty lines as stand before it.
+SUM_MAX = 10 * LINES_MAX
 
 
 def validate(graph: Graph) -> None:
     """Raise GraphError unless every rule above holds."""
+    try:
+        _validate(graph)
+    except RecursionError:
+        raise GraphError("the graph's code is nested too deeply") from None
+
+
+def _validate(graph: Graph) -> None:
     first = graph.functions[0] if graph.functions else None
     if first is None or first.name != "run" or first.local:
         raise GraphError("the first function of a graph is `run`")
     known = _Known(graph)
     _check_numbers(graph)
+    _check_size(graph)
     for name, entry in graph.attributes.items():
         if entry.kind in ("stdlib", "local"):
             raise GraphError(f"`self.{name}` cannot be a {entry.kind}")
@@ -77,6 +88,16 @@ def _check_numbers(graph: Graph) -> None:
             if node.id != expected:
                 raise GraphError(f"node {node.id} stands where {expected} belongs")
             expected += 1
+
+
+def _check_size(graph: Graph) -> None:
+    """What a loader makes of a few digits must stay small."""
+    first_lines = [function.first_line for function in graph.functions]
+    first_lines += [function.first_line for function in graph.sync_functions]
+    if sum(first_lines) > SUM_MAX:
+        raise GraphError("its functions stand at impossible places")
+    if "\0" in graph.self_class:
+        raise GraphError(f"{graph.self_class!r} cannot be the name of a class")
 
 
 class _Known:
@@ -114,7 +135,7 @@ class _Known:
         ours = name == INIT or name.startswith(DEFAULT)
         if (
             (name.startswith(HIDDEN) and not ours)
-            or not name.isidentifier()
+            or not _is_identifier(name)
             or name.startswith("__")
         ):
             raise GraphError(f"{name!r} cannot be a name")
@@ -170,7 +191,7 @@ def check_sync_function(function: SyncFunction, known: _Known) -> None:
 
 
 def check_place(where: str, function: Function | SyncFunction) -> None:
-    if not 1 <= function.first_line <= LINES_MAX or "\0" in function.path:
+    if not 1 <= function.first_line <= LINES_MAX or "\0" in function.path + function.name:
         raise GraphError(f"{where}: it stands at an impossible place")
 
 
@@ -282,7 +303,12 @@ def _may_name_a_variable(name: str) -> bool:
     as the compiler: only the compiler's own form may be a variable."""
     if name.startswith(HIDDEN):
         return name.removeprefix(HIDDEN).isdecimal()
-    return name.isidentifier() and not name.startswith("__")
+    return _is_identifier(name) and not name.startswith("__")
+
+
+def _is_identifier(name: str) -> bool:
+    """Whether a parser could have read it as a name."""
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _bound_by(node: Node) -> Iterator[str]:
