@@ -19,9 +19,9 @@ from waymark.graph.operations import ATTRIBUTE_CALLS, BUILTINS, operation_at
 from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
 from waymark.graph.trees import replace_children
 
-from .guards import SET_OPERATIONS, Boxed, Guards, make_frozenset, make_set, plain_type
-from .guards import set_operation as operate
-from .reach import item
+from .guards import Boxed, Guards, make_frozenset, make_set, plain_type
+from .reach import SET_OPERATIONS, item
+from .reach import set_operation as operate
 
 _GET, _OWNER, _MAKE = f"{HIDDEN}get", f"{HIDDEN}owner", f"{HIDDEN}make"
 _SET, _FROZENSET, _TYPE = f"{HIDDEN}set", f"{HIDDEN}frozenset", f"{HIDDEN}type"

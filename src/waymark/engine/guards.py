@@ -25,7 +25,6 @@ from __future__ import annotations
 import copy
 import enum
 import importlib
-import operator
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +40,7 @@ from . import reach
 from .awaitables import ActionCall, ChildWorkflow, HelperCall, SleepCall
 from .concurrency.operations import MADE_BY_ENGINE
 from .instance import Instance
+from .reach import SET_OPERATIONS, set_operation
 from .tape import Tape
 
 _PLAIN, _TAPED_METHOD, _TAPED_READ, _TAPED_BUILTIN, _TEMPLATE = range(5)
@@ -52,7 +52,6 @@ _FUNCTIONS = (types.FunctionType, staticmethod, classmethod)
 _AWAITABLES = (ActionCall, HelperCall, SleepCall)
 _SLOT_DESCRIPTORS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _FORMAT = str.__dict__["format"]
-_VIEWS = (type(dict[Any, Any]().keys()), type(dict[Any, Any]().items()))
 
 #: Modules that C code of the library imports by itself (`strftime` wants `time`, and
 #: `Page[int]` from 3.12 on `typing`), through the builtins of the code that called it.
@@ -433,22 +432,6 @@ def make_frozenset(items: Iterable[Any] = ()) -> OrderedFrozenSet[Any]:
     """A frozen set of the run."""
     return OrderedFrozenSet(items)
 
-
-def set_operation(name: str, left: Any, right: Any) -> Any:
-    """`left & right` and kin: of views of a dict they would give a plain set,
-    whose order is that of hashes."""
-    if type(left) in _VIEWS:
-        left = OrderedSet(left)
-    if type(right) in _VIEWS:
-        right = OrderedSet(right)
-    return SET_OPERATIONS[name](left, right)
-
-
-#: Operators that sets have, by the class of their syntax.
-SET_OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    syntax: getattr(operator, name)
-    for syntax, name in (("BitAnd", "and_"), ("BitOr", "or_"), ("BitXor", "xor"), ("Sub", "sub"))
-}
 
 _SYNTAX = {function: syntax for syntax, function in SET_OPERATIONS.items()}
 

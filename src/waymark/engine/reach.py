@@ -22,7 +22,7 @@ import functools
 import itertools
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from waymark.errors import ImpureCallError
@@ -166,3 +166,23 @@ def _on_heap(found: Callable[..., Any]) -> Callable[..., Any]:
         return found(*args)
 
     return call
+
+
+_VIEWS = (type(dict[Any, Any]().keys()), type(dict[Any, Any]().items()))
+
+
+def set_operation(name: str, left: Any, right: Any) -> Any:
+    """`left & right` and kin: of views of a dict they would give a plain set,
+    whose order is that of hashes."""
+    if type(left) in _VIEWS:
+        left = OrderedSet(left)
+    if type(right) in _VIEWS:
+        right = OrderedSet(right)
+    return SET_OPERATIONS[name](left, right)
+
+
+#: Operators that sets have, by the class of their syntax.
+SET_OPERATIONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    syntax: getattr(operator, name)
+    for syntax, name in (("BitAnd", "and_"), ("BitOr", "or_"), ("BitXor", "xor"), ("Sub", "sub"))
+}
