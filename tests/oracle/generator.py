@@ -6,8 +6,8 @@ failures, shared lists, cancelled leftovers, and `try` in every form. A program
 writes what it does into a log that it returns, so that order is part of its
 outcome, and every wait takes a time of its own, so that order is defined.
 
-Tasks, held gathers, scopes, waits and locks are asyncio's of 3.13, so older Pythons,
-whose own differ here and there, make no programs of them.
+Tasks, held gathers, scopes, waits and locks are asyncio's of 3.13. An older Python, which is
+the oracle of its own programs, makes none of what its asyncio does in another way.
 
 Programs end: loops and recursion are counted, and a log that grows too long is
 returned at once.
@@ -51,6 +51,7 @@ class Writer:
     places: int = 0
     concurrent: bool = False
     groups: int = 0
+    python: tuple[int, int] = sys.version_info[:2]
 
     # Pieces
 
@@ -162,7 +163,7 @@ class Writer:
         kinds = [self.simple] * 7 + [self.waits] * 4 + [self.gathers] * 2
         if self.concurrent:
             kinds += [self.tasks] * 5
-            kinds += [self.scopes] * 3 if self.indent < 7 else []
+            kinds += [self.scopes] * 3 if self.indent < 7 and self.python >= (3, 13) else []
         if self.indent < 7:
             kinds += [self.branches, self.tries, self.tries, self.tries, self.matches]
             kinds += [self.counts, self.iterates] if self.loops < 2 else []
@@ -230,28 +231,33 @@ class Writer:
         """Futures that are held: all stand in `ts`."""
         group = f"tg{self.groups}" if self.groups and self.chance(0.6) else "asyncio"
         place = self.place()
-        self.line(
-            self.pick(
-                *[f"ts.append({group}.create_task({self.awaitable()}))"] * 4,
+        choices = [
+            *[f"ts.append({group}.create_task({self.awaitable()}))"] * 4,
+            f"ts.append({self.gathered()})",
+            f"ts.append(asyncio.shield({self.awaitable()}))",
+            "if ts: ts.append(asyncio.shield(ts[-1]))",
+            f"if ts: a = len(str(await ts[{self.pick('0', '-1')}]))",
+            f"if ts: ts[{self.pick('0', '-1')}].cancel({self.pick('', repr(place))})",
+            f"asyncio.current_task().cancel({self.pick('', repr(place))})",
+            f"log.append(({place}, [(t.done(), t.cancelled()) for t in ts]))",
+            f"log.append(({place}, asyncio.current_task().cancelling()))",
+            (
+                f"if ts: done, rest = await asyncio.wait(ts, timeout={self.seconds()}, return_when="
+                f"asyncio.{self.pick('FIRST_COMPLETED', 'FIRST_EXCEPTION', 'ALL_COMPLETED')})"
+            ),
+            f"for t in asyncio.as_completed(ts[:3]): log.append(({place}, str(await t)))",
+            f"async with self.lock: a = await slow({self.number(2)}, {self.seconds()})",
+            f"async with self.places: a = await slow({self.number(2)}, {self.seconds()})",
+        ]
+        if self.python >= (3, 12):
+            choices += [
                 f"ts.append(asyncio.gather({self.awaitable()}, *ts[-2:]))",
-                f"ts.append({self.gathered()})",
-                f"ts.append(asyncio.shield({self.awaitable()}))",
-                "if ts: ts.append(asyncio.shield(ts[-1]))",
-                f"if ts: a = len(str(await ts[{self.pick('0', '-1')}]))",
                 f"if ts: a = len(str(await asyncio.wait_for(ts[-1], {self.seconds()})))",
                 f"a = await asyncio.wait_for({self.awaitable()}, {self.seconds()}) or 0",
-                f"if ts: ts[{self.pick('0', '-1')}].cancel({self.pick('', repr(place))})",
-                f"asyncio.current_task().cancel({self.pick('', repr(place))})",
-                f"log.append(({place}, [(t.done(), t.cancelled()) for t in ts]))",
-                f"log.append(({place}, asyncio.current_task().cancelling()))",
-                f"log.append(({place}, asyncio.current_task().uncancel()))",
-                f"if ts: done, rest = await asyncio.wait(ts, timeout={self.seconds()}, return_when="
-                f"asyncio.{self.pick('FIRST_COMPLETED', 'FIRST_EXCEPTION', 'ALL_COMPLETED')})",
-                f"for t in asyncio.as_completed(ts[:3]): log.append(({place}, str(await t)))",
-                f"async with self.lock: a = await slow({self.number(2)}, {self.seconds()})",
-                f"async with self.places: a = await slow({self.number(2)}, {self.seconds()})",
-            )
-        )
+            ]
+        if self.python >= (3, 13):
+            choices.append(f"log.append(({place}, asyncio.current_task().uncancel()))")
+        self.line(self.pick(*choices))
 
     def scopes(self) -> None:
         """`async with`, sometimes with what it raises taken off."""
@@ -361,7 +367,7 @@ def program(seed: int) -> str:
     """The text of a module that defines the workflow `W`; its `run` takes a list
     for the log."""
     writer = Writer(random.Random(seed))
-    writer.concurrent = sys.version_info >= (3, 13) and writer.chance(0.7)
+    writer.concurrent = writer.chance(0.7)
     names = ["b, c = a % 3, 1", "ys = xs", "d: dict[int, Any] = {0: a}"]
     begun = list[str]()
     if writer.concurrent:
