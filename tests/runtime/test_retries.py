@@ -14,7 +14,7 @@ import pytest
 
 from tests.runtime.serving import begin, result, run, serving, submit, until
 from tests.runtime.stores import DyingStore
-from tests.runtime.workflows import Stage, current
+from tests.runtime.workflows import Double, Stage, current
 from waymark import ActionTimeout, RetryPolicy
 from waymark.authoring import ActionContext, Workflow, action, context, workflow
 from waymark.runtime.clock import VirtualClock
@@ -250,3 +250,32 @@ async def test_a_run_may_end_while_an_attempt_pauses(new_store: NewStore) -> Non
         assert await run(runtime, Impatient) == "broken"
         assert not runtime._scheduler.runs
     assert len([each for each in seen if each.action.endswith("flaky")]) == 1
+
+
+@action(retry=RetryPolicy(attempts=3, backoff_seconds=0))
+async def fails_when_interrupted() -> None:
+    stage = current[-1]
+    stage.begun.set()
+    try:
+        await stage.go.wait()
+    except asyncio.CancelledError:
+        raise Unlucky("its clean-up failed") from None
+
+
+@workflow
+class FailsWhenInterrupted(Workflow):
+    async def run(self) -> None:
+        await fails_when_interrupted()
+
+
+async def test_the_slot_of_an_attempt_whose_run_was_taken_is_not_lost(stage: Stage) -> None:
+    """It would be tried again, were its run still ours; whoever waits for its slot is
+    told all the same."""
+    async with serving(MemoryStore(), concurrency=1) as runtime:
+        taken = await submit(runtime, FailsWhenInterrupted)
+        await stage.begun.wait()
+        waiting = asyncio.create_task(run(runtime, Double, 4))
+        await until(lambda: bool(runtime._executor.ready))
+        runtime._scheduler.forget(runtime._scheduler.runs[taken])
+        async with asyncio.timeout(10):
+            assert await waiting == 8

@@ -241,6 +241,7 @@ class Scheduler:
         recorded first, so that no crash forgets the attempt or shortens the pause."""
         effect = command[0]
         if run.closed or effect not in run.attempts or run.session is None:
+            self.wake()  # Nothing else tells of the slot that is free now.
             return
         run.attempts[effect] = None
         started = perf_counter()
