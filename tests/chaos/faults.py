@@ -84,6 +84,12 @@ class FaultyStore(MemoryStore):
     async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
         return await self._call(lambda: MemoryStore.unserved_graphs(self, queues))
 
+    async def owned_runs(self, worker: UUID) -> list[UUID]:
+        return await self._call(lambda: MemoryStore.owned_runs(self, worker))
+
+    async def free_runs(self, worker: UUID, runs: Sequence[UUID]) -> None:
+        await self._call(lambda: MemoryStore.free_runs(self, worker, runs))
+
     async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
         return await self._call(lambda: MemoryStore.read_journal(self, runs))
 

@@ -51,11 +51,15 @@ class FlakyStore(MemoryStore):
         self.flushes: list[Flush] = []
         self.refuses: Callable[[Flush], bool] = lambda batch: False
         self.arrived_fails = 0
+        #: Entries at which a flush takes longer than it may.
+        self.too_much = 1_000_000
 
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
         loss = self.losses.pop(0) if self.losses else "fine"
         if loss == "before":
             raise StoreUnavailable("the connection was lost")
+        if len(batch.entries) >= self.too_much:
+            raise StoreUnavailable("canceling statement due to statement timeout")
         if self.refuses(batch):
             raise RefusedData("the server does not like this value")
         refused = await super().flush(lane, batch)

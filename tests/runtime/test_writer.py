@@ -43,6 +43,10 @@ class Host:
         self.lost.append(run)
         self.told.set()
 
+    def stored_runs(self, lane: int) -> list[LiveRun]:
+        runs = dict.fromkeys(change.run for change in self.done)
+        return [run for run in runs if run.lane == lane and not run.dropped]
+
     def behind(self, run: LiveRun) -> None:
         run.dropped = True
         self.late.append(run)
@@ -221,6 +225,45 @@ async def test_a_journal_shorter_than_acknowledged_is_recovered() -> None:
             await bench.host.told.wait()
         assert bench.host.late == [run]
         assert store.database.journal[run.id] == {}
+        assert bench.writer.unflushed_rows == 0
+
+
+async def test_each_run_is_looked_up_after_a_loss() -> None:
+    """A failover loses entries of a run that has nothing under way when it is noticed:
+    that run is not continued past the gap, when its turn comes."""
+    store = FlakyStore()
+    async with writing(store) as bench:
+        (first, begun), (second, also) = bench.begin(), bench.begin()
+        for change in (begun, also, entry(second, 1), entry(second, 2)):
+            bench.writer.put(change)
+        await bench.settled(4)
+        del store.database.journal[second.id][2]
+        store.losses = ["before"]
+        bench.writer.put(entry(first, 1))
+        await bench.settled(5)
+        bench.writer.put(entry(second, 3))
+        while not bench.host.late:
+            bench.host.told.clear()
+            await bench.host.told.wait()
+        assert bench.host.late == [second]
+        assert list(store.database.journal[second.id]) == [1]
+        assert bench.writer.unflushed_rows == 0
+        assert not bench.writer.lanes[0].doubted
+
+
+async def test_a_flush_that_is_too_much_is_halved() -> None:
+    """What fails whole, whatever is tried, is written in parts."""
+    store = FlakyStore()
+    async with writing(store) as bench:
+        runs = [bench.begin() for _ in range(8)]
+        for _, change in runs:
+            bench.writer.put(change)
+        await bench.settled(8)
+        store.too_much = 3
+        for run, _ in runs:
+            bench.writer.put(entry(run, 1))
+        await bench.settled(16)
+        assert all(list(store.database.journal[run.id]) == [1] for run, _ in runs)
         assert bench.writer.unflushed_rows == 0
 
 

@@ -266,6 +266,12 @@ class SimStore:
     async def set_blocked(self, graph: bytes, reason: str) -> None:
         await self._ask("graph", lambda: self._inner.set_blocked(graph, reason))
 
+    async def owned_runs(self, worker: UUID) -> list[UUID]:
+        return await self._ask("read", lambda: self._inner.owned_runs(worker))
+
+    async def free_runs(self, worker: UUID, runs: Sequence[UUID]) -> None:
+        await self._ask("free", lambda: self._inner.free_runs(worker, runs))
+
     async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
         return await self._ask("read", lambda: self._inner.read_journal(runs))
 

@@ -236,6 +236,25 @@ async def test_a_beat_of_the_dead_is_told_so(store: Store, worker: UUID) -> None
 # Graphs and reading
 
 
+async def test_an_owner_gives_back_what_it_does_not_know(store: Store, worker: UUID) -> None:
+    """Only its own and unfinished ones; they can be claimed again."""
+    mine, ended, taken, free = owned_run(worker), owned_run(worker), free_run(), free_run()
+    await store.flush(0, batch(worker, runs=[mine, ended], ends=[success(ended.id)]))
+    await store.submit(taken)
+    other = await live_worker(store)
+    await store.claim(other, [GRAPH], ["default"], 1)
+    await store.submit(free)
+    assert await store.owned_runs(worker) == [mine.id]
+    await store.free_runs(worker, [mine.id, ended.id, taken.id, free.id])
+    assert await store.owned_runs(worker) == []
+    assert await store.owned_runs(other) == [taken.id]
+    read = await store.read_runs([mine.id, ended.id])
+    assert (read[mine.id].owner, read[mine.id].state) == (None, RunState.READY)
+    assert read[ended.id].state == RunState.SUCCEEDED
+    found = await store.claim(other, [GRAPH], ["default"], 9)
+    assert {run.id: run.epoch for run in found} == {mine.id: 2, free.id: 1}
+
+
 async def test_a_graph_is_kept_as_it_was_written(cluster: Cluster, store: Store) -> None:
     """The document comes back character for character, and the first one stays."""
     document = '{"b": 1,  "a": [1e5, "\\u0000 \\ud800"], "b": 2}'

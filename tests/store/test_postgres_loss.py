@@ -192,9 +192,31 @@ async def test_a_worker_that_died_meanwhile_learns_it(postgres: PostgresStore) -
     assert connection is not None
     connection.terminate()
     await postgres.reap_workers([worker])
+    with pytest.raises(StoreUnavailable):
+        await postgres.flush(0, batch(worker, entries=[entry(run.id, 1)]))
     with pytest.raises(Fenced):
         await postgres.flush(0, batch(worker, entries=[entry(run.id, 1)]))
     assert await postgres.arrived([run.id]) == {run.id: (0, RunState.RUNNING, 1, worker)}
+
+
+async def test_a_connection_that_is_lost_while_idle_is_told(
+    postgres: PostgresStore, database_url: str, schema: str
+) -> None:
+    """The next flush does not pass over it in silence: the server that answers now may
+    lack what the last one acknowledged."""
+    worker = await live_worker(postgres)
+    run = owned_run(worker)
+    await postgres.flush(0, batch(worker, runs=[run]))
+    connection = postgres._lanes[0]._connection
+    assert connection is not None
+    await terminate(database_url, [connection.get_server_pid()])
+    async with asyncio.timeout(20):
+        while not connection.is_closed():  # noqa: ASYNC110  # nobody is told
+            await asyncio.sleep(0.001)
+    with pytest.raises(StoreUnavailable, match="while it was idle"):
+        await postgres.flush(0, batch(worker, entries=[entry(run.id, 1)]))
+    assert await postgres.arrived([run.id]) == {run.id: (0, RunState.RUNNING, 1, worker)}
+    assert await postgres.flush(0, batch(worker, entries=[entry(run.id, 1)])) == frozenset()
 
 
 async def test_a_lane_serves_a_worker_that_registers_anew(postgres: PostgresStore) -> None:

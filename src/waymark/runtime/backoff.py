@@ -9,20 +9,21 @@ import random
 class Backoff:
     """`wait` sleeps a little longer each time, with jitter, up to a bound."""
 
-    __slots__ = ("_count", "_longest", "_next")
+    __slots__ = ("_longest", "_next", "count")
 
     def __init__(self, first_seconds: float, longest_seconds: float) -> None:
         self._next = first_seconds
         self._longest = longest_seconds
-        self._count = 0
+        #: How often `wait` was called.
+        self.count = 0
 
     @property
     def loud(self) -> bool:
         """Whether this failure should be logged: the first, then each tenth."""
-        return self._count % 10 == 1
+        return self.count % 10 == 1
 
     async def wait(self) -> None:
-        self._count += 1
+        self.count += 1
         seconds = self._next
         self._next = min(self._next * 2, self._longest)
         await asyncio.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311  # jitter, no secret

@@ -98,10 +98,13 @@ def judge(worker: UUID, batch: list[Change], arrivals: dict[UUID, Arrival]) -> F
         elif arrival[0] < run.acked:
             fate.behind.append(run)
         else:
+            arrived = True
             for change in changes:
-                arrived = not change.entries or change.entries[-1].seq <= arrival[0]
-                ends = change.end is not None or change.release is not None
-                (fate.kept if arrived and not ends else fate.missing).append(change)
+                # Nothing is kept that comes after something missing.
+                arrived = arrived and change.end is None and change.release is None
+                if arrived and change.entries:
+                    arrived = change.entries[-1].seq <= arrival[0]
+                (fate.kept if arrived else fate.missing).append(change)
     return fate
 
 

@@ -35,7 +35,13 @@ from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
 from ..engine.outcomes import CancelChild, StartChild
 from ..engine.program import Program
-from ..errors import RunCancelled, StoppingError, StoreUnavailable, UnresolvedActionError
+from ..errors import (
+    RunCancelled,
+    RunNotFound,
+    StoppingError,
+    StoreUnavailable,
+    UnresolvedActionError,
+)
 from ..store.protocol import Store
 from ..store.records import EntryKind, Message, NewRun, RunState
 from ..values import dump_exception
@@ -108,7 +114,7 @@ class Children:
 
     async def serve(self) -> None:
         """See to what needs an answer first, until cancelled."""
-        backoff = Backoff(0.05, 2.0)
+        backoff = Backoff(0.05, 1.0)
         while True:
             if not self.asked:
                 await self._nudge.wait()
@@ -118,7 +124,7 @@ class Children:
                 log.debug("children cannot be looked up now: %s", error)
                 await backoff.wait()
             else:
-                backoff = Backoff(0.05, 2.0)
+                backoff = Backoff(0.05, 1.0)
 
     async def _see_to(self, part: list[tuple[LiveRun, StartChild | CancelChild]]) -> None:
         """Begin a part of `asked`, or wait for what is there; each leaves the queue
@@ -187,6 +193,10 @@ class Children:
         error = ended.exception()
         if isinstance(error, StoppingError | StoreUnavailable):
             return  # Ours, not the child's: the parent goes on elsewhere.
+        if isinstance(error, RunNotFound):
+            # The database lost it, after it had acknowledged it. Recovery begins it anew.
+            self._scheduler.behind(run)
+            return
         if error is not None:
             self._fail(run, effect, error)
             return

@@ -254,7 +254,7 @@ class Runtime:
             self._give_up()
             self._retire(worker)
             name = self._surroundings.new_worker()
-            backoff = Backoff(0.05, 2.0)
+            backoff = Backoff(0.05, 1.0)
             while True:
                 try:
                     await self._enter(name)

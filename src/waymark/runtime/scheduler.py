@@ -206,6 +206,9 @@ class Scheduler:
         log.info("run %s belongs to another worker now", run.id)
         self.forget(run)
 
+    def stored_runs(self, lane: int) -> list[LiveRun]:
+        return [run for run in self.runs.values() if run.lane == lane and run.stored]
+
     def behind(self, run: LiveRun) -> None:
         log.warning("the database lost entries of run %s; it is recovered", run.id)
         heir = self._replace(run)

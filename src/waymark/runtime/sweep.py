@@ -4,6 +4,13 @@ Each look declares expired workers dead, claims what is free up to this process'
 capacity, and recovers it from its journal; graphs that this process does not know
 are fetched, and their runs marked blocked, with the reason, when it cannot serve
 them. It is neither a job nor only done at start, so it cannot be orphaned itself.
+
+After a database that was away for long every lease has run out, and whoever looked first
+would declare all the others dead. So who could not reach it gives them time to beat.
+
+A database that comes back without its last commits may say that a run is ours that we
+have closed: nobody else would ever look for it. So after each loss of a connection, runs
+that the database says are ours and memory does not know are given back.
 """
 
 from __future__ import annotations
@@ -27,6 +34,10 @@ log = logging.getLogger("waymark.sweep")
 
 #: Runs claimed and recovered in one go; between two of them the loop turns.
 CLAIM_MAX = 100
+
+#: After the database was away for about a lease, nobody is declared dead for so long (or
+#: half a lease, if that is less).
+GRACE_SECONDS = 5.0
 
 #: After a claim whose runs could not be decoded here, their graph rests so long.
 REST_SECONDS_MAX = 60.0
@@ -58,6 +69,11 @@ class Sweep:
         self.nudge = Nudge()
         #: Whether more could be claimed than there was room for.
         self.more = False
+        #: Since when the store could not be reached, and when others may be declared dead.
+        self._away_since: float | None = None
+        self._reap_at = 0.0
+        #: Losses of the writer's connections after which strays were looked for.
+        self._losses = 0
         #: Claimed by this name, and not yet recovered.
         self._claimer: UUID | None = None
         self._claimed: deque[ClaimedRun] = deque()
@@ -82,6 +98,8 @@ class Sweep:
                 claimed = await self.look()
             except StoreUnavailable as error:
                 log.debug("cannot look for runs now: %s", error)
+                if self._away_since is None:
+                    self._away_since = asyncio.get_running_loop().time()
                 await self._backing.revive()
                 claimed = 0
             except Fenced:
@@ -92,17 +110,42 @@ class Sweep:
 
     async def look(self) -> int:
         """One look; returns how many runs were claimed."""
-        dead = await self._dead_workers()
-        reaped = await self._store.reap_workers(dead)
-        if reaped:
-            log.info("declared dead: %s", ", ".join(map(str, reaped)))
+        await self._reap()
         queues = self._settings.queues
         if not queues:
             return 0
         await self._recover_claimed()
+        await self._free_strays()
         await self._read_inbox()
         await self._learn_graphs(queues)
         return await self._claim(queues)
+
+    async def _reap(self) -> None:
+        dead = await self._dead_workers()
+        if self._away_since is not None:
+            await self._store.list_workers()  # Whether it is back.
+            grace = min(GRACE_SECONDS, self._settings.lease_seconds / 2)
+            now = asyncio.get_running_loop().time()
+            if now - self._away_since >= grace:
+                self._reap_at = now + grace
+            self._away_since = None
+        if not dead and asyncio.get_running_loop().time() < self._reap_at:
+            return
+        reaped = await self._store.reap_workers(dead)
+        if reaped:
+            log.info("declared dead: %s", ", ".join(map(str, reaped)))
+
+    async def _free_strays(self) -> None:
+        """Give back runs that the store says are ours and we do not know."""
+        losses, worker = self._scheduler.writer.losses, self._worker()
+        if losses == self._losses:
+            return
+        owned = await self._store.owned_runs(worker)
+        strays = [run_id for run_id in owned if run_id not in self._scheduler.runs]
+        if strays:
+            log.warning("the database lost the ends of %d runs; they are recovered", len(strays))
+            await self._store.free_runs(worker, strays)
+        self._losses = losses
 
     async def _dead_workers(self) -> Sequence[UUID]:
         server = self._backing.server

@@ -105,7 +105,7 @@ class Waiters:
         self._nudge.set()
 
     async def _serve(self) -> None:
-        backoff = Backoff(0.05, 2.0)
+        backoff = Backoff(0.05, 1.0)
         while not self._closed:
             await self._nudge.wait(self._poll_seconds if self.waiting else None)
             asked = list(self.waiting)
@@ -121,7 +121,7 @@ class Waiters:
                 self._nudge.set()
                 await backoff.wait()
             else:
-                backoff = Backoff(0.05, 2.0)
+                backoff = Backoff(0.05, 1.0)
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _read(self, asked: Iterable[UUID]) -> None:

@@ -14,17 +14,29 @@ Rules
     were stored belong to others then; submissions that were not are ours still,
     and travel under the new name.
 
+6.  After a lost connection no run writes before it was looked up.
+
 Theory of a lost connection. `flush` is atomic. So for each run of the batch its
 row tells whether this flush arrived (`batch.judge`). An old backend may commit
 after we looked; the resend then meets its own rows and is refused for its data,
 which is why a batch of one run is looked up once more before it is quarantined.
+
+The server that answers next need not have all that the last one acknowledged: a
+standby that lagged behind took over, or it crashed without `synchronous_commit`. A
+run whose memory is ahead of its journal would write past a gap. So each run of the
+lane, also one that has nothing under way, is doubted (`Lane.doubted`) until it was
+looked up, which is done when it next has something to write. One that is ahead is
+given back, to be recovered from what there is (`WriterHost.behind`).
+
+A flush that fails again and again, although the server answers otherwise, is too
+much for it (a time limit, memory), or stands behind one that is: it is halved.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 from uuid import UUID
 
@@ -38,6 +50,14 @@ from .clock import Clock
 from .live_run import Change, LiveRun, quarantine
 
 log = logging.getLogger("waymark.writer")
+
+#: Pauses between two tries to reach the database. The longest bounds what a restart of
+#: it costs beyond its own time.
+RETRY_SECONDS = 0.02
+RETRY_SECONDS_MAX = 1.0
+
+#: A flush that has failed so often is halved.
+FAILURES_BEFORE_HALVES = 6
 
 
 class WriterHost(Protocol):
@@ -53,6 +73,10 @@ class WriterHost(Protocol):
 
     def refused(self, run: LiveRun) -> None:
         """Another owns this run, or it is gone: forget it."""
+        ...
+
+    def stored_runs(self, lane: int) -> Iterable[LiveRun]:
+        """The runs in memory of a lane that were stored."""
         ...
 
     def behind(self, run: LiveRun) -> None:
@@ -72,12 +96,15 @@ class WriterHost(Protocol):
 class Lane:
     """One stream of flushes. `sending` holds the batches that were taken off the
     queue and have not met their end, the next one last; it outlives a crash of
-    the writer's task."""
+    the writer's task. `backoff` is there while flushes fail."""
 
-    __slots__ = ("index", "queue", "sending", "wake")
+    __slots__ = ("backoff", "doubted", "index", "queue", "sending", "wake")
 
     def __init__(self, index: int) -> None:
         self.index = index
+        self.backoff: Backoff | None = None
+        #: Runs that were not looked up since a connection was lost.
+        self.doubted: set[LiveRun] = set()
         self.queue: list[Change] = []
         self.sending: list[list[Change]] = []
         self.wake: asyncio.Future[None] | None = None
@@ -105,6 +132,8 @@ class Writer:
         self.worker = worker
         self.fenced = fenced
         self.lanes = [Lane(index) for index in range(store.lanes)]
+        #: How often a lane lost its connection and found it again.
+        self.losses = 0
         #: Rows and bytes handed over and not yet committed.
         self.unflushed_rows = 0
         self.unflushed_bytes = 0
@@ -169,6 +198,8 @@ class Writer:
     async def _write(self, lane: Lane, batch: list[Change]) -> list[list[Change]]:
         """Send a batch; what has not met its end comes back as further batches."""
         batch = self._ours(batch)
+        if lane.doubted:
+            batch = await self._look_up(lane, batch)
         if not batch:
             return []
         worker = self.worker()
@@ -176,10 +207,9 @@ class Writer:
         try:
             refused = await self.store.flush(lane.index, to_flush(worker, batch))
         except StoreUnavailable as error:
-            log.warning("the database is unavailable, retrying: %s", error)
-            return [await self._resolve(batch)]
+            return await self._after_loss(lane, batch, error)
         except RefusedData as error:
-            return await self._isolate(batch, error)
+            return await self._isolate(lane, batch, error)
         except Fenced:
             await self.fenced(worker)
             return [batch]
@@ -188,6 +218,7 @@ class Writer:
             refused = frozenset(change.run.id for change in batch)
         else:
             self.confirmed_at = max(self.confirmed_at, sent_at)
+        lane.backoff = None
         self._finish(batch, refused)
         return []
 
@@ -216,11 +247,40 @@ class Writer:
 
     # After a lost connection
 
-    async def _resolve(self, batch: list[Change]) -> list[Change]:
+    async def _after_loss(
+        self, lane: Lane, batch: list[Change], error: StoreUnavailable
+    ) -> list[list[Change]]:
+        """Wait until the store answers; what did not arrive comes back."""
+        if lane.backoff is None:
+            lane.backoff = Backoff(RETRY_SECONDS, RETRY_SECONDS_MAX)
+        await lane.backoff.wait()
+        if lane.backoff.loud:
+            log.warning("the database is unavailable, retrying: %s", error)
+        arrivals = await self._arrived(batch, lane.backoff)
+        lane.doubted = set(self.host.stored_runs(lane.index))
+        self.losses += 1
+        missing = self._sort_out(lane, batch, arrivals)
+        if lane.backoff.count < FAILURES_BEFORE_HALVES:
+            return [missing]
+        return _halves(by_run(missing))
+
+    async def _look_up(self, lane: Lane, batch: list[Change]) -> list[Change]:
+        """The batch without runs of which the store lost what it had acknowledged."""
+        if lane.doubted.isdisjoint([change.run for change in batch]):
+            return batch
+        return await self._resolve(lane, batch)
+
+    async def _resolve(self, lane: Lane, batch: list[Change]) -> list[Change]:
         """Find out what arrived and pass it on; what did not is returned."""
-        arrivals = await self._arrived(batch)
+        backoff = lane.backoff or Backoff(RETRY_SECONDS, RETRY_SECONDS_MAX)
+        return self._sort_out(lane, batch, await self._arrived(batch, backoff))
+
+    def _sort_out(
+        self, lane: Lane, batch: list[Change], arrivals: dict[UUID, Arrival]
+    ) -> list[Change]:
         fate = judge(self.worker(), batch, arrivals)
         lost = {*fate.refused, *fate.behind}
+        lane.doubted.difference_update([change.run for change in batch])
         self._count_out([change for change in batch if change.run in lost])
         for run in fate.refused:
             self.host.refused(run)
@@ -230,32 +290,33 @@ class Writer:
             self._finish(fate.kept)
         return fate.missing
 
-    async def _arrived(self, batch: list[Change]) -> dict[UUID, Arrival]:
+    async def _arrived(self, batch: list[Change], backoff: Backoff) -> dict[UUID, Arrival]:
         runs = list({change.run.id: None for change in batch})
-        backoff = Backoff(0.02, 2.0)
         while True:
-            await backoff.wait()
             try:
                 return await self.store.arrived(runs)
             except StoreUnavailable as error:
+                await backoff.wait()
                 if backoff.loud:
                     log.warning("the database is still unavailable: %s", error)
 
     # After refused data
 
-    async def _isolate(self, batch: list[Change], error: RefusedData) -> list[list[Change]]:
+    async def _isolate(
+        self, lane: Lane, batch: list[Change], error: RefusedData
+    ) -> list[list[Change]]:
         """Halve the batch by runs, until the one that carries the value stands
         alone; the others commit."""
         groups = by_run(batch)
         if len(groups) == 1:
-            return await self._condemn(batch, error)
-        middle = len(groups) // 2
-        halves = (groups[:middle], groups[middle:])
-        return [[change for changes in half for change in changes] for half in halves]
+            return await self._condemn(lane, batch, error)
+        return _halves(groups)
 
-    async def _condemn(self, batch: list[Change], error: RefusedData) -> list[list[Change]]:
+    async def _condemn(
+        self, lane: Lane, batch: list[Change], error: RefusedData
+    ) -> list[list[Change]]:
         """Give up one run, unless what it wanted to write is there after all."""
-        missing = await self._resolve(batch)
+        missing = await self._resolve(lane, batch)
         if not missing:
             return []
         self._count_out(missing)
@@ -281,3 +342,10 @@ class Writer:
         self.unflushed_rows -= rows
         self.unflushed_bytes -= size
         self.host.wake()
+
+
+def _halves(groups: list[list[Change]]) -> list[list[Change]]:
+    """One batch for each half of the runs; none for none."""
+    middle = (len(groups) + 1) // 2
+    halves = (groups[:middle], groups[middle:])
+    return [[change for changes in half for change in changes] for half in halves if half]

@@ -15,7 +15,6 @@ def open_store(
     lanes: int = 2,
     connect_timeout_seconds: float = 10.0,
     migrate: bool = True,
-    pooler: bool = False,
 ) -> Store:
     """The store that `url` names, not yet opened (`await store.open()`). The
     settings matter to PostgreSQL alone. Raises `SettingsError`, whose message
@@ -38,5 +37,4 @@ def open_store(
         lanes=lanes,
         connect_timeout_seconds=connect_timeout_seconds,
         migrate=migrate,
-        pooler=pooler,
     )

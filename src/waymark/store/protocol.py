@@ -111,6 +111,14 @@ class Store(Protocol):
         They stay claimable by a worker that names the graph."""
         ...
 
+    async def owned_runs(self, worker: UUID) -> list[UUID]:
+        """The unfinished runs that the store says are this worker's."""
+        ...
+
+    async def free_runs(self, worker: UUID, runs: Sequence[UUID]) -> None:
+        """Give back those of `runs` that are this worker's and unfinished."""
+        ...
+
     async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
         """Entries of each run in order of `seq`."""
         ...

@@ -197,6 +197,17 @@ class MemoryStore:
                 run.state = RunState.BLOCKED
                 run.reason = readable_reason(reason)
 
+    async def owned_runs(self, worker: UUID) -> list[UUID]:
+        await asyncio.sleep(0)
+        return [run.id for run in self.database.live.values() if run.owner == worker]
+
+    async def free_runs(self, worker: UUID, runs: Sequence[UUID]) -> None:
+        await asyncio.sleep(0)
+        for run_id in runs:
+            run = self.database.live.get(run_id)
+            if run is not None and run.owner == worker:
+                run.owner, run.state = None, RunState.READY
+
     async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
         await asyncio.sleep(0)
         journal = self.database.journal

@@ -4,6 +4,12 @@ apart without ever showing a password.
 Connections of one process: the writer's (one for each lane, two by default), at
 most three for everything else, one for the heartbeat, one that listens for hints.
 So seven, most of them opened when first needed.
+
+Poolers. Something that hands a connection of the server to another client between two
+transactions (PgBouncer, in transaction mode) can keep nothing that belongs to a session:
+settings, prepared statements, LISTEN. It shows itself, so no setting has to name it: it
+refuses the settings in the startup message, or else it greets with a process number that
+is not that of the server's process.
 """
 
 from __future__ import annotations
@@ -16,7 +22,7 @@ import asyncpg
 from waymark.errors import DatabaseTooOld, DatabaseUnreachable, StoreError, StoreUnavailable
 
 from .address import Address
-from .failures import FAILURES
+from .failures import FAILURES, translate
 
 #: The bound of the pool that serves all but flushes, beats and hints.
 POOL_CONNECTIONS_MAX = 3
@@ -27,7 +33,7 @@ OLDEST_MAJOR = 13
 #: Settings that pin the plans. Every statement of ours reaches its rows through an
 #: index; a planner that sees fresh, unanalysed or fast growing tables would guess
 #: otherwise now and then, and halve the throughput. They travel in the startup
-#: message, which PgBouncer refuses: `pooler=True` leaves them out.
+#: message, which PgBouncer refuses: behind a pooler they are left out.
 PINNED_PLANS = {
     "plan_cache_mode": "force_generic_plan",
     "enable_hashjoin": "off",
@@ -41,7 +47,14 @@ PINNED_PLANS = {
 ISOLATION = {"default_transaction_isolation": "read committed"}
 
 
-@dataclass(frozen=True, slots=True)
+#: The purpose of the first connection.
+START = "start"
+
+#: What PgBouncer says to settings in the startup message (no SQLSTATE is its own).
+_REFUSES_SETTINGS = "unsupported startup parameter"
+
+
+@dataclass(slots=True)
 class Connector:
     """Makes connections to one database. `timeout_seconds` bounds connecting,
     `statement_timeout_seconds` each statement: a network that swallows packets
@@ -49,7 +62,8 @@ class Connector:
     ends a transaction whose client has fallen silent: a process that is stopped within
     a claim would else hold its own worker's row, so that it could never be declared
     dead, for as long as it is stopped. `pooler` says that PgBouncer or the like
-    stands in between: nothing that belongs to a session is used then."""
+    stands in between: nothing that belongs to a session is used then. `first_connection`
+    finds it out."""
 
     address: Address
     timeout_seconds: float = 10.0
@@ -69,19 +83,23 @@ class Connector:
                 self.address.url,
                 timeout=self.timeout_seconds,
                 command_timeout=self.statement_timeout_seconds,
-                statement_cache_size=0 if self.pooler else 100,
+                statement_cache_size=self._statements_kept(purpose),
                 server_settings=self.server_settings(purpose),
             )
         except (*FAILURES, ValueError) as error:
+            refuses = purpose == START and _REFUSES_SETTINGS in str(error)
             failure = StoreUnavailable(self._explain(error))
+        if refuses and not self.pooler:
+            self.pooler = True
+            return await self.connect(purpose)
         # Raised out here, so that no driver's message hangs on it as its context.
         raise failure
 
-    async def first_connection(self) -> asyncpg.Connection[asyncpg.Record]:
-        """A connection to a server that is new enough. Raises `DatabaseUnreachable`
-        and `DatabaseTooOld`."""
+    async def first_connection(self, process: str) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection to a server that is new enough. `process` is the statement that
+        asks for its process. Raises `DatabaseUnreachable` and `DatabaseTooOld`."""
         try:
-            connection = await self.connect("start")
+            connection = await self._connect_or_notice_pooler(process)
         except StoreUnavailable as error:
             failure = DatabaseUnreachable(str(error))
         else:
@@ -93,6 +111,24 @@ class Connector:
             return connection
         raise failure
 
+    async def _connect_or_notice_pooler(self, process: str) -> asyncpg.Connection[asyncpg.Record]:
+        connection = await self.connect(START)
+        try:
+            direct = await connection.fetchval(process) == connection.get_server_pid()
+        except FAILURES as error:
+            connection.terminate()
+            raise translate(error) from error
+        if direct or self.pooler:
+            return connection
+        connection.terminate()
+        self.pooler = True
+        return await self.connect(START)
+
+    def _statements_kept(self, purpose: str) -> int:
+        """How many prepared statements a connection keeps; none while nobody knows whether
+        they would be left behind for other clients of a pooler."""
+        return 0 if self.pooler or purpose == START else 100
+
     def create_pool(self) -> asyncpg.Pool[asyncpg.Record]:
         """A small pool that connects when first used."""
         return asyncpg.create_pool(
@@ -101,7 +137,7 @@ class Connector:
             max_size=POOL_CONNECTIONS_MAX,
             timeout=self.timeout_seconds,
             command_timeout=self.statement_timeout_seconds,
-            statement_cache_size=0 if self.pooler else 100,
+            statement_cache_size=self._statements_kept("pool"),
             server_settings=self.server_settings("pool"),
         )
 

@@ -6,6 +6,10 @@ connection first adopts the lane: under a lock that waits for what the old one i
 doing, it raises the lane's number in the worker's row, and every flush names the
 number it knows. After that the old connection can write nothing more, and what it
 wrote is there to be seen by `arrived`.
+
+A connection that was lost while nothing was under way is told as a loss as well:
+the server may have come back without what it had acknowledged last (a failover to
+a standby that lagged behind), and who holds runs in memory has to look first.
 """
 
 from __future__ import annotations
@@ -54,6 +58,7 @@ class Lane:
         async with self._busy:
             flush = self._flush
             if flush is None or self._worker != batch.worker or self._is_closed():
+                self._notice_loss(batch.worker)
                 flush = await self._adopt(batch.worker)
             try:
                 answer = await flush(batch.worker, self.index + 1, self._number, *columns.arguments)
@@ -114,6 +119,11 @@ class Lane:
         if self._connector.pooler:
             return partial(connection.fetch, text)
         return (await connection.prepare(text)).fetch
+
+    def _notice_loss(self, worker: UUID) -> None:
+        if self._connection is not None and self._is_closed():
+            self._lost, self._flush, self._connection = worker, None, None
+            raise StoreUnavailable("the connection to the database was lost while it was idle")
 
     def _failed(self, error: BaseException, worker: UUID) -> None:
         """Drop the connection, unless the server has plainly refused a statement

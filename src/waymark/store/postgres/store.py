@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 class PostgresStore:
     """`url` is a PostgreSQL URL. `lanes` connections write. `migrate` False only
-    checks the schema. `pooler` True keeps to what PgBouncer can pass on."""
+    checks the schema. `pooler` True keeps to what PgBouncer can pass on; else `open` finds out."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class PostgresStore:
         return f"PostgresStore({self.label}, schema={self._statements.schema!r})"
 
     async def open(self) -> None:
-        connection = await self._connector.first_connection()
+        connection = await self._connector.first_connection(self._statements["server_process"])
         try:
             self.applied = await ensure_schema(
                 connection, self._statements, shipped_migrations(), migrate=self._migrate
@@ -180,6 +180,12 @@ class PostgresStore:
         anew = self._explained.get(graph) != reason
         await self._fetch("set_blocked", graph, reason, anew)
         self._explained[graph] = reason
+
+    async def owned_runs(self, worker: UUID) -> list[UUID]:
+        return [row["id"] for row in await self._fetch("owned_runs", worker)]
+
+    async def free_runs(self, worker: UUID, runs: Sequence[UUID]) -> None:
+        await self._fetch("free_runs", worker, list(runs))
 
     async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
         found: dict[UUID, list[JournalRow]] = {}

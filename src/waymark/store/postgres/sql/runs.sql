@@ -136,6 +136,16 @@ with locked as materialized (
 )
 select locked.id from locked where locked.owner = $1 and locked.epoch = locked.claimed;
 
+-- name: owned_runs
+-- The unfinished runs of a worker.
+select id from :"schema".runs where owner = $1 and state < 6;
+
+-- name: free_runs
+-- Gives back runs that their owner does not know: the database lost how it had closed them.
+update :"schema".runs
+set owner = null, state = 1
+where id = any ($2::uuid[]) and owner = $1 and state < 6;
+
 -- name: unserved_graphs
 -- Graphs of unfinished runs without a live owner. Jumps through the index `runs_live` from one
 -- pair of owner and graph to the next, so its cost does not grow with the number of runs.

@@ -1,3 +1,7 @@
+-- name: server_process
+-- The process that serves this statement; a pooler names another in its greeting.
+select pg_backend_pid();
+
 -- name: register_worker
 -- Makes a worker live for `$2` seconds.
 insert into :"schema".workers (id, expires_at, about)
