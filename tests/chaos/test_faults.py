@@ -42,7 +42,7 @@ def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stop on a store that is cut off waits no longer than it must."""
-    monkeypatch.setattr("waymark.runtime.runtime.LAST_FLUSH_SECONDS", 0.1)
+    monkeypatch.setattr("waymark.runtime.drain.LAST_FLUSH_SECONDS", 0.1)
     monkeypatch.setattr("waymark.runtime.runtime.LEAVE_SECONDS", 0.1)
 
 

@@ -82,7 +82,8 @@ async def test_a_name_counts_only_once_it_is_registered() -> None:
         store.gate.set()
         assert await asyncio.gather(first, *others) == [4, 6, 8, 10, 12, 14, 16]
         assert len(set(store.asked)) == 2
-        assert await store.list_workers() == [runtime.worker] == store.asked[-1:]
+        workers = [worker.id for worker in await store.list_workers()]
+        assert workers == [runtime.worker] == store.asked[-1:]
 
 
 class OneLock:
@@ -158,7 +159,7 @@ async def test_a_claim_whose_journal_cannot_be_read_is_not_forgotten() -> None:
             assert await result(front, run_id, Double) == 8
         assert store.failures == 0
         assert database.runs[run_id].epoch == 1
-        assert back.worker in await store.list_workers()
+        assert back.worker in [worker.id for worker in await store.list_workers()]
 
 
 async def test_a_flush_that_a_dead_name_wrote_gives_its_runs_up() -> None:
@@ -203,7 +204,7 @@ async def test_stop_ends_although_a_restart_cannot_reach_the_database(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A runtime that failed and now waits for the database stops when it is told to."""
-    monkeypatch.setattr("waymark.runtime.runtime.LAST_FLUSH_SECONDS", 0.05)
+    monkeypatch.setattr("waymark.runtime.drain.LAST_FLUSH_SECONDS", 0.05)
     store = RenamingStore()
     runtime, ownership = await begin(store, drain_seconds=0.0)
     assert await run(runtime, Double, 1) == 2

@@ -181,11 +181,13 @@ async def test_two_schemas_do_not_meet(database_url: str, schema: str) -> None:
 
 
 def test_the_files_are_found_and_in_order() -> None:
-    """The shipped migrations are numbered without gaps, and none demands code that
-    does not exist yet."""
+    """The shipped migrations are numbered in order, and none demands code that does not
+    exist yet."""
     assert (migrations_dir() / "0001_initial.sql").is_file()
     shipped = shipped_migrations()
-    assert [migration.number for migration in shipped] == list(range(1, len(shipped) + 1))
+    numbers = [migration.number for migration in shipped]
+    assert numbers[0] == 1
+    assert numbers == sorted(set(numbers))
     assert all(1 <= migration.oldest_code <= migration.number for migration in shipped)
 
 

@@ -267,7 +267,7 @@ async def test_stop_ends_although_the_database_is_gone(stage: Stage) -> None:
     submitting = asyncio.create_task(submit(runtime, Double, 2))
     await asyncio.sleep(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("waymark.runtime.runtime.LAST_FLUSH_SECONDS", 0.05)
+        patch.setattr("waymark.runtime.drain.LAST_FLUSH_SECONDS", 0.05)
         await ownership.end()
     with pytest.raises(StoreUnavailable, match="whether it was is not known"):
         await submitting
@@ -285,7 +285,7 @@ async def test_stop_tells_who_submitted_for_others(stage: Stage) -> None:
     second = asyncio.create_task(run(runtime, Double, 3))
     await asyncio.sleep(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("waymark.runtime.runtime.LAST_FLUSH_SECONDS", 0.05)
+        patch.setattr("waymark.runtime.drain.LAST_FLUSH_SECONDS", 0.05)
         await ownership.end()
     with pytest.raises(StoreUnavailable, match="whether it was is not known"):
         await first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,6 +17,7 @@ from waymark.errors import StoreUnavailable
 from waymark.runtime import leases
 from waymark.runtime.backing import Backing
 from waymark.runtime.clock import WallClock
+from waymark.runtime.deaths import GRACE_SECONDS
 from waymark.runtime.leases import Heartbeat, in_thread
 from waymark.settings import Settings
 from waymark.store.memory import MemoryDatabase, MemoryStore
@@ -34,12 +35,14 @@ class BeatenStore(MemoryStore):
         self.asked = 0
         self.fails = 0
 
-    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
+    async def beat(
+        self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
+    ) -> bool:
         self.asked += 1
         if self.fails:
             self.fails -= 1
             raise StoreUnavailable("away")
-        alive = await super().beat(worker, lease_seconds)
+        alive = await super().beat(worker, lease_seconds, broken)
         self.beats.release()
         return alive
 
@@ -116,10 +119,23 @@ class MortalStore(MemoryStore):
         if not self.dead:
             await super().remove_worker(worker)
 
-    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
+    async def beat(
+        self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
+    ) -> bool:
         if self.dead:
             raise StoreUnavailable("dead")
-        return await super().beat(worker, lease_seconds)
+        return await super().beat(worker, lease_seconds, broken)
+
+
+class Monotonic(WallClock):
+    """Leases are measured by seconds that the test moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 1000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
 
 
 async def killed(database: MemoryDatabase, stage: Stage) -> tuple[UUID, UUID]:
@@ -191,6 +207,29 @@ async def test_a_proven_death_needs_no_lease_to_end(stage: Stage) -> None:
     await ownership.end()
     assert server.locked == set()
     assert server.closed
+
+
+async def test_a_worker_that_stays_silent_is_dead(stage: Stage) -> None:
+    """A missing proof of life counts when it is missing still after a while: until then
+    the process may be about to connect anew."""
+    database = MemoryDatabase()
+    run_id, dead = await killed(database, stage)
+    clock = Monotonic()
+    database.silent.add(dead)
+    async with serving(MemoryStore(database), clock) as other:
+        sweep = other._sweep
+        await until(lambda: sweep._deaths.suspected)
+        assert await run(other, Double, 5) == 10
+        assert database.runs[run_id].owner == dead
+        database.silent.discard(dead)
+        await until(lambda: not sweep._deaths.suspected)
+        clock.seconds += 2 * GRACE_SECONDS
+        database.silent.add(dead)
+        await until(lambda: sweep._deaths.suspected)
+        assert dead in database.workers
+        clock.seconds += GRACE_SECONDS
+        assert await result(other, run_id, HoldTwo) == [2, "two", 4]
+    assert dead not in database.workers
 
 
 async def test_the_loop_turns_while_much_is_submitted(stage: Stage) -> None:

@@ -17,9 +17,17 @@ from uuid import UUID
 
 from waymark.errors import StoreUnavailable
 from waymark.store.memory import MemoryDatabase, MemoryStore
-from waymark.store.records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow
+from waymark.store.records import (
+    ClaimedRun,
+    Flush,
+    JournalRow,
+    Message,
+    NewRun,
+    RunRow,
+    SeenWorker,
+)
 
-from .loop import Domain, SimLoop
+from .loop import Domain, SimLoop, current_domain
 
 T = TypeVar("T")
 
@@ -50,6 +58,9 @@ class Server:
     def stop(self) -> None:
         """Restart begins: what is under way is broken off, on either side of its commit."""
         self.away = True
+        self.database.silent.clear()
+        for store in self.stores:
+            store.session = None  # What the next server finds says nothing of its locks.
         for statement in sorted(self.pending, key=lambda statement: statement.number):
             statement.break_off()
 
@@ -169,6 +180,9 @@ class SimStore:
         self._flushes: list[Statement] = []
         self._claim: Statement | None = None
         self._claim_before: Statement | None = None
+        #: The heartbeat's session: the worker whose lock it holds, what tells the client
+        #: of its end, and where.
+        self.session: tuple[UUID, Callable[[], None], Domain] | None = None
 
     async def _ask(self, kind: str, coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
         statement = Statement(self, lambda: drive(coroutine()), kind)
@@ -196,8 +210,29 @@ class SimStore:
     async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
         await self._ask("worker", lambda: self._inner.register_worker(worker, lease_seconds, about))
 
-    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
-        return await self._ask("beat", lambda: self._inner.beat(worker, lease_seconds))
+    async def beat(
+        self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
+    ) -> bool:
+        domain = current_domain()
+        assert domain is not None
+        assert broken is not None
+
+        async def apply() -> bool:
+            if not domain.dead:
+                self.session = (worker, broken, domain)
+                self.server.database.silent.discard(worker)
+            return await self._inner.beat(worker, lease_seconds)
+
+        return await self._ask("beat", apply)
+
+    def end_session(self) -> None:
+        """The heartbeat's connection is gone: with it the lock, and a client that lives
+        is told."""
+        session, self.session = self.session, None
+        if session is not None:
+            worker, broken, domain = session
+            self.server.database.silent.add(worker)
+            self.server.loop.call_later(self.server.delay(), broken, context=domain.context)
 
     async def remove_worker(self, worker: UUID) -> None:
         await self._ask("worker", lambda: self._inner.remove_worker(worker))
@@ -205,7 +240,7 @@ class SimStore:
     async def reap_workers(self, proven_dead: Sequence[UUID] = ()) -> list[UUID]:
         return await self._ask("reap", lambda: self._inner.reap_workers(proven_dead))
 
-    async def list_workers(self) -> list[UUID]:
+    async def list_workers(self) -> list[SeenWorker]:
         return await self._ask("worker", self._inner.list_workers)
 
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:

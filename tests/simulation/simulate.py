@@ -134,6 +134,8 @@ class Process:
         self.dead = True
         self.app.kill()
         self.beats.kill()
+        server = self.simulation.server
+        server.later(server.delay(), self.store.end_session)
 
 
 async def until(true: Callable[[], bool], seconds: float = 1e9) -> None:
@@ -210,6 +212,7 @@ class Simulation:
             self.hold_up,
             self.stop,
             self.restart_server,
+            self.break_session,
             self.join,
         ]
         chosen = [fault for fault in faults if random.random() < 0.6]
@@ -258,6 +261,14 @@ class Simulation:
             runtime = process.runtime
             self.loop.call_soon(runtime.request_stop, context=process.app.context)
             self.start_process()
+
+    async def break_session(self) -> None:
+        """A heartbeat's connection is terminated; its process lives."""
+        living = self.living()
+        if living:
+            process = self.random.choice(living)
+            self.say(f"{process.name} loses the session of its heartbeat")
+            process.store.end_session()
 
     async def restart_server(self) -> None:
         if not self.server.away and not self.healing:

@@ -21,7 +21,7 @@ from tests.store.rows import (
 )
 from waymark.errors import Fenced
 from waymark.store.protocol import Store
-from waymark.store.records import ClaimedRun, RunEnd, RunState
+from waymark.store.records import ClaimedRun, RunEnd, RunState, SeenWorker
 
 pytestmark = pytest.mark.anyio
 
@@ -213,9 +213,11 @@ async def test_a_lease_that_ran_out_is_reaped(cluster: Cluster, store: Store) ->
     await store.register_worker(late, -1.0, "{}")
     await store.register_worker(proven, LEASE_SECONDS, "{}")
     other = await cluster.open()
+    expired = {seen.id: seen.expired for seen in await other.list_workers()}
+    assert expired == {alive: False, late: True, proven: False}
     assert set(await other.reap_workers([proven, uuid4()])) == {late, proven}
     assert await other.reap_workers([proven]) == []
-    assert await store.list_workers() == [alive]
+    assert await store.list_workers() == [SeenWorker(alive, expired=False, silent=False)]
 
 
 async def test_a_beat_prolongs_the_lease(store: Store) -> None:

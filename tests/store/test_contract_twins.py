@@ -135,7 +135,7 @@ async def picture(store: Store, runs: list[UUID]) -> object:
         await store.read_journal(runs),
         await store.arrived(runs),
         sorted(await store.unserved_graphs(QUEUES)),
-        set(await store.list_workers()),
+        {seen.id for seen in await store.list_workers()},
     )
 
 

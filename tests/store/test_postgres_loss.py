@@ -130,7 +130,7 @@ async def test_every_call_recovers_from_a_lost_connection(
     assert await attempt(lambda: postgres.flush(0, batch(worker))) == frozenset()
     assert await attempt(lambda: postgres.flush(1, batch(worker))) == frozenset()
     assert await attempt(lambda: postgres.beat(worker, 30.0)) is True
-    assert await attempt(postgres.list_workers) == [worker]
+    assert [seen.id for seen in await attempt(postgres.list_workers)] == [worker]
     assert await attempt(lambda: postgres.arrived([run.id])) == {
         run.id: (0, RunState.RUNNING, 1, worker)
     }

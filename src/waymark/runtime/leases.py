@@ -102,7 +102,7 @@ class Heartbeat:
                 return
             sent_at = self._monotonic()
             try:
-                alive = await self._store.beat(self._worker, self._lease_seconds)
+                alive = await self._store.beat(self._worker, self._lease_seconds, self._wake.set)
             except Exception as error:  # noqa: BLE001  # the next beat may succeed
                 log.warning("a heartbeat failed: %s", error)
                 pause = min(interval, 1.0)
@@ -113,3 +113,4 @@ class Heartbeat:
                 self._app.call_soon_threadsafe(self._confirmed, sent_at)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
+            self._wake.clear()

@@ -27,11 +27,11 @@ import anyio.abc
 from ..authoring.registry import registry
 from ..errors import StoppingError, StoreUnavailable, WaymarkError, WrongLoopError
 from ..settings import Settings
-from ..store.records import RunState
 from .backing import Backing
 from .backoff import Backoff
 from .children import Children
 from .client import RuntimeClient
+from .drain import Drain
 from .executor import Executor
 from .leases import Heartbeat
 from .live_run import LiveRun
@@ -46,14 +46,10 @@ from .writer import Writer
 
 log = logging.getLogger("waymark")
 
-#: After the drain: writing the last changes, ending cancelled attempts, leaving.
-LAST_FLUSH_SECONDS = 5.0
-CANCEL_SECONDS = 1.0
 #: Pauses between a failure of ours and the next start.
 RESTART_SECONDS = 0.1
 RESTART_SECONDS_MAX = 10.0
-#: While draining: how often to look, beside being told.
-DRAIN_LOOK_SECONDS = 0.05
+#: After the drain.
 LEAVE_SECONDS = 2.0
 
 #: Thresholds of `tune_gc`.
@@ -114,6 +110,7 @@ class Runtime:
             backing, settings, scheduler, self._programs, lambda: self._worker, self._lost
         )
         scheduler.look = self._sweep.nudge.set
+        self._drain = Drain(scheduler, self._executor, self._sweep, self._writer, self._waiters)
         self.client = RuntimeClient(
             store,
             settings,
@@ -178,7 +175,8 @@ class Runtime:
                 self._group = group
                 group.start_soon(self._work, group)
                 await self._stop.wait()
-                await self._drain()
+                self._stopping = True
+                await self._drain.run(self.settings.drain_seconds)
                 group.cancel_scope.cancel()
         except Exception as error:
             cause = unwrap(error)
@@ -302,33 +300,6 @@ class Runtime:
     def _ending(self) -> bool:
         """Whether a cancelled attempt was interrupted by the end of this runtime."""
         return self._stopping or (self.owner is not None and self.owner.cancelling() > 0)
-
-    async def _drain(self) -> None:
-        """Let running attempts finish for a while, then give everything back."""
-        self._stopping = True
-        scheduler, executor = self._scheduler, self._executor
-        scheduler.draining = True
-        self._sweep.close()
-        deadline = self.loop.time() + self.settings.drain_seconds
-        while executor.running and (left := deadline - self.loop.time()) > 0:
-            await asyncio.wait(set(executor.running), timeout=left)
-        # A claim that is under way would take back what is given up here.
-        with anyio.move_on_after(CANCEL_SECONDS):
-            await self._sweep.ended.wait()
-        while scheduler.has_inputs:
-            await scheduler.quiet.wait(DRAIN_LOOK_SECONDS)
-        for run in list(scheduler.runs.values()):
-            if not run.closed:
-                scheduler.release(run, RunState.READY)
-        with anyio.move_on_after(LAST_FLUSH_SECONDS):
-            while not self._writer.idle or scheduler.has_inputs:
-                await scheduler.quiet.wait(DRAIN_LOOK_SECONDS)
-        if executor.running:
-            await asyncio.wait(set(executor.running), timeout=CANCEL_SECONDS)
-        # A query is rather awaited than cancelled: its connection stays whole.
-        self._waiters.close()
-        with anyio.move_on_after(CANCEL_SECONDS):
-            await self._waiters.ended.wait()
 
     async def _leave(self) -> None:
         """Tell those who wait, take our name off the list, close the store."""

@@ -5,9 +5,6 @@ capacity, and recovers it from its journal; graphs that this process does not kn
 are fetched, and their runs marked blocked, with the reason, when it cannot serve
 them. It is neither a job nor only done at start, so it cannot be orphaned itself.
 
-After a database that was away for long every lease has run out, and whoever looked first
-would declare all the others dead. So who could not reach it gives them time to beat.
-
 A database that comes back without its last commits may say that a run is ours that we
 have closed: nobody else would ever look for it. So after each loss of a connection, runs
 that the database says are ours and memory does not know are given back.
@@ -25,6 +22,7 @@ from ..errors import Fenced, StoreUnavailable, ValueDecodeError
 from ..settings import Settings
 from ..store.records import ClaimedRun, JournalRow, Message, RunState
 from .backing import Backing
+from .deaths import GRACE_SECONDS, Deaths
 from .live_run import LiveRun
 from .nudge import Nudge
 from .programs import Programs
@@ -34,10 +32,6 @@ log = logging.getLogger("waymark.sweep")
 
 #: Runs claimed and recovered in one go; between two of them the loop turns.
 CLAIM_MAX = 100
-
-#: After the database was away for about a lease, nobody is declared dead for so long (or
-#: half a lease, if that is less).
-GRACE_SECONDS = 5.0
 
 #: After a claim whose runs could not be decoded here, their graph rests so long.
 REST_SECONDS_MAX = 60.0
@@ -62,6 +56,7 @@ class Sweep:
         self._programs = programs
         self._worker = worker
         self._fenced = fenced
+        self._deaths = Deaths(backing, settings, scheduler.clock, worker)
         self._closed = False
         #: Set while nothing is under way.
         self.ended = asyncio.Event()
@@ -69,9 +64,6 @@ class Sweep:
         self.nudge = Nudge()
         #: Whether more could be claimed than there was room for.
         self.more = False
-        #: Since when the store could not be reached, and when others may be declared dead.
-        self._away_since: float | None = None
-        self._reap_at = 0.0
         #: Losses of the writer's connections after which strays were looked for.
         self._losses = 0
         #: Claimed by this name, and not yet recovered.
@@ -98,19 +90,21 @@ class Sweep:
                 claimed = await self.look()
             except StoreUnavailable as error:
                 log.debug("cannot look for runs now: %s", error)
-                if self._away_since is None:
-                    self._away_since = asyncio.get_running_loop().time()
+                self._deaths.missed()
                 await self._backing.revive()
                 claimed = 0
             except Fenced:
                 self._fenced(worker)
                 claimed = 0
             if claimed < CLAIM_MAX:
-                await self.nudge.wait(self._settings.poll_seconds)
+                pause = self._settings.poll_seconds
+                await self.nudge.wait(
+                    min(pause, GRACE_SECONDS) if self._deaths.suspected else pause
+                )
 
     async def look(self) -> int:
         """One look; returns how many runs were claimed."""
-        await self._reap()
+        await self._deaths.look()
         queues = self._settings.queues
         if not queues:
             return 0
@@ -119,21 +113,6 @@ class Sweep:
         await self._read_inbox()
         await self._learn_graphs(queues)
         return await self._claim(queues)
-
-    async def _reap(self) -> None:
-        dead = await self._dead_workers()
-        if self._away_since is not None:
-            await self._store.list_workers()  # Whether it is back.
-            grace = min(GRACE_SECONDS, self._settings.lease_seconds / 2)
-            now = asyncio.get_running_loop().time()
-            if now - self._away_since >= grace:
-                self._reap_at = now + grace
-            self._away_since = None
-        if not dead and asyncio.get_running_loop().time() < self._reap_at:
-            return
-        reaped = await self._store.reap_workers(dead)
-        if reaped:
-            log.info("declared dead: %s", ", ".join(map(str, reaped)))
 
     async def _free_strays(self) -> None:
         """Give back runs that the store says are ours and we do not know."""
@@ -146,15 +125,6 @@ class Sweep:
             log.warning("the database lost the ends of %d runs; they are recovered", len(strays))
             await self._store.free_runs(worker, strays)
         self._losses = losses
-
-    async def _dead_workers(self) -> Sequence[UUID]:
-        server = self._backing.server
-        if server is None:
-            return ()
-        workers = await self._store.list_workers()
-        mine = self._worker()
-        others = [worker for worker in workers if worker != mine]
-        return server.dead_workers(others) if others else ()
 
     async def _read_inbox(self) -> None:
         """Let our runs hear what others ask of them. A message is forgotten when a

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from .records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow
+from .records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow, SeenWorker
 
 
 class Store(Protocol):
@@ -51,9 +51,13 @@ class Store(Protocol):
         """Insert the worker's row. `about` is JSON (host, pid, versions)."""
         ...
 
-    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
+    async def beat(
+        self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
+    ) -> bool:
         """Prolong the lease; False when the row is gone. Called from the
-        heartbeat thread's own loop: must use a connection of that loop."""
+        heartbeat thread's own loop: must use a connection of that loop. Where that
+        connection proves the worker's life, `broken` is called in this loop when it
+        is gone: the next beat had better come at once."""
         ...
 
     async def remove_worker(self, worker: UUID) -> None:
@@ -65,7 +69,9 @@ class Store(Protocol):
         Skips rows that a flush holds. Returns the ids deleted."""
         ...
 
-    async def list_workers(self) -> list[UUID]: ...
+    async def list_workers(self) -> list[SeenWorker]:
+        """All that have a row, and what may be said against them."""
+        ...
 
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
         """Write a batch; returns the runs that were refused because their epoch

@@ -130,6 +130,15 @@ class RunRow(NamedTuple):
     finished_at: datetime | None
 
 
+class SeenWorker(NamedTuple):
+    """A worker as others see it. `silent`: it gave a proof of life, and the proof is gone;
+    a live one may be so for a moment, until it has connected anew."""
+
+    id: UUID
+    expired: bool  # its lease has run out
+    silent: bool
+
+
 class Flush(NamedTuple):
     """One batch of one writer lane. All of it commits, or none; a run whose
     epoch is no longer ours is left out alone and named in the answer. No run

@@ -64,6 +64,8 @@ class MemoryDatabase:
         self.journal: dict[UUID, dict[int, JournalRow]] = {}
         self.inbox: dict[tuple[UUID, str], Message] = {}
         self.workers: dict[UUID, float] = {}
+        #: Workers whose proof of life is gone, where somebody plays that.
+        self.silent: set[UUID] = set()
         self.stores: list[MemoryStore] = []
 
     def insert(self, new: NewRun) -> MemoryRun:

@@ -22,6 +22,7 @@ from waymark.store.records import (
     NewRun,
     RunRow,
     RunState,
+    SeenWorker,
 )
 
 from .database import MemoryDatabase, MemoryRun
@@ -63,7 +64,9 @@ class MemoryStore:
         await asyncio.sleep(0)
         self.database.workers[worker] = self.database.now() + lease_seconds
 
-    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
+    async def beat(
+        self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
+    ) -> bool:
         await asyncio.sleep(0)
         if worker not in self.database.workers:
             return False
@@ -82,9 +85,11 @@ class MemoryStore:
             del workers[worker]
         return dead
 
-    async def list_workers(self) -> list[UUID]:
+    async def list_workers(self) -> list[SeenWorker]:
         await asyncio.sleep(0)
-        return list(self.database.workers)
+        now, silent = self.database.now(), self.database.silent
+        workers = self.database.workers.items()
+        return [SeenWorker(worker, expires < now, worker in silent) for worker, expires in workers]
 
     # Writing runs
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: How often a topic is told at most.
 INTERVAL_SECONDS = 0.01
 
+#: How long the last hint may take.
+LAST_HINT_SECONDS = 0.5
+
 #: How long to wait before connecting again, at first and at most.
 RETRY_SECONDS = (0.5, 30.0)
 
@@ -32,7 +35,7 @@ RETRY_SECONDS = (0.5, 30.0)
 PROBE_SECONDS = 60.0
 
 #: What a process that listens anew may have missed.
-TOPICS = ("runs", "done")
+TOPICS = ("runs", "done", "inbox")
 
 
 class Hints:
@@ -52,6 +55,8 @@ class Hints:
         self._pending: set[str] = set()
         self._telling: asyncio.Task[None] | None = None
         self._listening: asyncio.Task[None] | None = None
+        #: Whether hints of others are heard now.
+        self.listens = False
 
     def listen(self, notice: Callable[[str], None]) -> None:
         """Call `notice(topic)` in this loop for what other processes hint."""
@@ -74,7 +79,10 @@ class Hints:
             self._telling = loop.create_task(self._tell(), name="waymark hint")
 
     async def close(self) -> None:
-        """Stop telling and listening."""
+        """Stop telling and listening; what was hinted last is told yet, since it says that
+        runs were given back."""
+        if self._telling is not None and not self._telling.done():
+            await asyncio.wait([self._telling], timeout=LAST_HINT_SECONDS)
         tasks = [task for task in (self._telling, self._listening) if task is not None]
         self._telling = self._listening = None
         for task in tasks:
@@ -106,6 +114,7 @@ class Hints:
             except FAILURES:
                 await asyncio.sleep(wait)
             finally:
+                self.listens = False
                 connection.terminate()
 
     async def _receive(
@@ -121,6 +130,7 @@ class Hints:
                 notice(topic)
 
         await connection.add_listener(self._channel, received)
+        self.listens = True
         for topic in TOPICS:
             notice(topic)
         while not ended.is_set():

@@ -80,7 +80,8 @@ def shipped_migrations() -> tuple[Migration, ...]:
 
 
 def read_migrations(directory: Path) -> tuple[Migration, ...]:
-    """The migrations of a directory, in order and without gaps."""
+    """The migrations of a directory, in order. Numbers may be missing, where parts that were
+    written at the same time were given theirs in advance."""
     found: list[Migration] = []
     for path in sorted(directory.glob("*.sql")):
         text = path.read_text(encoding="utf-8")
@@ -88,8 +89,9 @@ def read_migrations(directory: Path) -> tuple[Migration, ...]:
         if named is None or oldest is None:
             raise WaymarkBug(f"{path.name} is not NNNN_name.sql beginning with `-- oldest-code: N`")
         found.append(Migration(int(named[1]), named[2], int(oldest[1]), text))
-    if [migration.number for migration in found] != list(range(1, len(found) + 1)):
-        raise WaymarkBug(f"the migrations in {directory} are not numbered 1, 2, 3, …")
+    numbers = [migration.number for migration in found]
+    if numbers[:1] != [1] or len(set(numbers)) < len(numbers):
+        raise WaymarkBug(f"the migrations in {directory} are not numbered 1, 2, 3, …, each once")
     return tuple(found)
 
 

@@ -10,7 +10,15 @@ from uuid import UUID
 
 from waymark.errors import Fenced, StoreUnavailable
 from waymark.store.reasons import readable_reason
-from waymark.store.records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow
+from waymark.store.records import (
+    ClaimedRun,
+    Flush,
+    JournalRow,
+    Message,
+    NewRun,
+    RunRow,
+    SeenWorker,
+)
 
 from .address import parse_address
 from .connecting import Connector
@@ -47,7 +55,7 @@ class PostgresStore:
         self._migrate = migrate
         self._connector = Connector(self._address, connect_timeout_seconds, pooler=pooler)
         self._lanes = [Lane(index, self._connector, self._statements) for index in range(lanes)]
-        self._heartbeat = Heartbeat(self._connector, self._statements["beat"])
+        self._heartbeat = Heartbeat(self._connector, self._statements)
         self._hints = Hints(self._connector, self._statements, lambda: self._pool)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._doubtful_claims: list[ClaimedRun] = []
@@ -90,8 +98,10 @@ class PostgresStore:
     async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
         await self._fetch("register_worker", worker, lease_seconds, about)
 
-    async def beat(self, worker: UUID, lease_seconds: float) -> bool:
-        return await self._heartbeat.beat(worker, lease_seconds)
+    async def beat(
+        self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
+    ) -> bool:
+        return await self._heartbeat.beat(worker, lease_seconds, broken)
 
     async def remove_worker(self, worker: UUID) -> None:
         await self._fetch("remove_worker", worker)
@@ -100,8 +110,8 @@ class PostgresStore:
         rows = await self._fetch("reap_workers", list(proven_dead))
         return [row["id"] for row in rows]
 
-    async def list_workers(self) -> list[UUID]:
-        return [row["id"] for row in await self._fetch("list_workers")]
+    async def list_workers(self) -> list[SeenWorker]:
+        return [SeenWorker(*row) for row in await self._fetch("list_workers")]
 
     # Writing runs
 

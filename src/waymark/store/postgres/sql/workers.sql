@@ -9,11 +9,24 @@ values ($1, now() + make_interval(secs => $2), $3)
 on conflict (id) do update set expires_at = excluded.expires_at, about = excluded.about;
 
 -- name: beat
--- Prolongs a lease by a change of no key, which does not wait for a flush.
+-- Prolongs a lease by a change of no key, which does not wait for a flush. `$3` says that this very
+-- session holds the worker's lock (`witness`), under the server that runs now.
 update :"schema".workers
-set expires_at = now() + make_interval(secs => $2)
+set
+    expires_at = now() + make_interval(secs => $2),
+    witnessed = case when $3 then pg_postmaster_start_time() end
 where id = $1
 returning id;
+
+-- name: witness
+-- Takes the lock that proves a worker's life, for as long as this session lasts. It is shared,
+-- since a session that the server has not yet given up may still hold it. Behind a pooler the
+-- session is not the client's: the process that the client was told of is not the one that answers.
+select case
+    when pg_backend_pid() = $2::integer
+        then pg_try_advisory_lock_shared(hashtextextended('waymark.worker.' || $1::uuid::text, 0))
+    else false
+end as witnessed;
 
 -- name: remove_worker
 -- Ends a worker's life: its runs are free for others.
@@ -30,8 +43,26 @@ where id in (
 returning id;
 
 -- name: list_workers
--- The live workers.
-select id from :"schema".workers;
+-- The workers, whether their lease has run out, and whether their lock is gone under the server
+-- that they took it under. Nothing is proven of one that never took it there.
+with held as materialized (
+    select (locks.classid::bigint << 32) | locks.objid::bigint as key
+    from pg_catalog.pg_locks as locks
+    where
+        locks.locktype = 'advisory' and locks.objsubid = 1 and locks.granted
+        and locks.database = (
+            select oid from pg_catalog.pg_database where datname = current_database()
+        )
+)
+select
+    workers.id,
+    workers.expires_at < now() as expired,
+    workers.witnessed is not distinct from pg_postmaster_start_time()
+    and not exists (
+        select from held
+        where held.key = hashtextextended('waymark.worker.' || workers.id::text, 0)
+    ) as silent
+from :"schema".workers;
 
 -- name: adopt_lane
 -- Makes this connection the only writer of a lane: waits for what an older connection of it is

@@ -1,0 +1,96 @@
+"""Leaving: what runs may end, what cannot go on here is given back, at once.
+
+From the beginning of a drain no attempt starts. So a run goes on here only while an
+attempt of it runs; every other one waits for nothing but us, and is given back in the
+same turn of the loop, for others to continue. As attempts end their runs follow. When the
+time is up the attempts that still run are interrupted, and the rest is given back.
+
+An outcome that has arrived but is not yet handled belongs to its run: it is settled before
+the run may leave, so that the work is not done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio
+
+from ..store.records import RunState
+from .executor import Executor
+from .live_run import LiveRun
+from .scheduler import Scheduler
+from .sweep import Sweep
+from .waiters import Waiters
+from .writer import Writer
+
+#: After the drain: writing the last changes, ending cancelled attempts.
+LAST_FLUSH_SECONDS = 5.0
+CANCEL_SECONDS = 1.0
+#: How often to look, beside being told.
+LOOK_SECONDS = 0.05
+
+
+class Drain:
+    """The end of one runtime's work; `run` it once."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        executor: Executor,
+        sweep: Sweep,
+        writer: Writer,
+        waiters: Waiters,
+    ) -> None:
+        self._scheduler = scheduler
+        self._executor = executor
+        self._sweep = sweep
+        self._writer = writer
+        self._waiters = waiters
+
+    async def run(self, seconds: float) -> None:
+        """Let running attempts finish for so long, then give everything back."""
+        scheduler, executor = self._scheduler, self._executor
+        scheduler.draining = True
+        self._sweep.close()
+        await self._finish_attempts(seconds)
+        # A claim that is under way would take back what is given up here.
+        with anyio.move_on_after(CANCEL_SECONDS):
+            await self._sweep.ended.wait()
+        await self._settled()
+        for run in list(scheduler.runs.values()):
+            self._give_back(run)
+        with anyio.move_on_after(LAST_FLUSH_SECONDS):
+            while not self._writer.idle or scheduler.has_inputs:
+                await scheduler.quiet.wait(LOOK_SECONDS)
+        if executor.running:
+            await asyncio.wait(set(executor.running), timeout=CANCEL_SECONDS)
+        # A query is rather awaited than cancelled: its connection stays whole.
+        self._waiters.close()
+        with anyio.move_on_after(CANCEL_SECONDS):
+            await self._waiters.ended.wait()
+
+    async def _finish_attempts(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            await self._settled()
+            for run in list(self._scheduler.runs.values()):
+                if not _at_work(run):
+                    self._give_back(run)
+            running, left = set(self._executor.running), deadline - loop.time()
+            if not running or left <= 0:
+                return
+            await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _settled(self) -> None:
+        while self._scheduler.has_inputs:
+            await self._scheduler.quiet.wait(LOOK_SECONDS)
+
+    def _give_back(self, run: LiveRun) -> None:
+        if not run.closed:
+            self._scheduler.release(run, RunState.READY)
+
+
+def _at_work(run: LiveRun) -> bool:
+    """Whether an attempt of this run is under way."""
+    return any(task is not None and not task.done() for task in run.attempts.values())
