@@ -11,6 +11,7 @@ from uuid import UUID
 from waymark.errors import StoreUnavailable
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.records import ClaimedRun, Flush, JournalRow, RunRow
+from waymark.store.suspects import NONE_HELD, Held
 
 T = TypeVar("T")
 
@@ -65,11 +66,12 @@ class FaultyStore(MemoryStore):
         queues: Sequence[str],
         limit: int,
         now_ns: int = 0,
+        held: Held = NONE_HELD,
     ) -> list[ClaimedRun]:
         """As in Postgres, what a lost call has claimed is handed over by the next."""
 
         async def claim() -> list[ClaimedRun]:
-            new = await MemoryStore.claim(self, worker, graphs, queues, limit, now_ns)
+            new = await MemoryStore.claim(self, worker, graphs, queues, limit, now_ns, held)
             self._doubtful += new
             return self._doubtful
 

@@ -121,7 +121,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        call = _Call(callback, args, context or contextvars.copy_context())
+        call = _Call(callback, args, contextvars.copy_context() if context is None else context)
         call.handle = super().call_soon(call, context=call.context)
         return call.handle
 
@@ -132,7 +132,7 @@ class SimLoop(asyncio.SelectorEventLoop):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        call = _Call(callback, args, context or contextvars.copy_context())
+        call = _Call(callback, args, contextvars.copy_context() if context is None else context)
         call.handle = handle = super().call_at(when, call, context=call.context)
         return handle
 

@@ -26,6 +26,7 @@ from waymark.store.records import (
     RunRow,
     SeenWorker,
 )
+from waymark.store.suspects import NONE_HELD, Held
 
 from .loop import Domain, SimLoop, current_domain
 
@@ -271,6 +272,7 @@ class SimStore:
         queues: Sequence[str],
         limit: int,
         now_ns: int = 0,
+        suspects: Held = NONE_HELD,
     ) -> list[ClaimedRun]:
         """What was claimed and not answered is known to the client before it commits,
         so the next call brings it, also where it commits late."""
@@ -287,7 +289,7 @@ class SimStore:
             ]
             more = limit - len(held)
             if more > 0:
-                held += await self._inner.claim(worker, graphs, queues, more, now_ns)
+                held += await self._inner.claim(worker, graphs, queues, more, now_ns, suspects)
             self._doubtful = held
             return held
 

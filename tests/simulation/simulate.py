@@ -36,7 +36,7 @@ from waymark.settings import Settings
 from waymark.store.records import RunState
 
 from . import work
-from .account import Account
+from .account import BY_CRASHES, Account
 from .loop import Domain, SimLoop, current_domain
 from .server import Server, SimStore
 
@@ -44,6 +44,8 @@ from .server import Server, SimStore
 FAULTS_SECONDS = 15.0
 PEACE_SECONDS = 900.0
 STOP_SECONDS = 15.0
+#: How often there is a run that kills its processes.
+POISON_CHANCE = 0.15
 #: How often a coroutine that awaits while it is closed is closed again.
 CLOSES = 10
 
@@ -321,6 +323,21 @@ class Simulation:
                 self.account.told(run_id)
             self.waiting.pop(run_id, None)
 
+    async def poison(self) -> None:
+        """One run that kills its processes, somewhere among the others."""
+        await asyncio.sleep(self.random.uniform(0.0, FAULTS_SECONDS))
+        await until(lambda: bool(self.ready()))
+        process = self.random.choice(self.ready())
+        process.spawn(self.submit(process, definition_of(work.Poisonous), ()))
+
+    async def die(self) -> None:
+        """What a poisonous attempt does."""
+        process = next(p for p in self.processes if p.app is current_domain())
+        self.say(f"{process.name} is poisoned")
+        process.kill()
+        self.server.later(self.random.choice([0.0, 0.2, 3.0]), self.start_process)
+        await asyncio.sleep(1e9)
+
     async def perform(self, seconds: float) -> None:
         """What an attempt does."""
         runtime = next(p.runtime for p in self.processes if p.app is current_domain())
@@ -339,6 +356,8 @@ class Simulation:
         self.server.seconds = self.random.choice([0.0, 0.001, 0.05])
         trouble = self.loop.create_task(self.trouble())
         submitter = self.loop.create_task(self.submitter())
+        if self.random.random() < POISON_CHANCE:
+            self.hold(self.loop.create_task(self.poison()))
         await trouble
         await asyncio.sleep(max(0.0, FAULTS_SECONDS - self.loop.time()))
         self.say("peace")
@@ -364,7 +383,7 @@ class Simulation:
 
     def unfinished(self) -> list[UUID]:
         runs = self.server.database.runs.values()
-        return [run.id for run in runs if run.state < RunState.SUCCEEDED]
+        return [run.id for run in runs if run.state < RunState.QUARANTINED]
 
     def run(self) -> list[str]:
         """Play it; returns what is wrong."""
@@ -373,6 +392,7 @@ class Simulation:
         complaints = Complaints()
         logging.getLogger("waymark").addHandler(complaints)
         work.performing.append(self.perform)
+        work.dying.append(self.die)
         linked, programs.load_program = programs.load_program, _load_program
         asyncio.set_event_loop(self.loop)
         try:
@@ -380,6 +400,7 @@ class Simulation:
         finally:
             programs.load_program = linked
             work.performing.pop()
+            work.dying.pop()
             logging.getLogger("waymark").removeHandler(complaints)
             global_random.setstate(random_state)
             self.end()
@@ -418,7 +439,7 @@ class Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        if "has not turned for" not in text:
+        if "has not turned for" not in text and BY_CRASHES not in text:
             self.texts.append(text + (f": {record.exc_info[1]!r}" if record.exc_info else ""))
 
 

@@ -17,6 +17,7 @@ import pytest
 from tests.simulation.simulate import simulate
 from waymark.runtime.live_run import Change, LiveRun
 from waymark.runtime.scheduler import Scheduler
+from waymark.store.memory import MemoryDatabase
 
 SEEDS = int(os.environ.get("WAYMARK_SIMULATION_SEEDS", "1200"))
 
@@ -62,6 +63,11 @@ def test_effects_before_their_commit_are_noticed(monkeypatch: pytest.MonkeyPatch
 
 def test_a_lost_wake_up_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Scheduler, "_due", lambda self, run, timer: None)
+    assert _found_by(range(1, 40), "is stuck")
+
+
+def test_crashes_that_nobody_counts_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryDatabase, "crashes_of", lambda self, run: 0)
     assert _found_by(range(1, 40), "is stuck")
 
 

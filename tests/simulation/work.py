@@ -49,6 +49,17 @@ async def echo(text: str) -> str:
     return text
 
 
+#: What the attempt of a poisonous action does: its process dies.
+dying: list[Callable[[], Coroutine[Any, Any, None]]] = []
+
+
+@action
+async def poison(number: int) -> int:
+    await performing[-1](0.1)
+    await dying[-1]()
+    return number
+
+
 #: Attempts of `flaky` outside of a simulation.
 plain_attempts: Counter[str] = Counter()
 
@@ -216,6 +227,15 @@ class Cancelling(Workflow):
         task.cancel()
         said.append(await task)
         return said
+
+
+@workflow
+class Poisonous(Workflow):
+    """Kills each process that executes it, and must be stopped from that."""
+
+    async def run(self) -> int:
+        await echo("fine so far")
+        return await poison(1)
 
 
 #: Each shape with the arguments that a seed may choose from.

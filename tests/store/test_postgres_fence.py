@@ -113,7 +113,9 @@ async def test_two_workers_that_claim_at_once_share_the_runs(
     async with session(database_url) as other:
         held = other.transaction()
         await held.start()
-        rows = await other.fetch(postgres._statements["claim"], first, [GRAPH], ["default"], 3, 1)
+        rows = await other.fetch(
+            postgres._statements["claim"], first, [GRAPH], ["default"], 3, 1, 0, 0, 10
+        )
         async with asyncio.timeout(20):
             found = await postgres.claim(second, [GRAPH], ["default"], 3)
         await held.commit()
@@ -156,7 +158,7 @@ async def test_blocking_on_an_old_snapshot_spares_a_run_that_was_taken(
     async with session(database_url) as other:
         claiming = other.transaction()
         await claiming.start()
-        assert await other.fetch(text, worker, [GRAPH], ["default"], 9, 1)
+        assert await other.fetch(text, worker, [GRAPH], ["default"], 9, 1, 0, 0, 10)
         blocking = asyncio.create_task(postgres.set_blocked(GRAPH, "nobody serves it"))
         await until_waiting(database_url, "set_blocked", schema)
         await claiming.commit()

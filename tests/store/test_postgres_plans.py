@@ -92,7 +92,7 @@ async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
     await pinned.execute(f'vacuum analyze "{schema}".runs')
     graph, queues = f"'\\x{GRAPH.hex()}'", "'{default}'"
     arguments = {
-        "claim": (f"'{worker}'", f"array[{graph}]::bytea[]", queues, "100", "1"),
+        "claim": (f"'{worker}'", f"array[{graph}]::bytea[]", queues, "100", "1", "0", "0", "10"),
         "unserved_graphs": (queues,),
         "set_blocked": (f"'\\x{OTHER_GRAPH.hex()}'", "'nobody serves it'", "false"),
     }[statement]

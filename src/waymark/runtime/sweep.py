@@ -27,6 +27,7 @@ from .live_run import LiveRun
 from .nudge import Nudge
 from .programs import Programs
 from .scheduler import Scheduler
+from .suspects import Suspects, guilt
 
 log = logging.getLogger("waymark.sweep")
 
@@ -61,6 +62,7 @@ class Sweep:
         #: Set while nothing is under way.
         self.ended = asyncio.Event()
         self._resting: dict[bytes, tuple[float, float]] = {}
+        self._suspects = Suspects(scheduler.runs)
         self.nudge = Nudge()
         #: Whether more could be claimed than there was room for.
         self.more = False
@@ -162,7 +164,8 @@ class Sweep:
             return 0
         limit = min(room, CLAIM_MAX)
         worker, now_ns = self._worker(), self._scheduler.clock.now_ns()
-        claimed = await self._store.claim(worker, graphs, queues, limit, now_ns)
+        held = self._suspects.held
+        claimed = await self._store.claim(worker, graphs, queues, limit, now_ns, held)
         self.more = len(claimed) == limit
         self._claimer = worker
         self._claimed.extend(claimed)
@@ -193,6 +196,11 @@ class Sweep:
         run = LiveRun(claimed.id, claimed.workflow, claimed.epoch, scheduler.lane(), session)
         run.stored = True
         run.acked = journal[-1].seq if journal else 0
+        reason = guilt(claimed, journal)
+        if reason is not None:
+            scheduler.runs[run.id] = run
+            scheduler.quarantine(run, reason)
+            return
         now_ns = scheduler.clock.now_ns()
         began_ns = claimed.began_ns or now_ns
         try:
@@ -207,7 +215,7 @@ class Sweep:
             scheduler.quarantine(run, f"{type(error).__name__}: {error}")
         else:
             self._resting.pop(claimed.graph, None)
-            scheduler.admit(run, advance)
+            scheduler.admit(run, self._suspects.recovered(run, claimed, advance))
 
     def _rest(self, graph: bytes) -> None:
         """Runs of this graph do not decode here: others may claim them meanwhile."""

@@ -20,6 +20,7 @@ from typing import Protocol
 from uuid import UUID
 
 from .records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow, SeenWorker
+from .suspects import NONE_HELD, Held
 
 
 class Store(Protocol):
@@ -100,11 +101,15 @@ class Store(Protocol):
         queues: Sequence[str],
         limit: int,
         now_ns: int = 0,
+        held: Held = NONE_HELD,
     ) -> list[ClaimedRun]:
         """Take up to `limit` runs that are unowned or whose owner is dead or
         unknown, oldest first, of graphs in `graphs` only. `now_ns` is recorded
         as the beginning (`began_ns`) of those that never began; all begin at the
         time that the answer tells, since a later owner will read the same.
+        A run that a dead owner leaves has crashed once more, unless it recorded
+        something meanwhile; of those that crashed again and again so many are taken
+        as `suspects` allows beside those that the claimer holds.
         Raises `Fenced` when the worker's own row is gone."""
         ...
 

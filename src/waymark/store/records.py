@@ -114,6 +114,8 @@ class ClaimedRun(NamedTuple):
     epoch: int
     began_ns: int  # as recorded, by this claim if the run never began before
     input: bytes
+    #: Owners in a row that died without the run recording anything, the last one included.
+    crashes: int = 0
 
 
 class RunRow(NamedTuple):

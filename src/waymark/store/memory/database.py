@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from waymark.store.records import JournalRow, Message, NewRun, RunState
+from waymark.store.records import EntryKind, JournalRow, Message, NewRun, RunState
+from waymark.store.suspects import CRASHES_MAX, IDLE, Held, is_suspect, room_for
 
 if TYPE_CHECKING:
     from .store import MemoryStore
@@ -18,6 +19,8 @@ class MemoryRun:
 
     __slots__ = (
         "began_ns",
+        "crash_seq",
+        "crashes",
         "epoch",
         "finished_at",
         "graph",
@@ -46,6 +49,9 @@ class MemoryRun:
         self.result: bytes | None = None
         self.reason: str | None = None
         self.finished_at: float | None = None
+        #: See `store.suspects`.
+        self.crashes = 0
+        self.crash_seq = 0
 
 
 class MemoryDatabase:
@@ -88,3 +94,27 @@ class MemoryDatabase:
         """Live runs without a live owner, oldest first."""
         workers = self.workers
         return [run for run in self.live.values() if run.owner not in workers]
+
+    def crashes_of(self, run: MemoryRun) -> int:
+        """How often a claimable run will have crashed in a row once it is claimed."""
+        entries = self.journal.get(run.id, {}).values()
+        let_go = run.owner is None and run.crashes >= CRASHES_MAX
+        if let_go or any(row.seq > run.crash_seq and _is_progress(row) for row in entries):
+            return int(run.owner is not None)
+        return run.crashes + (run.owner is not None)
+
+
+def _is_progress(row: JournalRow) -> bool:
+    return row.kind != EntryKind.CLAIM or row.payload == IDLE
+
+
+def admitted(found: list[tuple[MemoryRun, int]], held: Held) -> list[tuple[MemoryRun, int]]:
+    """Those of `found` (runs with their crashes) that may be held beside what is held."""
+    suspects = sorted(
+        (each for each in found if is_suspect(each[1])), key=lambda each: each[1], reverse=True
+    )
+    room = 0
+    if suspects:
+        room = max(0, room_for(max(suspects[0][1], held.worst)) - held.suspects)
+    left_out = {run.id for run, _ in suspects[room:]}
+    return [(run, crashes) for run, crashes in found if run.id not in left_out]

@@ -24,8 +24,9 @@ from waymark.store.records import (
     RunState,
     SeenWorker,
 )
+from waymark.store.suspects import NONE_HELD, Held
 
-from .database import MemoryDatabase, MemoryRun
+from .database import MemoryDatabase, MemoryRun, admitted
 
 
 class MemoryStore:
@@ -178,17 +179,16 @@ class MemoryStore:
         queues: Sequence[str],
         limit: int,
         now_ns: int = 0,
+        held: Held = NONE_HELD,
     ) -> list[ClaimedRun]:
         await asyncio.sleep(0)
-        if worker not in self.database.workers:
+        database = self.database
+        if worker not in database.workers:
             raise Fenced(f"worker {worker} was declared dead; it may claim nothing")
-        served, wanted, claimed = set(graphs), set(queues), list[ClaimedRun]()
-        for run in self.database.claimable():
-            if len(claimed) >= limit:
-                break
-            if run.graph in served and run.queue in wanted:
-                claimed.append(_take(run, worker, now_ns))
-        return claimed
+        served, wanted = set(graphs), set(queues)
+        found = [r for r in database.claimable() if r.graph in served and r.queue in wanted]
+        allowed = admitted([(run, database.crashes_of(run)) for run in found], held)
+        return [_take(database, run, worker, now_ns, crashes) for run, crashes in allowed[:limit]]
 
     async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
         await asyncio.sleep(0)
@@ -282,14 +282,19 @@ def _epochs(batch: Flush) -> list[tuple[UUID, int]]:
     return list(believed)
 
 
-def _take(run: MemoryRun, worker: UUID, now_ns: int) -> ClaimedRun:
+def _take(
+    database: MemoryDatabase, run: MemoryRun, worker: UUID, now_ns: int, crashes: int
+) -> ClaimedRun:
+    if run.owner is not None:
+        run.crash_seq = max(database.journal.get(run.id, ()), default=0)
+    run.crashes = crashes
     run.owner = worker
     run.epoch += 1
     run.state = RunState.RUNNING
     run.reason = None
     run.began_ns = run.began_ns or now_ns
     return ClaimedRun(
-        run.id, run.workflow, run.graph, run.queue, run.epoch, run.began_ns, run.input
+        run.id, run.workflow, run.graph, run.queue, run.epoch, run.began_ns, run.input, crashes
     )
 
 

@@ -19,6 +19,7 @@ from waymark.store.records import (
     RunRow,
     SeenWorker,
 )
+from waymark.store.suspects import CRASHES_MAX, NONE_HELD, Held
 
 from .address import parse_address
 from .connecting import Connector
@@ -136,15 +137,16 @@ class PostgresStore:
         queues: Sequence[str],
         limit: int,
         now_ns: int = 0,
+        held: Held = NONE_HELD,
     ) -> list[ClaimedRun]:
         """See `Store.claim`. What is claimed is known here before it is committed:
         when the commit is lost on the way, the next call finds out what holds of
         it, so that no run stays owned by a worker that does not know it."""
         async with self._connected() as connection:
-            held = await self._held_claims(connection, worker)
-            if not graphs or not queues or limit <= len(held):
+            doubtful = await self._held_claims(connection, worker)
+            if not graphs or not queues or limit <= len(doubtful):
                 self._doubtful_claims = []
-                return held
+                return doubtful
             async with connection.transaction(isolation="read_committed"):
                 if self._connector.pooler:
                     timeout = self._connector.idle_transaction_milliseconds
@@ -154,15 +156,17 @@ class PostgresStore:
                     worker,
                     list(graphs),
                     list(queues),
-                    limit - len(held),
+                    limit - len(doubtful),
                     now_ns,
+                    *held,
+                    CRASHES_MAX,
                 )
                 if not rows:
                     raise Fenced(f"worker {worker} was declared dead; it may claim nothing")
                 claimed = [ClaimedRun(*row) for row in rows if row["id"] is not None]
-                self._doubtful_claims = [*held, *claimed]
+                self._doubtful_claims = [*doubtful, *claimed]
             self._doubtful_claims = []
-            return held + claimed
+            return doubtful + claimed
 
     async def _held_claims(
         self, connection: PoolConnectionProxy[asyncpg.Record], worker: UUID

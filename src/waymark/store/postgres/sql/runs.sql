@@ -34,6 +34,13 @@ join :"schema".runs on runs.id = asked.id;
 -- candidate is taken only if its epoch is still that of the snapshot once its row is locked,
 -- which makes the claim a compare-and-set whatever happened in between. Twice as many
 -- candidates as wanted leave something for the loser of a race. No row: the claimer is dead.
+--
+-- `judged` counts crashes: owners in a row that died (and did not give the run back) without its
+-- journal getting an entry, not counting claims (kind 6), but for a claim that found nothing under
+-- way (`[]`). `store.suspects` says how many that crashed again and again may be held at once; `$6`
+-- are those that the claimer holds, `$7` the most crashes among them, `$8` how many end a run. Who
+-- has as many and no owner was let go on by hand. Where there is no room for any, they are no
+-- candidates, so that they do not stand before others.
 with recursive owners (owner) as (
     (
         select runs.owner from :"schema".runs
@@ -57,27 +64,43 @@ served (graph, queue) as (
     cross join unnest($3::text[]) as queues (queue)
 ),
 candidates as materialized (
-    select found.id, found.epoch, found.submitted_at
+    select
+        found.id, found.epoch, found.submitted_at, found.owner, found.crashes, found.crash_seq
     from (
-        select free.id, free.epoch, free.submitted_at
+        select
+            free.id, free.epoch, free.submitted_at, free.owner, free.crashes, free.crash_seq
         from served
         cross join lateral (
-            select runs.id, runs.epoch, runs.submitted_at from :"schema".runs
+            select
+                runs.id, runs.epoch, runs.submitted_at, runs.owner, runs.crashes, runs.crash_seq
+            from :"schema".runs
             where
                 runs.state < 6 and runs.owner is null
                 and runs.graph = served.graph and runs.queue = served.queue
+                and (
+                    runs.crashes is null or runs.crashes < 2
+                    or $6 < 1 << ($8 - 1 - greatest($7, 2))
+                )
             order by runs.submitted_at
             limit $4 * 2
         ) as free
         union all
-        select left_behind.id, left_behind.epoch, left_behind.submitted_at
+        select
+            left_behind.id, left_behind.epoch, left_behind.submitted_at, left_behind.owner,
+            left_behind.crashes, left_behind.crash_seq
         from owners
         cross join served
         cross join lateral (
-            select runs.id, runs.epoch, runs.submitted_at from :"schema".runs
+            select
+                runs.id, runs.epoch, runs.submitted_at, runs.owner, runs.crashes, runs.crash_seq
+            from :"schema".runs
             where
                 runs.state < 6 and runs.owner = owners.owner
                 and runs.graph = served.graph and runs.queue = served.queue
+                and (
+                    runs.crashes is null or runs.crashes < 2
+                    or $6 < 1 << ($8 - 1 - greatest($7, 2))
+                )
             order by runs.submitted_at
             limit $4 * 2
         ) as left_behind
@@ -88,15 +111,51 @@ candidates as materialized (
     order by found.submitted_at, found.id
     limit $4 * 2
 ),
+judged as (
+    select
+        candidates.id,
+        candidates.epoch,
+        candidates.submitted_at,
+        candidates.owner is not null as crashed,
+        (candidates.owner is not null)::integer + case
+            when candidates.crashes is null then 0
+            when candidates.owner is null and candidates.crashes >= $8 then 0
+            when exists (
+                select from :"schema".journal
+                where
+                    journal.run_id = candidates.id
+                    and journal.seq > candidates.crash_seq
+                    and (journal.kind <> 6 or journal.payload = '[]'::bytea)
+            ) then 0
+            else candidates.crashes
+        end as crashes
+    from candidates
+),
+ranked as materialized (
+    select
+        judged.*,
+        count(*) filter (where judged.crashes between 2 and $8 - 1) over (
+            order by judged.crashes desc, judged.submitted_at, judged.id
+            rows unbounded preceding
+        ) as place,
+        max(judged.crashes) filter (where judged.crashes between 2 and $8 - 1) over () as worst
+    from judged
+),
 fence as materialized (
     select id from :"schema".workers where id = $1 for key share
 ),
 picked as materialized (
-    select runs.id, candidates.submitted_at
-    from candidates
-    join :"schema".runs on runs.id = candidates.id
-    where runs.epoch = candidates.epoch and runs.state < 6
-    order by candidates.submitted_at, runs.id
+    select runs.id, ranked.submitted_at, ranked.crashed, ranked.crashes
+    from ranked
+    join :"schema".runs on runs.id = ranked.id
+    where
+        runs.epoch = ranked.epoch
+        and runs.state < 6
+        and (
+            ranked.crashes not between 2 and $8 - 1
+            or $6 + ranked.place <= 1 << ($8 - 1 - greatest(ranked.worst, $7))
+        )
+    order by ranked.submitted_at, runs.id
     limit $4
     for update of runs skip locked
 ),
@@ -107,15 +166,23 @@ taken as (
         epoch = runs.epoch + 1,
         state = 2,
         reason = null,
-        began_ns = case when runs.began_ns = 0 then $5 else runs.began_ns end
+        began_ns = case when runs.began_ns = 0 then $5 else runs.began_ns end,
+        crashes = nullif(picked.crashes, 0),
+        crash_seq = case
+            when picked.crashed then coalesce(
+                (select max(journal.seq) from :"schema".journal where journal.run_id = runs.id), 0
+            )
+            else runs.crash_seq
+        end
     from fence, picked
     where runs.id = picked.id
     returning
         runs.id, runs.workflow, runs.graph, runs.queue, runs.epoch, runs.began_ns, runs.input,
-        picked.submitted_at
+        runs.crashes, picked.submitted_at
 )
 select
-    taken.id, taken.workflow, taken.graph, taken.queue, taken.epoch, taken.began_ns, taken.input
+    taken.id, taken.workflow, taken.graph, taken.queue, taken.epoch, taken.began_ns, taken.input,
+    coalesce(taken.crashes, 0) as crashes
 from fence
 left join taken on true
 order by taken.submitted_at, taken.id;
