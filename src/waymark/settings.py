@@ -20,6 +20,9 @@ PREFIX = "WAYMARK_"
 
 MEBIBYTE = 1024 * 1024
 
+#: A quarter of an hour. A parent must have heard of its child's end before that is gone.
+RETENTION_DAYS_MIN = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -43,6 +46,9 @@ class Settings:
     poll_seconds: float = 1.0
     #: How long `stop()` lets running attempts finish.
     drain_seconds: float = 10.0
+    #: Finished runs are removed with their journals so many days after their end, and
+    #: with them the memory of their `id=`. "never" (here None) keeps them.
+    retention_days: float | None = 30.0
     #: Runs and journal rows in one flush, each.
     flush_rows_max: int = 500
     #: Payload bytes in one flush. One larger advance travels alone.
@@ -116,6 +122,15 @@ def _seconds(least: float) -> Callable[[object], object]:
     return parse
 
 
+def _days(value: object) -> object:
+    if value == "never":
+        return None
+    try:
+        return _seconds(RETENTION_DAYS_MIN)(value)
+    except _Unfit:
+        raise _Unfit(f'a number of days of at least {RETENTION_DAYS_MIN:g}, or "never"') from None
+
+
 def _switch(value: object) -> object:
     if isinstance(value, str):
         value = {"1": True, "true": True, "0": False, "false": False}.get(value.lower())
@@ -134,6 +149,7 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "lease_seconds": _seconds(1.0),
     "poll_seconds": _seconds(0.01),
     "drain_seconds": _seconds(0.0),
+    "retention_days": _days,
     "flush_rows_max": _count,
     "flush_bytes_max": _count,
     "unflushed_rows_max": _count,

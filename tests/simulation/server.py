@@ -324,6 +324,16 @@ class SimStore:
     async def forget_messages(self, messages: Sequence[Message]) -> None:
         await self._ask("inbox", lambda: self._inner.forget_messages(messages))
 
+    async def remove_finished(
+        self, seconds: float, runs_max: int, entries_max: int
+    ) -> tuple[int, int]:
+        return await self._ask(
+            "remove", lambda: self._inner.remove_finished(seconds, runs_max, entries_max)
+        )
+
+    async def remove_unheard(self, seconds: float) -> None:
+        await self._ask("remove", lambda: self._inner.remove_unheard(seconds))
+
     def listen(self, notice: Callable[[str], None]) -> None:
         self._notice = notice
 

@@ -37,6 +37,7 @@ from .leases import Heartbeat
 from .live_run import LiveRun
 from .programs import Programs
 from .rest import jump_when_at_rest
+from .retention import Retention
 from .scheduler import Scheduler
 from .surroundings import Surroundings
 from .sweep import Sweep
@@ -110,6 +111,7 @@ class Runtime:
             backing, settings, scheduler, self._programs, lambda: self._worker, self._lost
         )
         scheduler.look = self._sweep.nudge.set
+        self._retention = Retention(store, settings, clock)
         self._drain = Drain(scheduler, self._executor, self._sweep, self._writer, self._waiters)
         self.client = RuntimeClient(
             store,
@@ -176,6 +178,7 @@ class Runtime:
                 group.start_soon(self._work, group)
                 await self._stop.wait()
                 self._stopping = True
+                self._retention.close()
                 await self._drain.run(self.settings.drain_seconds)
                 group.cancel_scope.cancel()
         except Exception as error:
@@ -199,6 +202,7 @@ class Runtime:
         group.start_soon(self._waiters.serve)
         group.start_soon(self._children.serve)
         group.start_soon(self._sweep.serve)
+        group.start_soon(self._retention.serve)
 
     def request_stop(self) -> None:
         """Take no more work and begin to drain."""

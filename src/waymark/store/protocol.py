@@ -150,6 +150,19 @@ class Store(Protocol):
         """Delete messages whose entry is committed, or that nobody will hear."""
         ...
 
+    async def remove_finished(
+        self, seconds: float, runs_max: int, entries_max: int
+    ) -> tuple[int, int]:
+        """Remove runs that ended more than `seconds` ago, with their messages; how many,
+        and how many journal entries. At most so many of either: of a journal that is longer
+        a part goes first, and its run in a later call. Does nothing while another process
+        is at it."""
+        ...
+
+    async def remove_unheard(self, seconds: float) -> None:
+        """Remove messages sent more than `seconds` ago to runs that are not there."""
+        ...
+
     def listen(self, notice: Callable[[str], None]) -> None:
         """Call `notice(topic)` in this loop when another process hints:
         `"runs"` (something may be claimable), `"done"` (runs ended), `"inbox"`

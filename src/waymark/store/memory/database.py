@@ -69,6 +69,7 @@ class MemoryDatabase:
         self.live: dict[UUID, MemoryRun] = {}
         self.journal: dict[UUID, dict[int, JournalRow]] = {}
         self.inbox: dict[tuple[UUID, str], Message] = {}
+        self.sent_at: dict[tuple[UUID, str], float] = {}
         self.workers: dict[UUID, float] = {}
         #: Workers whose proof of life is gone, where somebody plays that.
         self.silent: set[UUID] = set()
@@ -102,6 +103,30 @@ class MemoryDatabase:
         if let_go or any(row.seq > run.crash_seq and _is_progress(row) for row in entries):
             return int(run.owner is not None)
         return run.crashes + (run.owner is not None)
+
+    def remove_message(self, key: tuple[UUID, str]) -> None:
+        self.inbox.pop(key, None)
+        self.sent_at.pop(key, None)
+
+    def remove_finished(self, seconds: float, runs_max: int, entries_max: int) -> tuple[int, int]:
+        """See `Store.remove_finished`."""
+        until, left = self.now() - seconds, entries_max
+        over = [run for run in self.runs.values() if (run.finished_at or until) < until]
+        over.sort(key=lambda run: run.finished_at or 0.0)
+        old = [run.id for run in over[:runs_max]]
+        for key in [key for key in self.inbox if key[0] in old]:
+            self.remove_message(key)
+        for run_id in old:
+            rows = self.journal.get(run_id, {})
+            for seq in sorted(rows)[:left]:
+                del rows[seq]
+                left -= 1
+        if not left:
+            return 0, entries_max
+        for run_id in old:
+            del self.runs[run_id]
+            self.journal.pop(run_id, None)
+        return len(old), entries_max - left
 
 
 def _is_progress(row: JournalRow) -> bool:

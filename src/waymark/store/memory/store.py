@@ -232,7 +232,9 @@ class MemoryStore:
     async def send(self, messages: Sequence[Message]) -> None:
         await asyncio.sleep(0)
         for message in messages:
-            self.database.inbox.setdefault((message.run_id, message.key), message)
+            key = (message.run_id, message.key)
+            if self.database.inbox.setdefault(key, message) is message:
+                self.database.sent_at[key] = self.database.now()
 
     async def read_inbox(self, worker: UUID) -> list[tuple[Message, bool]]:
         await asyncio.sleep(0)
@@ -247,7 +249,23 @@ class MemoryStore:
     async def forget_messages(self, messages: Sequence[Message]) -> None:
         await asyncio.sleep(0)
         for message in messages:
-            self.database.inbox.pop((message.run_id, message.key), None)
+            self.database.remove_message((message.run_id, message.key))
+
+    # Retention
+
+    async def remove_finished(
+        self, seconds: float, runs_max: int, entries_max: int
+    ) -> tuple[int, int]:
+        await asyncio.sleep(0)
+        return self.database.remove_finished(seconds, runs_max, entries_max)
+
+    async def remove_unheard(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        database = self.database
+        until = database.now() - seconds
+        for key, sent_at in list(database.sent_at.items()):
+            if sent_at < until and key[0] not in database.runs:
+                database.remove_message(key)
 
     # Hints
 

@@ -227,6 +227,18 @@ class PostgresStore:
             ids = [message.run_id for message in messages]
             await self._fetch("forget_messages", ids, [message.key for message in messages])
 
+    # Retention
+
+    async def remove_finished(
+        self, seconds: float, runs_max: int, entries_max: int
+    ) -> tuple[int, int]:
+        schema = self._statements.schema
+        (row,) = await self._fetch("remove_finished", seconds, runs_max, entries_max, schema)
+        return row["runs"], row["entries"]
+
+    async def remove_unheard(self, seconds: float) -> None:
+        await self._fetch("remove_unheard", seconds)
+
     # Hints
 
     def listen(self, notice: Callable[[str], None]) -> None:
