@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import pytest
 
 from waymark.errors import Fenced, RefusedData, StoreError, StoreUnavailable
+from waymark.store.postgres import PostgresStore
 from waymark.store.postgres.failures import FAILURES, translate
 
 
@@ -74,3 +77,35 @@ def test_anything_else_is_said_plainly(error: Exception) -> None:
     assert isinstance(failure, StoreError)
     assert not isinstance(failure, (StoreUnavailable, RefusedData, Fenced))
     assert str(error) in str(failure)
+
+
+async def _interrupted(store: PostgresStore, entered: asyncio.Event) -> None:
+    """Lose the connection in the course of a cancellation."""
+    async with store._connected():
+        entered.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise asyncpg.InterfaceError("cannot roll back: the connection is gone")  # noqa: B904
+
+
+@pytest.mark.anyio
+async def test_a_cancellation_survives_what_fails_in_its_course(postgres: PostgresStore) -> None:
+    """Who cancels a task need not do so again because its connection broke at that moment."""
+    entered = asyncio.Event()
+    task = asyncio.create_task(_interrupted(postgres, entered))
+    await entered.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.anyio
+async def test_a_failure_while_cleaning_up_is_a_failure(postgres: PostgresStore) -> None:
+    """A cancellation that is being handled already is not the failure's reason."""
+    with pytest.raises(StoreUnavailable, match="gone"):
+        try:
+            raise asyncio.CancelledError
+        except asyncio.CancelledError:
+            async with postgres._connected():
+                raise asyncpg.InterfaceError("the connection is gone")  # noqa: B904

@@ -7,6 +7,8 @@ nor leaving a run out will mend (`StoreError`, with the server's words).
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 
 from waymark.errors import RefusedData, StoreError, StoreUnavailable
@@ -38,6 +40,20 @@ FAILURES = (
     UnicodeError,
     OverflowError,
 )
+
+
+def cancellation(
+    error: BaseException, outer: BaseException | None
+) -> asyncio.CancelledError | None:
+    """The cancellation in whose course `error` was raised, if any: a connection that is
+    closed or rolled back because its task is cancelled may fail at that, and the task is
+    cancelled all the same. `outer` was being handled before and is no part of it."""
+    behind = error.__context__
+    while behind is not None and behind is not outer:
+        if isinstance(behind, asyncio.CancelledError):
+            return behind
+        behind = behind.__context__
+    return None
 
 
 def translate(error: BaseException) -> StoreError:

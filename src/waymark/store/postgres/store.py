@@ -3,6 +3,7 @@ the writer's connections, `connecting` for how many connections there are."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from waymark.store.suspects import CRASHES_MAX, NONE_HELD, Held
 
 from .address import parse_address
 from .connecting import Connector
-from .failures import FAILURES, translate
+from .failures import FAILURES, cancellation, translate
 from .heartbeat import Heartbeat
 from .hints import Hints
 from .lane import Lane, close_quietly
@@ -259,10 +260,14 @@ class PostgresStore:
         pool = self._pool
         if pool is None:
             raise StoreUnavailable(f"the store {self.label} is not open")
+        outer = sys.exception()
         try:
             async with pool.acquire() as connection:
                 yield connection
         except FAILURES as error:
+            cancelled = cancellation(error, outer)
+            if cancelled is not None:
+                raise cancelled from None
             failure = translate(error)
             if isinstance(failure, StoreUnavailable):
                 # The other connections are likely as dead (or lead to a standby).
