@@ -15,6 +15,7 @@ from waymark.authoring.hooks import Compiled
 from waymark.authoring.registry import registry
 from waymark.errors import NotStartedError, RegistrationError, ValueEncodeError
 from waymark.graph.model import Graph
+from waymark.values import RecordedArguments
 
 pytestmark = pytest.mark.anyio
 
@@ -27,12 +28,14 @@ class FakeClient:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
 
-    async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
-        self.asked.append(("submit", definition.name, definition.arguments.unpack(arguments)))
+    async def submit(self, definition: WorkflowDefinition, arguments: RecordedArguments) -> UUID:
+        self.asked.append(("submit", definition.name, definition.arguments.unpack(arguments[0])))
         return RUN
 
-    async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
-        unpacked = definition.arguments.unpack(arguments)
+    async def submit_and_wait(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments
+    ) -> Any:
+        unpacked = definition.arguments.unpack(arguments[0])
         self.asked.append(("submit_and_wait", definition.name, unpacked))
         return unpacked
 

@@ -9,8 +9,8 @@ import pytest
 from tests.oracle.host import program_of
 from tests.oracle.programs import Pagination
 from waymark.authoring.workflow import definition_of
-from waymark.engine.outcomes import Finish, StartAction
-from waymark.engine.session import Recorded, Session
+from waymark.engine.outcomes import Finish, Recorded, StartAction
+from waymark.engine.session import Session
 from waymark.errors import RecoveryMismatch, ValueDecodeError
 
 RUN_ID = UUID(int=7)
@@ -39,7 +39,7 @@ def test_a_second_outcome_is_not_recorded() -> None:
     """Recorded once: late and repeated outcomes make no entry and no command."""
     session, command = begun()
     session.settle(command.effect, True, b'{"items": [], "next": 1}', 2_000)
-    assert session.settle(command.effect, True, LAST_PAGE, 3_000) == ([], [])
+    assert session.settle(command.effect, True, LAST_PAGE, 3_000) == ((), ())
     assert session.seq == 1
 
 

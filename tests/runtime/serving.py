@@ -44,12 +44,12 @@ async def serving(
 
 async def submit(runtime: Runtime, workflow: type, *args: Any) -> UUID:
     definition = definition_of(workflow)
-    return await runtime.client.submit(definition, definition.arguments.pack(args, {}))
+    return await runtime.client.submit(definition, definition.arguments.record(args, {}))
 
 
 async def run(runtime: Runtime, workflow: type, *args: Any) -> Any:
     definition = definition_of(workflow)
-    return await runtime.client.submit_and_wait(definition, definition.arguments.pack(args, {}))
+    return await runtime.client.submit_and_wait(definition, definition.arguments.record(args, {}))
 
 
 async def result(

@@ -10,6 +10,7 @@ from uuid import UUID
 from . import hooks
 
 if TYPE_CHECKING:
+    from ..values import RecordedArguments
     from .workflow import WorkflowDefinition
 
 R_co = TypeVar("R_co", covariant=True)
@@ -35,11 +36,13 @@ class RunStatus:
 class Client(Protocol):
     """What a running Waymark does for workflows and handles."""
 
-    async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
+    async def submit(self, definition: WorkflowDefinition, arguments: RecordedArguments) -> UUID:
         """Store a run; returns once that is committed."""
         ...
 
-    async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
+    async def submit_and_wait(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments
+    ) -> Any:
         """`submit`, then `result`, in one."""
         ...
 

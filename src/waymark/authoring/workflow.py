@@ -157,7 +157,7 @@ class Workflow:
         """
         definition = definition_of(type(self))
         _refuse_state(self)
-        arguments = definition.arguments.pack(args, kwargs)
+        arguments = definition.arguments.record(args, kwargs)
         run_id = await hooks.client().submit(definition, arguments)
         return RunHandle(run_id, definition.name, definition)
 
@@ -307,7 +307,8 @@ def _noting_arguments(cls: type[Workflow], *args: Any, **kwargs: Any) -> Workflo
 
 def _refuse_state(workflow: object) -> None:
     """A run makes the object anew, so arguments of this one would be forgotten."""
-    if _MADE_WITH in vars(workflow):
+    # Most have no `__init__`; to ask the others for their attributes would make a dict.
+    if type(workflow).__init__ is not object.__init__ and _MADE_WITH in vars(workflow):
         name = type(workflow).__qualname__
         raise TypeError(
             f"{name}(...) was made with arguments, and a run makes its {name} anew without any;"
@@ -322,7 +323,7 @@ def _durable(authored: Callable[..., Any]) -> Callable[..., Any]:
     async def run(self: Workflow, *args: Any, **kwargs: Any) -> Any:
         definition = definition_of(type(self))
         _refuse_state(self)
-        arguments = definition.arguments.pack(args, kwargs)
+        arguments = definition.arguments.record(args, kwargs)
         return await hooks.client().submit_and_wait(definition, arguments)
 
     setattr(run, AUTHORED, authored)

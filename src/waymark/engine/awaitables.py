@@ -10,12 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from types import CellType
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from waymark.graph.model import DEFINED
 from waymark.graph.policies import NO_CALL, CallPolicy, call_policy
 
 from .links import LinkedAction, LinkedWorkflow
+
+if TYPE_CHECKING:
+    from waymark.values import RecordedArguments
 
 #: Longer sleeps (`inf` among them) end with it: 73 years, which fit a deadline.
 SLEEP_SECONDS_MAX = float(2**61 // 1_000_000_000)
@@ -23,13 +26,14 @@ SLEEP_SECONDS_MAX = float(2**61 // 1_000_000_000)
 
 class ActionCall:
     """A call of an action. `arguments` is its recorded form, a copy taken when
-    the call expression was evaluated; `node` is where it is awaited."""
+    the call expression was evaluated, and `plain` the same by name where all are plain
+    scalars; `node` is where it is awaited."""
 
-    __slots__ = ("action", "arguments", "awaited", "node")
+    __slots__ = ("action", "arguments", "awaited", "node", "plain")
 
-    def __init__(self, action: LinkedAction, arguments: bytes) -> None:
+    def __init__(self, action: LinkedAction, recorded: RecordedArguments) -> None:
         self.action = action
-        self.arguments = arguments
+        self.arguments, self.plain = recorded
         self.awaited = False
         self.node = -1
 
@@ -47,7 +51,7 @@ class PolicedCall(ActionCall):
         self.call = call
         self.policy = policy
         self.action = call.action
-        self.arguments = call.arguments
+        self.arguments, self.plain = call.arguments, call.plain
         self.node = -1
 
     @property
@@ -153,10 +157,10 @@ def take(call: Coroutine) -> None:
 def action_stub(action: LinkedAction) -> Callable[..., ActionCall]:
     """What an action's name means inside a graph: calling it records the
     arguments and gives an awaitable."""
-    pack = action.arguments.pack
+    record = action.arguments.record
 
     def call(*args: Any, **kwargs: Any) -> ActionCall:
-        return ActionCall(action, pack(args, kwargs))
+        return ActionCall(action, record(args, kwargs))
 
     call.__name__ = action.name
     return call
@@ -172,10 +176,10 @@ def run_action(call: object, /, *, retry: object = None, timeout: object = None)
 def workflow_stub(workflow: LinkedWorkflow) -> Callable[[], ChildWorkflow]:
     """What a workflow's name means inside a graph. As in another process, the object
     is made without arguments."""
-    pack = workflow.arguments.pack
+    record = workflow.arguments.record
 
     def run(*args: Any, **kwargs: Any) -> ChildCall:
-        return ChildCall(workflow, pack(args, kwargs))
+        return ChildCall(workflow, record(args, kwargs))
 
     def make() -> ChildWorkflow:
         return ChildWorkflow(run)

@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 from zlib import crc32
 
 from waymark.errors import RecoveryMismatch
 
 from .awaitables import ActionCall, PolicedCall
-from .outcomes import CancelChild, Command, StartAction, StartAttempt, StartChild, maker
-
-if TYPE_CHECKING:
-    from .session import Recorded
+from .outcomes import CancelChild, Command, Recorded, StartAction, StartAttempt, StartChild, maker
 
 #: Commands that ask for an effect.
 Start: TypeAlias = StartAction | StartAttempt | StartChild
@@ -29,9 +26,10 @@ _start = maker(StartAction)
 def asked_by(effect: int, call: ActionCall) -> Start:
     """The command for a call that begins."""
     action, arguments = call.action, call.arguments
-    asked = (effect, call.node, action.name, arguments, signed_crc(arguments))
+    crc = crc32(arguments) - 0x80000000  # `signed_crc`, for each action call
     if type(call) is ActionCall:
-        return _start(asked)
+        return _start((effect, call.node, action.name, arguments, crc, call.plain, action))
+    asked = (effect, call.node, action.name, arguments, crc)
     if isinstance(call, PolicedCall):
         return StartAttempt(*asked, call.policy, 1, 0)
     return StartChild(*asked)

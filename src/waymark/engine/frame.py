@@ -30,7 +30,9 @@ class Frame:
         captured: tuple[CellType, ...] = (),
     ) -> None:
         cells = list(map(CellType, values))
-        cells.extend(starmap(CellType, repeat((), len(function.variables) - len(values))))
+        unbound = len(function.variables) - len(values)
+        if unbound:
+            cells.extend(starmap(CellType, repeat((), unbound)))
         if captured:
             cells.extend(captured)
         self.cells = cells

@@ -12,13 +12,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from waymark.values import TypeRegistry
+    from waymark.values import RecordedArguments, TypeRegistry
 
 
 class LinkedArguments(Protocol):
-    """Recorded form of one action's call arguments."""
+    """RecordedArguments form of one action's call arguments."""
 
-    def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any], path: str = ...) -> bytes: ...
+    def record(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], path: str = ...
+    ) -> RecordedArguments: ...
 
     def unpack(
         self, data: bytes, path: str = ..., *, run: bool = ...
@@ -26,7 +28,11 @@ class LinkedArguments(Protocol):
 
 
 class LinkedPlan(Protocol):
-    """How one annotation's values are read and written."""
+    """How one annotation's values are read and written. Those of a type in `direct`
+    come back as they are."""
+
+    @property
+    def direct(self) -> frozenset[type]: ...
 
     def dumps(self, value: Any, path: str = ..., references: Any = ...) -> bytes: ...
 

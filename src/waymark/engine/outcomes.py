@@ -6,13 +6,18 @@ The host (runtime, simulation, tests) delivers one input at a time and gets an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from waymark.graph.policies import CallPolicy
 
+from .links import LinkedAction
+
 T = TypeVar("T", bound="tuple[Any, ...]")
+
+#: Stands where a payload has to be decoded to know its value.
+UNREAD: Final = object()
 
 
 class StartAction(NamedTuple):
@@ -23,6 +28,10 @@ class StartAction(NamedTuple):
     action: str  # registered name
     arguments: bytes  # as recorded; decode once per attempt
     digest: int
+    #: The arguments by name where they are plain scalars and known, and the action whose
+    #: signature they were bound to: for that one they need no decoding.
+    plain: Mapping[str, Any] | None = None
+    bound_to: LinkedAction | None = None
 
 
 class StartAttempt(NamedTuple):
@@ -82,6 +91,8 @@ class Finish(NamedTuple):
     cancelled: bool
     payload: bytes
     digest: int
+    #: What `payload` holds, where that is a plain scalar, else `UNREAD`.
+    value: Any = UNREAD
 
 
 Command: TypeAlias = (
@@ -108,12 +119,24 @@ class Entry(NamedTuple):
     payload: bytes
 
 
+class Recorded(NamedTuple):
+    """A journal entry as read back; store rows have these fields and more."""
+
+    seq: int
+    kind: int
+    effect: int
+    node: int
+    digest: int
+    at_ns: int
+    payload: bytes
+
+
 class Advance(NamedTuple):
     """What one input led to. `commands` may be carried out once `entries` (and
     all entries before them) are committed."""
 
-    entries: list[Entry]
-    commands: list[Command]
+    entries: Sequence[Entry]
+    commands: Sequence[Command]
 
 
 def maker(cls: type[T]) -> Callable[[tuple[Any, ...]], T]:

@@ -22,7 +22,7 @@ left for others to claim begins with the claim, its first entry.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from waymark.errors import RecoveryMismatch, ValueEncodeError, WaymarkBug
@@ -38,6 +38,7 @@ from .evaluator import Evaluator
 from .frame import Frame
 from .machine import Machine, MachineError
 from .outcomes import (
+    UNREAD,
     Advance,
     CancelChild,
     CancelEffect,
@@ -45,6 +46,7 @@ from .outcomes import (
     DropTimer,
     Entry,
     Finish,
+    Recorded,
     SetTimer,
     StartAttempt,
     StartChild,
@@ -61,19 +63,7 @@ _entry = maker(Entry)
 _finished = maker(Finish)
 _advance = maker(Advance)
 
-_NOTHING = Advance([], [])
-
-
-class Recorded(NamedTuple):
-    """A journal entry as read back; store rows have these fields and more."""
-
-    seq: int
-    kind: int
-    effect: int
-    node: int
-    digest: int
-    at_ns: int
-    payload: bytes
+_NOTHING = Advance((), ())
 
 
 class Session:
@@ -106,26 +96,32 @@ class Session:
 
     # Inputs
 
-    def begin(self, input: bytes, now_ns: int) -> Advance:
-        """Start the run. Raises `ValueDecodeError` or TypeError when the input
-        does not fit `run`; the session is then of no use."""
-        self._start(input, now_ns)
+    def begin(self, input: bytes, now_ns: int, plain: Mapping[str, Any] | None = None) -> Advance:
+        """Start the run; `plain` are the arguments by name where they are known and
+        plain scalars. Raises `ValueDecodeError` or TypeError when the input does not
+        fit `run`; the session is then of no use."""
+        self._start(input, now_ns, plain)
         return self._flush()
 
-    def settle(self, effect: int, ok: bool, payload: bytes, now_ns: int) -> Advance:
-        """An action's outcome. One for an effect that is over makes nothing. Raises
-        `ValueDecodeError` when the payload does not fit, and is then unchanged."""
+    def settle(
+        self, effect: int, ok: bool, payload: bytes, now_ns: int, value: Any = UNREAD
+    ) -> Advance:
+        """An action's outcome; `value` is what it returned, if known. One for an effect
+        that is over makes nothing. Raises `ValueDecodeError` when the payload does not
+        fit, and is then unchanged."""
         known = self._effects.get(effect)
         if known is None:
             if self._straight is None or effect >= self._straight.effects:
                 self.evaluator.machine.settle(effect, ok, now_ns)
             return _NOTHING
         # Decoded before anything changes: a payload that cannot be read changes nothing.
-        value = self._decode(known, ok, payload)
+        if value is UNREAD or type(value) not in self.program.actions[known[2]].result_plan.direct:
+            value = self._decode(known, ok, payload)
         del self._effects[effect]
         self.seq = seq = self.seq + 1
         kind = RESULT if ok else ERROR
-        self._entries = [_entry((seq, kind, effect, known.node, known.digest, now_ns, payload))]
+        # Node and digest by position: this runs for every outcome.
+        self._entries = [_entry((seq, kind, effect, known[1], known[4], now_ns, payload))]
         self._deliver(effect, ok, value, now_ns)
         return self._flush()
 
@@ -259,9 +255,12 @@ class Session:
         cancel(self.evaluator.machine, 0)
         self._run()
 
-    def _start(self, input: bytes, now_ns: int) -> None:
+    def _start(self, input: bytes, now_ns: int, plain: Mapping[str, Any] | None = None) -> None:
         program = self.program
-        args, kwargs = program.definition.arguments.unpack(input, run=True)
+        args: tuple[Any, ...] = ()
+        kwargs = plain
+        if kwargs is None:
+            args, kwargs = program.definition.arguments.unpack(input, run=True)
         self._began_ns = now_ns
         function, make_self = program.functions[0], program.make_self
         bind = function.bind
@@ -279,12 +278,13 @@ class Session:
     def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
         straight = self._straight
         if straight is not None and ok:
-            function, pc = straight.frame.function, straight.pc
+            frame, pc = straight.frame, straight.pc
+            function = frame.function
             target = function.sites[pc].target
             if target >= 0:
-                straight.frame.cells[target].cell_contents = value
+                frame.cells[target].cell_contents = value
             straight.pc, straight.pending = function.flat.nexts[pc], -1
-            self._advance_to(now_ns)
+            straight.now_ns = max(straight.now_ns, now_ns)
         else:
             evaluator = self.evaluator
             cancelled = not ok and isinstance(value, self.program.cancelled_error)
@@ -296,11 +296,14 @@ class Session:
 
     def _run(self) -> None:
         """Go on until the run waits."""
-        tape = self.program.tape
-        self.program.running.session = self
-        tape.clock_ns = self._now_ns() - self._began_ns
-        request, straight = m.IDLE, self._straight
-        if straight is not None:
+        program, straight = self.program, self._straight
+        tape = program.tape
+        program.running.session = self
+        if straight is None:
+            tape.clock_ns = self._now_ns() - self._began_ns
+            request = m.IDLE
+        else:
+            tape.clock_ns = straight.now_ns - self._began_ns
             request = advance(straight, self)
             if not straight.over:
                 return
@@ -453,11 +456,13 @@ class Session:
 
     def _finish(self, state: int, outcome: Any, checksum: int) -> Finish:
         if state == m.RESOLVED:
+            plan = self.program.definition.result_plan
             try:
-                payload = self.program.definition.result_plan.dumps(outcome, "result")
+                payload = plan.dumps(outcome, "result")
             except ValueEncodeError as error:
                 return Finish(False, False, dump_exception(error), checksum)
-            return _finished((True, False, payload, checksum))
+            value = outcome if type(outcome) in plan.direct else UNREAD
+            return _finished((True, False, payload, checksum, value))
         return Finish(
             False,
             state == m.CANCELLED,
@@ -491,4 +496,4 @@ class Session:
     def _flush(self) -> Advance:
         entries, commands = self._entries, self._commands
         self._entries = self._commands = None
-        return _advance((entries or [], commands or []))
+        return _advance((entries or (), commands or ()))

@@ -33,7 +33,7 @@ from uuid import UUID
 
 from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
-from ..engine.outcomes import CancelChild, StartChild
+from ..engine.outcomes import UNREAD, CancelChild, StartChild
 from ..engine.program import Program
 from ..errors import (
     RunCancelled,
@@ -200,7 +200,7 @@ class Children:
         if error is not None:
             self._fail(run, effect, error)
             return
-        workflow, state, payload = ended.result()
+        workflow, state, payload, _ = ended.result()
         run_id = child_id(run.id, effect)
         if state == RunState.QUARANTINED:
             why = payload.decode(errors="replace")
@@ -221,7 +221,7 @@ class Children:
             known.discard(effect)
             if not known:
                 del self.parents[run]
-        self._scheduler.deliver((run, effect, ok, payload))
+        self._scheduler.deliver((run, effect, ok, payload, UNREAD))
 
 
 def _cancellation(run: LiveRun, command: CancelChild) -> Message:

@@ -10,13 +10,13 @@ from uuid import UUID
 from ..authoring.handle import RunStatus
 from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
-from ..engine.outcomes import maker
+from ..engine.outcomes import UNREAD, maker
 from ..engine.program import Program
 from ..errors import RunCancelled, RunFailed, RunNotFound, RunQuarantined
 from ..settings import Settings
 from ..store.protocol import Store
 from ..store.records import NewRun, RunState
-from ..values import load_exception, plan_for, recorded_traceback
+from ..values import RecordedArguments, load_exception, plan_for, recorded_traceback
 from .executor import too_large
 from .live_run import Ending, LiveRun
 from .programs import Programs
@@ -57,21 +57,24 @@ class RuntimeClient:
         self._loop = asyncio.get_running_loop()
         self._executes = DEFAULT_QUEUE in settings.queues
 
-    async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
+    async def submit(self, definition: WorkflowDefinition, arguments: RecordedArguments) -> UUID:
         self._check()
         program = self._programs.find(definition) or await self._ensure(definition)
-        run, new = self.prepare(definition, program, arguments, self._new_id())
+        run, new = self.prepare(definition, program, arguments[0], self._new_id())
         accepted = run.accepted = self._loop.create_future()
-        self._scheduler.submit(run, new)
+        self._scheduler.submit(run, new, arguments[1])
         await accepted
         return run.id
 
-    async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
+    async def submit_and_wait(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments
+    ) -> Any:
         self._check()
         program = self._programs.find(definition) or await self._ensure(definition)
-        run, new = self.prepare(definition, program, arguments, self._new_id())
-        ended = run.wait(self._loop)
-        self._scheduler.submit(run, new)
+        run, new = self.prepare(definition, program, arguments[0], self._new_id())
+        ended = self._loop.create_future()
+        run.waiters = [ended]
+        self._scheduler.submit(run, new, arguments[1])
         return decode(await ended, run.id, definition)
 
     async def result(
@@ -117,16 +120,15 @@ class RuntimeClient:
             run = LiveRun(run_id, name, 0, scheduler.lane(), None)
             return run, NewRun(run_id, name, graph, DEFAULT_QUEUE, None, 0, READY, 0, arguments)
         run = LiveRun(run_id, name, 1, scheduler.lane(), self._programs.session(program, run_id))
-        now_ns = scheduler.clock.now_ns()
-        worker = self._worker()
-        return run, _new_run(
-            (run_id, name, graph, DEFAULT_QUEUE, worker, 1, RUNNING, now_ns, arguments)
-        )
+        fields = (run_id, name, graph, DEFAULT_QUEUE, self._worker(), 1, RUNNING)
+        return run, _new_run((*fields, scheduler.clock.now_ns(), arguments))
 
 
 def decode(ending: Ending, run_id: UUID, definition: WorkflowDefinition | None) -> Any:
     """The result of a run, or its failure raised."""
-    workflow, state, payload = ending
+    workflow, state, payload, value = ending
+    if value is not UNREAD:
+        return value
     if state == RunState.SUCCEEDED:
         definition = definition or registry.workflow(workflow)
         plan = plan_for(Any, registry.types) if definition is None else definition.result_plan

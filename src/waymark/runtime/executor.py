@@ -16,14 +16,14 @@ import logging
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
 from ..authoring.action import Action
 from ..authoring.context import ActionContext, attempt_context
 from ..authoring.registry import registry
-from ..engine.outcomes import StartAction, StartAttempt, maker
+from ..engine.outcomes import UNREAD, StartAction, StartAttempt, maker
 from ..errors import UnresolvedActionError, ValueEncodeError
 from ..graph.policies import CallPolicy
 from ..values import dump_exception
@@ -36,9 +36,10 @@ _context = maker(ActionContext)
 log = logging.getLogger("waymark.executor")
 
 
-#: What an attempt came to: run, effect, whether it returned, and its encoded
-#: result or exception. A plain tuple, as one is made for each attempt.
-Outcome: TypeAlias = tuple[LiveRun, int, bool, bytes]
+#: What an attempt came to: run, effect, whether it returned, its encoded result or
+#: exception, and the result itself (else `UNREAD`). A plain tuple, as one is made for
+#: each attempt.
+Outcome: TypeAlias = tuple[LiveRun, int, bool, bytes, Any]
 
 #: What asks for an attempt.
 Attempt: TypeAlias = StartAction | StartAttempt
@@ -147,13 +148,20 @@ class Executor:
         number = 1 if isinstance(command, StartAction) else command.attempt
         policy = None
         limit = None
+        value: Any = UNREAD
         try:
             attempt_context.set(_context((run.id, run.workflow, name, effect, number, None)))
             action = self._action(name)
-            args, kwargs = action.arguments.unpack(command[3])
+            args: tuple[Any, ...] = ()
+            kwargs: Mapping[str, Any] | None = None
             policy = action.policy
-            if type(command) is StartAttempt and command.policy is not None:
+            if type(command) is StartAction:
+                if command[6] is action:
+                    kwargs = command[5]
+            elif type(command) is StartAttempt and command.policy is not None:
                 policy = command.policy.over(policy)
+            if kwargs is None:
+                args, kwargs = action.arguments.unpack(command[3])
             injection = action.injection
             function = action.function if action.is_async else self._threaded(action)
             if policy is not None and policy.timeout_seconds is not None:
@@ -162,7 +170,7 @@ class Executor:
                 value = await function(*args, **kwargs)
             else:
                 value = await injection.call(function, args, kwargs)
-            payload = action.result_plan.dumps(value, path="result")
+            payload = action.result_plan.dumps(value, "result")
             if len(payload) > self.payload_bytes_max:
                 raise too_large("result", len(payload), self.payload_bytes_max)
             ok = True
@@ -185,7 +193,7 @@ class Executor:
             self.running.discard(task)
             if limit is not None:
                 limit.leave()
-        self.deliver((run, effect, ok, payload))
+        self.deliver((run, effect, ok, payload, value if ok else UNREAD))
 
     def _action(self, name: str) -> Action[..., Any]:
         if self._revision != registry.revision:

@@ -7,16 +7,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from ..engine.outcomes import Advance, Command, Entry, StartAttempt
+from ..engine.outcomes import UNREAD, Advance, Command, Entry, StartAttempt
 from ..store.records import JournalRow, NewRun, Release, RunEnd, RunState
 
 
 class RunSession(Protocol):
     """The engine's side of one run (`engine.session.Session`)."""
 
-    def begin(self, input: bytes, now_ns: int) -> Advance: ...
+    def begin(
+        self, input: bytes, now_ns: int, plain: Mapping[str, Any] | None = None
+    ) -> Advance: ...
 
-    def settle(self, effect: int, ok: bool, payload: bytes, now_ns: int) -> Advance: ...
+    def settle(
+        self, effect: int, ok: bool, payload: bytes, now_ns: int, value: Any = UNREAD
+    ) -> Advance: ...
 
     def attempt_failed(
         self, effect: int, attempt: int, again_ns: int, error: bytes, now_ns: int
@@ -48,11 +52,13 @@ def fail(future: asyncio.Future[Any], error: BaseException) -> None:
 
 class Ending(NamedTuple):
     """How a run ended, for those who wait. `payload` is the encoded result or
-    exception, or the reason in UTF-8 when quarantined."""
+    exception, or the reason in UTF-8 when quarantined; `value` is the result where it
+    is a plain scalar and known."""
 
     workflow: str
     state: int  # RunState, final or QUARANTINED
     payload: bytes
+    value: Any = UNREAD
 
 
 class LiveRun:
@@ -148,10 +154,10 @@ class Change(NamedTuple):
 
     run: LiveRun
     new: NewRun | None
-    entries: list[Entry]
+    entries: Sequence[Entry]
     end: RunEnd | None
     release: Release | None
-    commands: list[Command]
+    commands: Sequence[Command]
     size: int  # bytes of payload
 
 

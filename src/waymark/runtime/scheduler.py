@@ -16,12 +16,13 @@ import asyncio
 import contextvars
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from ..engine.outcomes import (
+    UNREAD,
     Advance,
     CancelChild,
     CancelEffect,
@@ -39,7 +40,7 @@ from ..store.records import Message, NewRun, Release, RunEnd, RunState
 from ..values import dump_exception
 from .clock import Clock
 from .executor import Attempt, Executor, Outcome
-from .live_run import Change, Ending, LiveRun, RunSession, quarantine
+from .live_run import Change, Ending, LiveRun, quarantine
 from .nudge import Nudge
 from .timers import Timers
 from .waiters import Waiters
@@ -53,6 +54,9 @@ _run_end = maker(RunEnd)
 _ending = maker(Ending)
 
 log = logging.getLogger("waymark.scheduler")
+
+#: Looking a member up costs more than the rest of what is done with it.
+_SUCCEEDED = RunState.SUCCEEDED
 
 #: Commands that a closed run no longer carries out.
 _BEGINS = SetTimer | StartAttempt | StartChild | CancelChild
@@ -101,7 +105,7 @@ class Scheduler:
         self._outcomes: deque[Outcome] = deque()
         self._committed: deque[Change] = deque()
         self._fired: deque[tuple[LiveRun, int]] = deque()
-        self._submitted: deque[tuple[LiveRun, NewRun]] = deque()
+        self._submitted: deque[tuple[LiveRun, NewRun, Mapping[str, Any] | None]] = deque()
         #: Runs begun in this turn of the loop.
         self._begun = 0
         self._hints: set[str] = set()
@@ -124,18 +128,19 @@ class Scheduler:
         self._next_lane = (self._next_lane + 1) % len(self.writer.lanes)
         return self._next_lane
 
-    def submit(self, run: LiveRun, new: NewRun) -> None:
+    def submit(self, run: LiveRun, new: NewRun, plain: Mapping[str, Any] | None = None) -> None:
         """A new run: its first step is taken now, or in a later turn of the loop
-        when this turn has begun enough. Errors go to who waits for the run."""
+        when this turn has begun enough. `plain` are its arguments by name where they
+        are known and plain scalars. Errors go to who waits for the run."""
         if run.session is None:  # Any worker may claim it.
             self.writer.put(Change(run, new, [], None, None, [], len(new.input)))
             return
         self.runs[run.id] = run
         if self._begun < ITEMS_PER_TICK:
             self._begun += 1
-            self._begin(run, new)
+            self._begin(run, new, plain)
         else:
-            self._submitted.append((run, new))
+            self._submitted.append((run, new, plain))
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._tick, context=self._context)
@@ -145,11 +150,11 @@ class Scheduler:
         self.runs[run.id] = run
         self._record(run, advance, None, perf_counter())
 
-    def _begin(self, run: LiveRun, new: NewRun) -> None:
+    def _begin(self, run: LiveRun, new: NewRun, plain: Mapping[str, Any] | None) -> None:
         assert run.session is not None
         started = perf_counter()
         try:
-            advance = run.session.begin(new.input, new.began_ns)
+            advance = run.session.begin(new.input, new.began_ns, plain)
         except Exception as error:  # noqa: BLE001  # nothing is stored: the caller's
             self.unstorable(run, error)
         else:
@@ -345,33 +350,31 @@ class Scheduler:
         runs. A commit or a beat wakes us again."""
         return not self.draining and not self.writer.congested and self.lease_holds()
 
-    def _settle(self, run: LiveRun, effect: int, ok: bool, payload: bytes, now_ns: int) -> None:
-        if run.closed or effect not in run.attempts:
+    def _settle(
+        self, run: LiveRun, effect: int, ok: bool, payload: bytes, value: Any, now_ns: int
+    ) -> None:
+        attempts, session = run.attempts, run.session
+        if run.closed or effect not in attempts or session is None:
             return
-        del run.attempts[effect]
-        assert run.session is not None
+        del attempts[effect]
         started = perf_counter()
+        failure: bytes | None = None
         try:
-            advance = self._settled(run.session, effect, ok, payload, now_ns)
+            try:
+                advance = session.settle(effect, ok, payload, now_ns, value)
+            except ValueDecodeError as error:
+                if not ok:
+                    raise
+                # What was encoded a moment ago cannot be read: a result of no use, and thus
+                # the action's failure. The session has not changed.
+                failure = dump_exception(error)
+            # Out here, so that the error is no context of what the workflow raises.
+            if failure is not None:
+                advance = session.settle(effect, False, failure, now_ns)
         except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             self._broken(run, error)
         else:
             self._record(run, advance, None, started)
-
-    @staticmethod
-    def _settled(
-        session: RunSession, effect: int, ok: bool, payload: bytes, now_ns: int
-    ) -> Advance:
-        try:
-            return session.settle(effect, ok, payload, now_ns)
-        except ValueDecodeError as error:
-            if not ok:
-                raise
-            failure = dump_exception(error)
-        # What was encoded a moment ago cannot be read: a result of no use, and thus
-        # the action's failure. The session has not changed. It goes on out here, so
-        # that the error is no context of what the workflow raises.
-        return session.settle(effect, False, failure, now_ns)
 
     def _fire(self, run: LiveRun, timer: int, now_ns: int) -> None:
         if run.closed or run.session is None:
@@ -410,10 +413,12 @@ class Scheduler:
         for entry in entries:
             size += len(entry[6])  # its payload
         end = None
-        if commands and type(commands[-1]) is Finish:
-            run.closed = True
-            end = _end(run, commands[-1])
-            size += len(end.result)
+        if commands:
+            last = commands[-1]
+            if type(last) is Finish:
+                run.closed = True
+                end = _end(run, last)
+                size += len(last[2])  # its payload
         self.writer.put(_change((run, new, entries, end, None, commands, size)))
 
     # Outputs
@@ -429,15 +434,18 @@ class Scheduler:
                 self.waiters.adopt(run)
                 self._hints.add("runs")
                 self.passed_on()
+        value: Any = UNREAD
         for command in commands:
             # By far the most of them, so without the way through `_obey`.
             if type(command) is StartAction:
                 if not run.closed:
                     self.executor.enqueue(run, command)
+            elif type(command) is Finish:
+                value = command.value
             elif not run.closed or not isinstance(command, _BEGINS):
                 self._obey(run, command)
         if end is not None:
-            self._ended(run, end)
+            self._ended(run, end, value)
         elif release is not None:
             self._leave(run)
             self.waiters.adopt(run)
@@ -470,24 +478,25 @@ class Scheduler:
             case StartAction() | Finish():
                 pass
 
-    def _ended(self, run: LiveRun, end: RunEnd) -> None:
+    def _ended(self, run: LiveRun, end: RunEnd, value: Any) -> None:
         self._leave(run)
         if run.attempts:
             self.executor.cancel_all(run)
         if run.timers:
             self.timers.drop_all(run)
+        ending = _ending((run.workflow, end.state, end.result, value))
         told = run.waiters is not None
         if told:
-            run.tell(_ending((run.workflow, end.state, end.result)))
+            run.tell(ending)
         if self.waiters.waiting:
             # Who began to wait before this process had the run.
-            told |= self.waiters.tell(run.id, _ending((run.workflow, end.state, end.result)))
+            told |= self.waiters.tell(run.id, ending)
         if not told and end.state == RunState.FAILED:
             log.info("run %s of %s failed; its handle's result() tells how", run.id, run.workflow)
         self._hints.add("done")
 
 
 def _end(run: LiveRun, finish: Finish) -> RunEnd:
-    ok, cancelled, payload, digest = finish
-    state = RunState.SUCCEEDED if ok else RunState.CANCELLED if cancelled else RunState.FAILED
+    ok, cancelled, payload, digest, _ = finish
+    state = _SUCCEEDED if ok else RunState.CANCELLED if cancelled else RunState.FAILED
     return _run_end((run.id, run.epoch, state, digest, payload))

@@ -20,6 +20,7 @@ from ..runtime.clock import VirtualClock
 from ..runtime.surroundings import Surroundings
 from ..settings import Settings
 from ..store.memory import MemoryStore
+from ..values import RecordedArguments
 
 #: Attempts get no time to finish when a test has ended.
 _SETTINGS = Settings(database_url="memory://", drain_seconds=0.0)
@@ -57,10 +58,12 @@ class LoopClient:
         self._ownership = _ownership()
         self._beginning: asyncio.Task[Any] | None = None
 
-    async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
+    async def submit(self, definition: WorkflowDefinition, arguments: RecordedArguments) -> UUID:
         return await (await self._client()).submit(definition, arguments)
 
-    async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
+    async def submit_and_wait(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments
+    ) -> Any:
         return await (await self._client()).submit_and_wait(definition, arguments)
 
     async def result(

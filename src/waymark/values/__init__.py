@@ -6,7 +6,7 @@ format and `registry` for the classes that data may name.
 
 from __future__ import annotations
 
-from .arguments import Arguments
+from .arguments import Arguments, RecordedArguments
 from .failures import dump_exception, load_exception, recorded_traceback
 from .frozen import FrozenDict, FrozenList, FrozenSet, freeze
 from .ordered import OrderedFrozenSet, OrderedSet
@@ -22,6 +22,7 @@ __all__ = [
     "OrderedFrozenSet",
     "OrderedSet",
     "Plan",
+    "RecordedArguments",
     "TypeRegistry",
     "dump_exception",
     "freeze",

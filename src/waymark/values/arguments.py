@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from types import CodeType, FunctionType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -27,6 +27,9 @@ _KINDS = inspect.Parameter
 _POSITIONAL: Final = (_KINDS.POSITIONAL_ONLY, _KINDS.POSITIONAL_OR_KEYWORD)
 
 _NO_TYPES: frozenset[type] = frozenset()
+
+#: The bytes of a call's arguments, and the arguments by name where all are plain scalars.
+RecordedArguments: TypeAlias = tuple[bytes, Mapping[str, Any] | None]
 
 
 class Arguments:
@@ -98,13 +101,20 @@ class Arguments:
         """Binds and writes the arguments. Raises TypeError in Python's words when
         they do not fit, ValueEncodeError when one cannot be stored. Lists and
         dicts shared between arguments stay shared."""
+        return self.record(args, kwargs, path)[0]
+
+    def record(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], path: str = "arguments"
+    ) -> RecordedArguments:
+        """What `pack` gives, and with it the arguments by name where all are plain
+        scalars. These are what `unpack` would give, so nobody need call it."""
         bound = self._directly(args, kwargs) if self._simple else None
         if bound is not None:
             try:
-                return b"%b" % orjson.dumps(bound)  # a copy: see to_bytes
+                return b"%b" % orjson.dumps(bound), bound  # a copy: see to_bytes
             except TypeError:
                 pass
-        return self._pack_any(args, kwargs, path)
+        return self._pack_any(args, kwargs, path), None
 
     def _directly(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]

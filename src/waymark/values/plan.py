@@ -20,21 +20,22 @@ _TAGGED = b'"$t"'
 class Plan(Generic[T]):
     """Writes and reads the values of one place: a result, a constant."""
 
-    __slots__ = ("_codec", "_direct", "_untagged_is_value", "annotation")
+    __slots__ = ("_codec", "_untagged_is_value", "annotation", "direct")
 
     def __init__(self, annotation: object, types: TypeRegistry) -> None:
         types.add(annotation)
         codec: Codec = types.forms.codec_for(annotation)
         self.annotation = annotation
         self._codec = codec
-        self._direct = codec.direct
+        #: Exact types, all scalars, whose values come back as they are.
+        self.direct = codec.direct
         self._untagged_is_value = codec is types.forms.anything
 
     def dumps(self, value: object, path: str = "value", references: Sequence[object] = ()) -> bytes:
         """JSON text in UTF-8. What is one of `references` (by identity) is kept
         as a reference to it. Raises ValueEncodeError, whose path begins with
         `path`."""
-        if type(value) in self._direct:
+        if type(value) in self.direct:
             try:
                 return b"%b" % orjson.dumps(value)  # a copy: see to_bytes
             except TypeError:
@@ -59,7 +60,7 @@ class Plan(Generic[T]):
                 value = orjson.loads(data)
             except ValueError as error:
                 raise ValueDecodeError(path, f"not JSON text ({error})") from None
-            if self._untagged_is_value or type(value) in self._direct:
+            if self._untagged_is_value or type(value) in self.direct:
                 return cast("T", value)
         try:
             return cast("T", decode(self._codec, data, references, run=run))
