@@ -303,7 +303,7 @@ class Simulation:
         """One client's request, in a process."""
         assert process.runtime is not None
         client, random = process.runtime.client, self.random
-        packed = definition.arguments.pack(args, {})
+        packed = definition.arguments.record(args, {})
         try:
             run_id = await client.submit(definition, packed)
         except WaymarkError as error:

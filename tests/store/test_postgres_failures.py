@@ -100,12 +100,17 @@ async def test_a_cancellation_survives_what_fails_in_its_course(postgres: Postgr
         await task
 
 
+async def _cleaning_up(store: PostgresStore) -> None:
+    """Lose the connection while a cancellation is being handled."""
+    try:
+        raise asyncio.CancelledError
+    except asyncio.CancelledError:
+        async with store._connected():
+            raise asyncpg.InterfaceError("the connection is gone")  # noqa: B904
+
+
 @pytest.mark.anyio
 async def test_a_failure_while_cleaning_up_is_a_failure(postgres: PostgresStore) -> None:
     """A cancellation that is being handled already is not the failure's reason."""
     with pytest.raises(StoreUnavailable, match="gone"):
-        try:
-            raise asyncio.CancelledError
-        except asyncio.CancelledError:
-            async with postgres._connected():
-                raise asyncpg.InterfaceError("the connection is gone")  # noqa: B904
+        await _cleaning_up(postgres)
