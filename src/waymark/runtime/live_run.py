@@ -7,8 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from ..engine.outcomes import UNREAD, Advance, Command, Entry, StartAttempt
+from ..engine.outcomes import UNREAD, Advance, Command, Entry, Finish, StartAttempt, maker
 from ..store.records import JournalRow, NewRun, Release, RunEnd, RunState
+
+_run_end = maker(RunEnd)
+
+#: Looking a member up costs more than the rest of what is done with it.
+_SUCCEEDED = RunState.SUCCEEDED
 
 
 class RunSession(Protocol):
@@ -159,6 +164,13 @@ class Change(NamedTuple):
     release: Release | None
     commands: Sequence[Command]
     size: int  # bytes of payload
+
+
+def end_of(run: LiveRun, finish: Finish) -> RunEnd:
+    """The row that ends a run."""
+    ok, cancelled, payload, digest, _ = finish
+    state = _SUCCEEDED if ok else RunState.CANCELLED if cancelled else RunState.FAILED
+    return _run_end((run.id, run.epoch, state, digest, payload))
 
 
 def quarantine(run: LiveRun, reason: str) -> Change:

@@ -40,7 +40,7 @@ from ..store.records import Message, NewRun, Release, RunEnd, RunState
 from ..values import dump_exception
 from .clock import Clock
 from .executor import Attempt, Executor, Outcome
-from .live_run import Change, Ending, LiveRun, quarantine
+from .live_run import Change, Ending, LiveRun, end_of, quarantine
 from .nudge import Nudge
 from .timers import Timers
 from .waiters import Waiters
@@ -50,13 +50,9 @@ if TYPE_CHECKING:
     from .children import Children
 
 _change = maker(Change)
-_run_end = maker(RunEnd)
 _ending = maker(Ending)
 
 log = logging.getLogger("waymark.scheduler")
-
-#: Looking a member up costs more than the rest of what is done with it.
-_SUCCEEDED = RunState.SUCCEEDED
 
 #: Commands that a closed run no longer carries out.
 _BEGINS = SetTimer | StartAttempt | StartChild | CancelChild
@@ -417,7 +413,7 @@ class Scheduler:
             last = commands[-1]
             if type(last) is Finish:
                 run.closed = True
-                end = _end(run, last)
+                end = end_of(run, last)
                 size += len(last[2])  # its payload
         self.writer.put(_change((run, new, entries, end, None, commands, size)))
 
@@ -494,9 +490,3 @@ class Scheduler:
         if not told and end.state == RunState.FAILED:
             log.info("run %s of %s failed; its handle's result() tells how", run.id, run.workflow)
         self._hints.add("done")
-
-
-def _end(run: LiveRun, finish: Finish) -> RunEnd:
-    ok, cancelled, payload, digest, _ = finish
-    state = _SUCCEEDED if ok else RunState.CANCELLED if cancelled else RunState.FAILED
-    return _run_end((run.id, run.epoch, state, digest, payload))
