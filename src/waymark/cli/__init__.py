@@ -17,6 +17,7 @@ import click
 #: Name -> where it is, `module:attribute`, and the line that `waymark --help` shows.
 COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("waymark.cli.check:check", "Say what in a project's workflows does not compile."),
+    "doctor": ("waymark.cli.doctor:doctor", "Say what is wrong with the database and its runs."),
     "explain": ("waymark.cli.explain:explain", "Print the page of a code such as WM204."),
 }
 

@@ -16,6 +16,7 @@ import logging
 import os
 import platform
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import get_ident
 from typing import cast
@@ -224,7 +225,9 @@ class Runtime:
             server.lock_worker(worker)
         sent_at = self._surroundings.clock.monotonic()
         try:
-            await self._backing.store.register_worker(worker, lease_seconds, _about())
+            await self._backing.store.register_worker(
+                worker, lease_seconds, _about(self.settings.queues)
+            )
         except BaseException:
             if server is not None:
                 server.unlock_worker(worker)
@@ -385,9 +388,14 @@ def _stopped(run: LiveRun) -> WaymarkError:
     )
 
 
-def _about() -> str:
+def _about(queues: Sequence[str]) -> str:
     return json.dumps(
-        {"host": socket.gethostname(), "pid": os.getpid(), "python": platform.python_version()}
+        {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "python": platform.python_version(),
+            "queues": list(queues),
+        }
     )
 
 

@@ -34,6 +34,9 @@ rows_gone as (
 messages_gone as (
     delete from :"schema".inbox using old where inbox.run_id = old.id
 ),
+attempts_gone as (
+    delete from :"schema".attempts using old where attempts.run_id = old.id
+),
 runs_gone as (
     delete from :"schema".runs using old
     where runs.id = old.id and (select count(*) from rows_gone) < $3
