@@ -95,6 +95,14 @@ def simulate(session: nox.Session) -> None:
 
 @nox.session
 def chaos(session: nox.Session) -> None:
+    """Ten minutes of everything that may die, and a count of what became of the runs."""
+    install(session, "test")
+    options = session.posargs or ["--processes", "4", "--minutes", "10"]
+    session.run("python", "-m", "tests.chaos.fleet", *options)
+
+
+@nox.session
+def kill(session: nox.Session) -> None:
     """Kill workers 200 times under load, and count what became of the runs."""
     install(session, "test")
     options = session.posargs or ["--kills", "200"]

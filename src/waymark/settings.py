@@ -44,6 +44,8 @@ class Settings:
     lease_seconds: float = 30.0
     #: How often to look for runs without an owner, and for results from elsewhere.
     poll_seconds: float = 1.0
+    #: How long a submission waits for a database that does not answer.
+    submit_timeout_seconds: float = 30.0
     #: How long `stop()` lets running attempts finish.
     drain_seconds: float = 10.0
     #: Finished runs are removed with their journals so many days after their end, and
@@ -148,6 +150,7 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "resident_runs_max": _count,
     "lease_seconds": _seconds(1.0),
     "poll_seconds": _seconds(0.01),
+    "submit_timeout_seconds": _seconds(0.1),
     "drain_seconds": _seconds(0.0),
     "retention_days": _days,
     "flush_rows_max": _count,

@@ -14,6 +14,9 @@ import os
 import random
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import waymark
 from tests.chaos.shapes import SHAPES
@@ -39,13 +42,29 @@ async def submit_for_ever(acked: int, chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0, 0.02))
 
 
+@asynccontextmanager
+async def started(url: str | None, **settings: Any) -> AsyncIterator[None]:
+    """Waymark, as soon as the database can be reached."""
+    while True:
+        try:
+            await waymark.start(url, **settings)
+            break
+        except waymark.StoreError as error:
+            print(f"not started: {error}", file=sys.stderr, flush=True)
+            await asyncio.sleep(0.1)
+    try:
+        yield
+    finally:
+        await waymark.stop()
+
+
 async def main(options: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     chance = random.Random(options.seed)
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     acked = os.open(options.acked, flags, 0o644)
-    async with waymark.running(
+    async with started(
         options.url,
         data_directory=options.directory,
         schema=options.schema,

@@ -99,7 +99,9 @@ def _stand_still(site: Site, child: Child, chance: random.Random) -> None:
     child.send(signal.SIGCONT)
 
 
-def _break_connections(site: Site, child: Child, chance: random.Random) -> None:
+def break_connections(site: Site, chance: random.Random) -> None:
+    """Terminate connections of whatever process, as far as the server can be reached."""
+
     async def terminate(url: str) -> None:
         connection = await asyncpg.connect(url)
         await connection.execute(
@@ -121,7 +123,7 @@ def _fell_server(site: Site, child: Child, chance: random.Random) -> None:
 
 BLOWS: list[Callable[[Site, Child, random.Random], None]] = [
     _stand_still,
-    _break_connections,
+    lambda site, child, chance: break_connections(site, chance),
     _fell_server,
 ]
 

@@ -1,5 +1,5 @@
 """Promises 1, 2 and 3 on the real thing: processes, connections and servers die under
-load, and then everything is counted. The long form is `nox -s chaos`."""
+load, and then everything is counted. The long form is `nox -s kill`."""
 
 from __future__ import annotations
 

@@ -12,6 +12,10 @@
 6.  Feeding the journal again gives the recorded end.
 7.  A run that kills its processes is quarantined after so many of them, and says why; no
     other is that did not crash as often in a row.
+
+A failover may lose what was committed last. Then 1 and 2 hold as far as the database
+kept what it had acknowledged: a run that it lost is forgotten, and one of which it lost a
+part may be told of, and attempted, for what is no longer there. It still ends, as it must.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from waymark.engine.outcomes import Finish, StartAction, StartAttempt
 from waymark.engine.program import Program
 from waymark.engine.session import Session
 from waymark.runtime.programs import Programs
+from waymark.runtime.run_ids import is_child
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.records import EntryKind, RunState
 from waymark.store.suspects import CRASHES_MAX
@@ -94,11 +99,36 @@ class Account:
         shapes = [*(shape for shape, _ in work.SHAPES), work.Sleeper, work.Poisonous]
         self._definitions = {shape.__waymark__.name: shape.__waymark__ for shape in shapes}
         self.attempts = 0
+        #: Runs of which the database has lost something.
+        self._damaged: set[UUID] = set()
+        self._before: dict[UUID, tuple[object, ...]] = {}
+
+    def before_loss(self) -> None:
+        """The database is about to lose its last commits."""
+        self._before = self._extents()
+
+    def after_loss(self) -> None:
+        """It has lost them."""
+        after = self._extents()
+        self._damaged.update(
+            run_id for run_id, extent in self._before.items() if after.get(run_id) != extent
+        )
+        for run_id in self._before.keys() - after.keys():
+            self._known.pop(run_id, None)
+
+    def _extents(self) -> dict[UUID, tuple[object, ...]]:
+        journal = self._database.journal
+        return {
+            run.id: (run.owner, run.epoch, run.state, len(journal.get(run.id, ())))
+            for run in self._database.runs.values()
+        }
 
     def submitted(
         self, run_id: UUID, definition: WorkflowDefinition, args: tuple[Any, ...]
     ) -> None:
         """A submission has returned."""
+        if run_id not in self._database.runs and run_id in self._damaged:
+            return
         self._known[run_id] = (definition, args)
         if run_id not in self._database.runs:
             self._wrong.append(f"run {run_id} was confirmed and is not stored")
@@ -106,6 +136,8 @@ class Account:
     def told(self, run_id: UUID) -> None:
         """A caller was told how its run ended."""
         row = self._database.runs.get(run_id)
+        if run_id in self._damaged:
+            return
         if row is None or row.state < RunState.SUCCEEDED:
             self._wrong.append(f"a caller was told of run {run_id} before it was recorded")
 
@@ -120,6 +152,8 @@ class Account:
         if died_at is not None and self._database.now() - died_at > lease_seconds:
             self._wrong.append(f"an attempt started long after worker {worker} was declared dead")
         here = context()
+        if here.run_id in self._damaged:
+            return
         row = self._database.runs.get(here.run_id)
         if row is None:
             self._wrong.append(f"an attempt of {here.run_id} started, and no such run is stored")
@@ -167,9 +201,19 @@ class Account:
                 wrong.append(
                     f"run {run_id} of {row.workflow} {outcome}, not {expected(definition, args)}"
                 )
-        for run_id in self._database.runs:
+        for run_id, row in self._database.runs.items():
+            unfinished = row.state < RunState.QUARANTINED and run_id not in self._known
+            if unfinished and not self._orphaned(run_id):
+                wrong.append(f"run {run_id} of {row.workflow} is stuck in state {row.state}")
             wrong += self._journal(run_id)
         return wrong
+
+    def _orphaned(self, run_id: UUID) -> bool:
+        """Whether the run at the root of a child's family was lost by the database. Its
+        owner may have asked for the child before it learned that."""
+        family = run_id.int >> 80  # what ids of children have of their parents'
+        roots = (root for root in self._database.runs if not is_child(root))
+        return bool(self._damaged) and all(root.int >> 80 != family for root in roots)
 
     def _outcome(self, definition: WorkflowDefinition, state: int, payload: bytes) -> str:
         if state == RunState.SUCCEEDED:

@@ -3,13 +3,15 @@
 The tables are those of the memory store, which one contract suite holds equal to
 Postgres. In between lies a network: each statement takes time to arrive, to commit and
 to be answered; a connection may break, after which the client does not know whether its
-statement has arrived; the server may be away for a while, or slow.
+statement has arrived; the server may be away for a while, or slow, or refuse to write;
+a statement may exceed its time. A failover may lose what was acknowledged last.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from typing import Any, TypeVar
@@ -34,6 +36,11 @@ T = TypeVar("T")
 
 #: What a client of the network sees.
 LOST = "the connection was lost (simulated)"
+REFUSED = "the server is read-only (simulated)"
+EXCEEDED = "the statement took too long (simulated)"
+
+#: Statements that a server which only reads carries out.
+READS = ("read", "arrived")
 
 
 class Server:
@@ -51,6 +58,11 @@ class Server:
         self.slow = 0.0
         self.slow_seconds = 3.0
         self.away = False
+        self.read_only = False
+        #: Chance that a statement exceeds its time.
+        self.timeouts = 0.0
+        #: Counts restarts: a connection that was made before the last is dead.
+        self.incarnation = 0
         self.count = 0
         self._context = contextvars.copy_context()
         #: Statements that have not met their end.
@@ -62,7 +74,11 @@ class Server:
         self.database.silent.clear()
         for store in self.stores:
             store.session = None  # What the next server finds says nothing of its locks.
+        self.incarnation += 1
         for statement in sorted(self.pending, key=lambda statement: statement.number):
+            if self.random.random() < 0.5:
+                statement.arrive()
+            statement.cancelled = True  # What has not arrived by now never will.
             statement.break_off()
 
     def begin(self) -> None:
@@ -71,6 +87,28 @@ class Server:
     def heal(self) -> None:
         """No more faults."""
         self.away, self.loss, self.slow, self.hint_loss = False, 0.0, 0.0, 0.0
+        self.read_only, self.timeouts = False, 0.0
+
+    def remember(self) -> dict[str, Any]:
+        """A copy of all tables, as a standby that lags behind has it."""
+        here = ("now", "stores", "workers")
+        tables = {name: table for name, table in vars(self.database).items() if name not in here}
+        return {"workers": dict(self.database.workers), **copy.deepcopy(tables)}
+
+    def fall_back(self, tables: dict[str, Any]) -> None:
+        """What was committed since then is lost, and so is what is under way."""
+        for statement in self.pending:
+            statement.cancelled = True
+        self.stop()
+        workers = tables.pop("workers")
+        for worker in [*self.database.workers]:
+            if worker not in workers:
+                del self.database.workers[worker]
+        for worker, until in workers.items():
+            self.database.workers[worker] = until
+        for name, table in tables.items():
+            setattr(self.database, name, table)
+        self.database.silent.clear()
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """On the server's side, whatever becomes of the client."""
@@ -118,10 +156,17 @@ class Statement:
             return
         self.applied = True
         try:
-            self.result = self.apply()
+            self.result = self._apply()
         except Exception as error:
             self.error = error
         self.server.later(self.server.delay(), self.reply)
+
+    def _apply(self) -> Any:
+        if self.server.read_only and self.kind not in READS:
+            raise StoreUnavailable(REFUSED)
+        if self.server.timeouts and self.server.random.random() < self.server.timeouts:
+            raise StoreUnavailable(EXCEEDED)
+        return self.apply()
 
     def reply(self) -> None:
         self.server.pending.discard(self)
@@ -184,8 +229,20 @@ class SimStore:
         #: The heartbeat's session: the worker whose lock it holds, what tells the client
         #: of its end, and where.
         self.session: tuple[UUID, Callable[[], None], Domain] | None = None
+        #: Under which incarnation of the server each connection was made: those of the
+        #: lanes, that of the heartbeat, and one for all else.
+        self._connected: dict[str, int] = {}
+
+    def _connect(self, connection: str) -> None:
+        """A connection that was made before a restart is found dead by its next user."""
+        incarnation = self.server.incarnation
+        if self._connected.pop(connection, incarnation) != incarnation:
+            raise StoreUnavailable(LOST)
+        self._connected[connection] = incarnation
 
     async def _ask(self, kind: str, coroutine: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        if kind != "flush":
+            self._connect("heartbeat" if kind == "beat" else "pool")
         statement = Statement(self, lambda: drive(coroutine()), kind)
         if kind == "flush":
             self._flushes = [one for one in self._flushes if one in self.server.pending]
@@ -245,6 +302,7 @@ class SimStore:
         return await self._ask("worker", self._inner.list_workers)
 
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
+        self._connect(f"lane {lane}")
         return await self._ask("flush", lambda: self._inner.flush(lane, batch))
 
     async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
@@ -285,7 +343,8 @@ class SimStore:
             held = [
                 claimed
                 for claimed in self._doubtful
-                if runs[claimed.id].owner == worker and runs[claimed.id].epoch == claimed.epoch
+                if (run := runs.get(claimed.id)) is not None
+                and (run.owner, run.epoch) == (worker, claimed.epoch)
             ]
             more = limit - len(held)
             if more > 0:

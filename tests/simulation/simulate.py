@@ -107,6 +107,7 @@ class Process:
             resident_runs_max=random.choice([2, 5, 1000]),
             flush_rows_max=random.choice([1, 4, 500]),
             unflushed_rows_max=random.choice([1, 10, 10_000]),
+            submit_timeout_seconds=random.choice([1.0, 30.0]),
         )
         surroundings = Surroundings(
             clock=SimClock(simulation.loop, random.uniform(-3.0, 3.0)),
@@ -177,6 +178,8 @@ class Simulation:
         self.history: list[str] = []
         #: Clients that wait for a run, in their process.
         self.waiting: dict[UUID, Process] = {}
+        #: Processes in which somebody submits, once for each.
+        self.submitting: list[Process] = []
 
     def new_id(self) -> UUID:
         return UUID(int=self.random.getrandbits(128), version=4)
@@ -215,6 +218,8 @@ class Simulation:
             self.stop,
             self.restart_server,
             self.break_session,
+            self.refuse_writes,
+            self.lag_behind,
             self.join,
         ]
         chosen = [fault for fault in faults if random.random() < 0.6]
@@ -280,6 +285,28 @@ class Simulation:
             self.server.begin()
             self.say("the server is back")
 
+    async def refuse_writes(self) -> None:
+        """A failover before it is complete, a full disk."""
+        if not self.healing:
+            self.say("the server refuses to write")
+            self.server.read_only = True
+            await asyncio.sleep(self.random.choice([0.1, 1.0, 6.0]))
+            self.server.read_only = False
+            self.say("the server writes again")
+
+    async def lag_behind(self) -> None:
+        """A standby takes over that lacks what was committed last."""
+        tables = self.server.remember()
+        await asyncio.sleep(self.random.choice([0.01, 0.1, 0.5]))
+        if not self.server.away and not self.healing:
+            self.say("the server falls back")
+            self.account.before_loss()
+            self.server.fall_back(tables)
+            self.account.after_loss()
+            await asyncio.sleep(self.random.choice([0.0, 0.05, 2.0]))
+            self.server.begin()
+            self.say("the server is back, without its last commits")
+
     async def join(self) -> None:
         if len(self.living()) < 4:
             self.start_process()
@@ -304,11 +331,14 @@ class Simulation:
         assert process.runtime is not None
         client, random = process.runtime.client, self.random
         packed = definition.arguments.record(args, {})
+        self.submitting.append(process)
         try:
             run_id = await client.submit(definition, packed)
         except WaymarkError as error:
             self.say(f"{process.name}: not submitted: {error}")
             return
+        finally:
+            self.submitting.remove(process)
         self.account.submitted(run_id, definition, args)
         self.say(f"{process.name}: submitted {run_id} {definition.name}")
         if random.random() < 0.5:
@@ -354,6 +384,7 @@ class Simulation:
         self.server.loss = self.random.choice([0.0, 0.0, 0.02, 0.2])
         self.server.slow = self.random.choice([0.0, 0.0, 0.1])
         self.server.seconds = self.random.choice([0.0, 0.001, 0.05])
+        self.server.timeouts = self.random.choice([0.0, 0.0, 0.05])
         trouble = self.loop.create_task(self.trouble())
         submitter = self.loop.create_task(self.submitter())
         if self.random.random() < POISON_CHANCE:
@@ -368,6 +399,7 @@ class Simulation:
         if not self.living():
             self.start_process()
             await asyncio.sleep(2.0)
+        await until(lambda: all(p.dead for p in self.submitting), PEACE_SECONDS)
         await until(lambda: not self.unfinished(), PEACE_SECONDS)
         await until(lambda: len(self.ready()) == len(self.living()), STOP_SECONDS)
         await asyncio.sleep(5.0)

@@ -81,17 +81,17 @@ class Children:
         self._loop = asyncio.get_running_loop()
         #: What cannot be started at once: the store or a program has to be asked first.
         self.asked: deque[tuple[LiveRun, StartChild | CancelChild]] = deque()
-        #: Runs that wait for children, with the effects that these are.
-        self.parents: dict[LiveRun, set[int]] = {}
+        #: Runs that wait for children: by effect, how the child was asked to cancel itself.
+        self.parents: dict[LiveRun, dict[int, CancelChild | None]] = {}
         self._nudge = Nudge()
 
     def start(self, run: LiveRun, command: StartChild) -> None:
         """Carry out a command whose entry is committed."""
         run.attempts[command.effect] = None
         if run not in self.parents:
-            self.parents[run] = set()
+            self.parents[run] = {}
             self._scheduler.room()
-        self.parents[run].add(command.effect)
+        self.parents[run][command.effect] = None
         definition = registry.workflow(command.workflow)
         program = None if definition is None else self._programs.find(definition)
         if command.again or definition is None or program is None:
@@ -103,6 +103,8 @@ class Children:
     def cancel(self, run: LiveRun, command: CancelChild) -> None:
         """Ask a child to cancel itself: at once where it is ours, else through its
         inbox. Asked again after a crash, it hears the same message."""
+        if run in self.parents:
+            self.parents[run][command.effect] = command
         message = _cancellation(run, command)
         child = self._scheduler.runs.get(message.run_id)
         session = None if child is None or child.closed else child.session
@@ -111,6 +113,17 @@ class Children:
             self._nudge.set()
         else:
             self._scheduler.hear(child, message)
+
+    def cancel_again(self) -> None:
+        """The database may have lost what was asked of children."""
+        asked = [
+            (run, command)
+            for run, commands in self.parents.items()
+            for command in commands.values()
+            if command is not None
+        ]
+        self.asked.extend(asked)
+        self._nudge.set()
 
     async def serve(self) -> None:
         """See to what needs an answer first, until cancelled."""
@@ -165,6 +178,10 @@ class Children:
         self, run: LiveRun, command: StartChild, definition: WorkflowDefinition, program: Program
     ) -> None:
         run_id = child_id(run.id, command.effect)
+        if run_id in self._scheduler.runs:
+            # Asked for before its parent was recovered here, and not stored yet.
+            self._wait(run, command.effect)
+            return
         try:
             child, new = self._prepare(definition, program, command.arguments, run_id)
         except Exception as error:  # noqa: BLE001  # arguments over the limit
@@ -218,7 +235,7 @@ class Children:
     def _deliver(self, run: LiveRun, effect: int, ok: bool, payload: bytes) -> None:
         known = self.parents.get(run)
         if known is not None:
-            known.discard(effect)
+            known.pop(effect, None)
             if not known:
                 del self.parents[run]
         self._scheduler.deliver((run, effect, ok, payload, UNREAD))

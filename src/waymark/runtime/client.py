@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -33,7 +34,8 @@ DEFAULT_QUEUE = "default"
 
 class RuntimeClient:
     """The `authoring.handle.Client` of one runtime. `check` raises when it takes
-    nothing any more; `worker` names the owner of new runs."""
+    nothing any more; `worker` names the owner of new runs; `insist` tries what needs the
+    store for as long as a submission may wait."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class RuntimeClient:
         worker: Callable[[], UUID],
         check: Callable[[], None],
         new_id: Callable[[], UUID],
+        insist: Callable[[Callable[[], Awaitable[Program]]], Awaitable[Program]],
     ) -> None:
         self._store = store
         self._settings = settings
@@ -54,6 +57,7 @@ class RuntimeClient:
         self._worker = worker
         self._check = check
         self._new_id = new_id
+        self._insist = insist
         self._loop = asyncio.get_running_loop()
         self._executes = DEFAULT_QUEUE in settings.queues
 
@@ -103,7 +107,7 @@ class RuntimeClient:
         return RunStatus(row.id, row.workflow, state, row.submitted_at, row.finished_at, row.reason)
 
     async def _ensure(self, definition: WorkflowDefinition) -> Program:
-        program = await self._programs.ensure(definition)
+        program = await self._insist(partial(self._programs.ensure, definition))
         self._check()
         return program
 

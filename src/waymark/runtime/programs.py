@@ -87,10 +87,18 @@ class Programs:
         if hash in self._refused:
             return self._refused[hash]
         document = await self._store.get_graph(hash)
+        if document is None:  # It may come back: who can serve it stores it again.
+            return f"its graph {hash.hex()} is not in the database"
         reason = self._load(hash, document)
         if reason is not None:
             self._refused[hash] = reason
         return reason
+
+    async def store_again(self) -> None:
+        """After a loss, since the database may have lost the graphs of what is submitted
+        here. Raises StoreUnavailable."""
+        for definition in list(self._linked):
+            await self._store.put_graph(definition.hash, definition.name, definition.document)
 
     def session(self, program: Program, run_id: UUID) -> RunSession:
         """A fresh session of the engine."""
@@ -100,9 +108,7 @@ class Programs:
         """A program that `served` names."""
         return self._loaded[hash]
 
-    def _load(self, hash: bytes, document: str | None) -> str | None:
-        if document is None:
-            return f"its graph {hash.hex()} is not in the database"
+    def _load(self, hash: bytes, document: str) -> str | None:
         try:
             graph = from_document(document)
             validate(graph)

@@ -14,6 +14,7 @@ from uuid import UUID, SafeUUID
 
 _VERSION_7 = 0x7 << 76
 _VERSION_8 = 0x8 << 76
+CHILD_VERSION = 8
 _VARIANT = 0x2 << 62
 _RANDOM_LOW = (1 << 62) - 1
 
@@ -44,6 +45,11 @@ class RunIds:
         _store(run_id, "int", self._head | self._bits(62))
         _store(run_id, "is_safe", _UNKNOWN)
         return run_id
+
+
+def is_child(run_id: UUID) -> bool:
+    """Whether an id was made by `child_id`."""
+    return run_id.version == CHILD_VERSION
 
 
 def child_id(parent: UUID, effect: int) -> UUID:

@@ -36,6 +36,7 @@ from .drain import Drain
 from .executor import Executor
 from .leases import Heartbeat
 from .live_run import LiveRun
+from .patience import Patience
 from .programs import Programs
 from .rest import jump_when_at_rest
 from .retention import Retention
@@ -108,12 +109,16 @@ class Runtime:
         if clock.virtual:
             scheduler.at_rest = lambda: jump_when_at_rest(scheduler, self._waiters)
         self._programs = Programs(store)
+        self._writer.restore = self._programs.store_again
         self._sweep = Sweep(
             backing, settings, scheduler, self._programs, lambda: self._worker, self._lost
         )
         scheduler.look = self._sweep.nudge.set
         self._retention = Retention(store, settings, clock)
         self._drain = Drain(scheduler, self._executor, self._sweep, self._writer, self._waiters)
+        self._patience = Patience(
+            self._writer, settings.submit_timeout_seconds, clock, scheduler.unstorable
+        )
         self.client = RuntimeClient(
             store,
             settings,
@@ -123,6 +128,7 @@ class Runtime:
             lambda: self._worker,
             self._check_open,
             surroundings.new_run,
+            self._patience.insist,
         )
         self._children = scheduler.children = Children(
             store, scheduler, self._waiters, self._programs, self.client.prepare
@@ -200,6 +206,8 @@ class Runtime:
             await self.fenced(worker)
         for lane in self._writer.lanes:
             group.start_soon(self._writer.serve, lane)
+        if not self._scheduler.clock.virtual:
+            group.start_soon(self._patience.serve)
         group.start_soon(self._waiters.serve)
         group.start_soon(self._children.serve)
         group.start_soon(self._sweep.serve)

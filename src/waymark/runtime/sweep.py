@@ -66,7 +66,8 @@ class Sweep:
         self.nudge = Nudge()
         #: Whether more could be claimed than there was room for.
         self.more = False
-        #: Losses of the writer's connections after which strays were looked for.
+        #: Losses of the writer's connections after which strays were looked for; -1 when
+        #: another connection was lost since.
         self._losses = 0
         #: Claimed by this name, and not yet recovered.
         self._claimer: UUID | None = None
@@ -93,6 +94,7 @@ class Sweep:
             except StoreUnavailable as error:
                 log.debug("cannot look for runs now: %s", error)
                 self._deaths.missed()
+                self._losses = -1
                 await self._backing.revive()
                 claimed = 0
             except Fenced:
@@ -126,6 +128,7 @@ class Sweep:
         if strays:
             log.warning("the database lost the ends of %d runs; they are recovered", len(strays))
             await self._store.free_runs(worker, strays)
+        self._scheduler.children.cancel_again()
         self._losses = losses
 
     async def _read_inbox(self) -> None:

@@ -131,6 +131,8 @@ class Writer:
         self.host = host
         self.worker = worker
         self.fenced = fenced
+        #: Puts back what runs depend on and the store may have lost.
+        self.restore: Callable[[], Awaitable[None]] | None = None
         self.lanes = [Lane(index) for index in range(store.lanes)]
         #: How often a lane lost its connection and found it again.
         self.losses = 0
@@ -165,6 +167,13 @@ class Writer:
             lane.wake = None
             if not wake.done():
                 wake.set_result(None)
+
+    def forget_dropped(self, lane: Lane) -> None:
+        """Take what is never to be sent out of a queue that may stand still for long."""
+        dropped = [change for change in lane.queue if change.run.dropped]
+        if dropped:
+            lane.queue = [change for change in lane.queue if not change.run.dropped]
+            self._count_out(dropped)
 
     def withdraw(self) -> list[Change]:
         """Everything that was never sent, taken out of the queues."""
@@ -256,7 +265,7 @@ class Writer:
         await lane.backoff.wait()
         if lane.backoff.loud:
             log.warning("the database is unavailable, retrying: %s", error)
-        arrivals = await self._arrived(batch, lane.backoff)
+        arrivals = await self._arrived(batch, lane.backoff, self.restore)
         lane.doubted = set(self.host.stored_runs(lane.index))
         self.losses += 1
         missing = self._sort_out(lane, batch, arrivals)
@@ -290,10 +299,17 @@ class Writer:
             self._finish(fate.kept)
         return fate.missing
 
-    async def _arrived(self, batch: list[Change], backoff: Backoff) -> dict[UUID, Arrival]:
+    async def _arrived(
+        self,
+        batch: list[Change],
+        backoff: Backoff,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> dict[UUID, Arrival]:
         runs = list({change.run.id: None for change in batch})
         while True:
             try:
+                if before is not None:
+                    await before()
                 return await self.store.arrived(runs)
             except StoreUnavailable as error:
                 await backoff.wait()
