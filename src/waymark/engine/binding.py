@@ -36,27 +36,49 @@ def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast
 
 
 def local_maker(
-    function: Function, code: CodeType, call: Callable[..., Any]
+    function: Function, bind_code: CodeType, call: Callable[..., Any]
 ) -> Callable[..., Callable[..., Any]]:
     """What makes a local function where its definition stands: called with a lambda
     that closes over the variables it shares, and its defaults. `call` is given the
     values of its parameters and the shared cells."""
-    bind_code = next(constant for constant in code.co_consts if isinstance(constant, CodeType))
 
     def make(
         capture: object, defaults: tuple[Any, ...] = (), named: dict[str, Any] | None = None
     ) -> Callable[..., Any]:
         cells = _cells(function, capture)
-        bind = FunctionType(bind_code, {}, "bind", defaults)
-        bind.__kwdefaults__ = named or {}
-        bind.__qualname__ = function.name
-
-        def made(*args: Any, **kwargs: Any) -> Any:
-            return call(bind(*args, **kwargs), cells)
-
-        return made
+        return local_function(function, bind_code, call, cells, defaults, named)
 
     return make
+
+
+def binding_code(code: CodeType) -> CodeType:
+    """The function in what `binder` has made."""
+    return next(constant for constant in code.co_consts if isinstance(constant, CodeType))
+
+
+def local_function(
+    function: Function,
+    bind_code: CodeType,
+    call: Callable[..., Any],
+    cells: tuple[CellType, ...],
+    defaults: tuple[Any, ...],
+    named: dict[str, Any] | None,
+) -> Callable[..., Any]:
+    """One local function, over the variables that it shares."""
+    bind = FunctionType(bind_code, {}, "bind", defaults)
+    bind.__kwdefaults__ = named or {}
+    bind.__qualname__ = function.name
+
+    def made(*args: Any, **kwargs: Any) -> Any:
+        return call(bind(*args, **kwargs), cells)
+
+    return made
+
+
+#: The code of all local functions.
+LOCAL: CodeType = next(
+    part for part in local_function.__code__.co_consts if isinstance(part, CodeType)
+)
 
 
 def _cells(function: Function, capture: object) -> tuple[CellType, ...]:

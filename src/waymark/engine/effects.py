@@ -8,14 +8,24 @@ recovery a child that may be there already.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 from zlib import crc32
 
 from waymark.errors import RecoveryMismatch
 
 from .awaitables import ActionCall, PolicedCall
-from .outcomes import CancelChild, Command, Recorded, StartAction, StartAttempt, StartChild, maker
+from .outcomes import (
+    CancelChild,
+    Command,
+    Finish,
+    Recorded,
+    SetTimer,
+    StartAction,
+    StartAttempt,
+    StartChild,
+    maker,
+)
 
 #: Commands that ask for an effect.
 Start: TypeAlias = StartAction | StartAttempt | StartChild
@@ -71,9 +81,15 @@ def pending(effects: Mapping[int, Start], entry: Recorded) -> Start:
     return known
 
 
-def asked_again(effects: Mapping[int, Start], cancels: Mapping[int, int]) -> list[Command]:
-    """Commands for all that is pending, after a recovery. `cancels` counts how often
-    the cancellation of each child was asked for."""
+def outstanding(
+    effects: Mapping[int, Start],
+    cancels: Mapping[int, int],
+    timers: Mapping[int, tuple[int, int]],
+    made: Iterable[Command],
+) -> list[Command]:
+    """Commands for all that is pending, after a recovery that has `made` others; of
+    these an end stays. `cancels` counts how often the cancellation of each child was
+    asked for, `timers` have their deadlines."""
     commands: list[Command] = []
     for effect, start in effects.items():
         if isinstance(start, StartChild):
@@ -82,6 +98,8 @@ def asked_again(effects: Mapping[int, Start], cancels: Mapping[int, int]) -> lis
             commands.extend(CancelChild(effect, time) for time in times)
         else:
             commands.append(start)
+    commands.extend(SetTimer(timer, deadline) for timer, (_, deadline) in timers.items())
+    commands.extend(command for command in made if isinstance(command, Finish))
     return commands
 
 

@@ -77,6 +77,17 @@ class Evaluator:
             self._loop = RunLoop(self)
         return self._loop
 
+    @property
+    def loop_if_any(self) -> RunLoop | None:
+        """The run's event loop, unless none was needed so far."""
+        return self._loop
+
+    def adopt(self, machine: Machine) -> None:
+        """Go on with a machine that was read from a snapshot."""
+        self.machine = machine
+        if self._loop is not None:
+            self._loop.machine = machine
+
     def take_over(self, straight: Straight) -> None:
         """Go on where a run stands that needed no machine so far."""
         self.frames[0] = straight.frame

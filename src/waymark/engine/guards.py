@@ -42,6 +42,7 @@ from .concurrency.operations import MADE_BY_ENGINE
 from .instance import Instance
 from .reach import SET_OPERATIONS, set_operation
 from .tape import Tape
+from .taped import TapedBuiltin, TapedMethod
 
 _PLAIN, _TAPED_METHOD, _TAPED_READ, _TAPED_BUILTIN, _TEMPLATE = range(5)
 
@@ -128,10 +129,10 @@ class Guards:
         if verdict == _TAPED_READ:
             return self._tape.call_foreign(getattr, (value, name), {})
         if verdict == _TAPED_BUILTIN:
-            return _TapedBuiltin(self._tape, getattr(value, name))
+            return TapedBuiltin(self._tape, getattr(value, name))
         if verdict == _TEMPLATE:
             return _template(cast("str", value)).format
-        return _TapedMethod(self._tape, getattr(value, name), value)
+        return TapedMethod(self._tape, getattr(value, name), value)
 
     def _judge(self, cls: type[Any], name: str) -> int:
         if cls is ChildWorkflow and name == "run":
@@ -176,14 +177,21 @@ class Guards:
             return _TAPED_METHOD
         return _TAPED_READ
 
+    def method(self, value: object, name: str) -> Any:
+        """`value.name` where it is a method, so that nothing runs to get it."""
+        found = _find(cast("type[Any]", value) if isinstance(value, type) else type(value), name)
+        if not isinstance(found, (*_FUNCTIONS, types.MethodDescriptorType)):
+            raise _refusal(type(value), name)
+        return self.get(value, name)
+
     def _get_from_class(self, cls: type[Any], name: str) -> Any:
         verdict = self._class_verdicts.get((cls, name))
         if verdict is None:
             verdict = self._class_verdicts[cls, name] = self._judge_class(cls, name)
         if verdict == _TAPED_METHOD:
-            return _TapedMethod(self._tape, getattr(cls, name), None)
+            return TapedMethod(self._tape, getattr(cls, name), None)
         if verdict == _TAPED_BUILTIN:
-            return _TapedBuiltin(self._tape, getattr(cls, name))
+            return TapedBuiltin(self._tape, getattr(cls, name))
         return getattr(cls, name)
 
     def _judge_class(self, cls: type[Any], name: str) -> int:
@@ -374,33 +382,6 @@ class Guards:
         if name.endswith("_ns"):
             return lambda: self._tape.clock_ns
         return lambda: self._tape.clock_ns / 1e9
-
-
-class _TapedMethod:
-    """A method of a user's class, about to be called."""
-
-    __slots__ = ("_function", "_owner", "_tape")
-
-    def __init__(self, tape: Tape, function: Callable[..., Any], owner: Any) -> None:
-        self._tape = tape
-        self._function = function
-        self._owner = owner
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._tape.call_foreign(self._function, args, kwargs, receiver=self._owner)
-
-
-class _TapedBuiltin:
-    """A method of a listed type that cannot be repeated, about to be called."""
-
-    __slots__ = ("_function", "_tape")
-
-    def __init__(self, tape: Tape, function: Callable[..., Any]) -> None:
-        self._tape = tape
-        self._function = function
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._tape.call(self._function, args, kwargs)
 
 
 def plain_type(value: object) -> type[Any]:

@@ -131,6 +131,14 @@ class Recorded(NamedTuple):
     payload: bytes
 
 
+def last_first(entries: Sequence[Any]) -> list[Recorded]:
+    """What has the fields of entries as such, the last one first."""
+    return [
+        Recorded(e.seq, e.kind, e.effect, e.node, e.digest, e.at_ns, bytes(e.payload))
+        for e in reversed(entries)
+    ]
+
+
 class Advance(NamedTuple):
     """What one input led to. `commands` may be carried out once `entries` (and
     all entries before them) are committed."""

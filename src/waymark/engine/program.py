@@ -29,13 +29,14 @@ from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, plan_for
 
 from .awaitables import HelperCall, action_stub, workflow_stub
-from .binding import binder, definition, local_maker, no_arguments
+from .binding import binder, binding_code, definition, local_maker, no_arguments
 from .concurrency.operations import operations
 from .concurrency.scopes import Scopes
 from .definitions import fill_defaults, make_function
 from .flat import ENTER, LEAVE, FlatFunction, flatten
 from .guarded import ITEM, GuardInserter, guard_names, self_name
 from .guards import NO_BUILTINS, Guards
+from .heap.names import Names
 from .instance import class_of, methods_of, once
 from .links import LinkedAction, LinkedWorkflow, Links
 from .running import Running
@@ -82,6 +83,8 @@ class Program:
     invalid_state_error: type[BaseException]
     running: Running
     definitions: dict[str, int]
+    #: What values may refer to, for snapshots.
+    names: Names
     #: Makes the `self` of a run, where `run` takes one.
     make_self: Callable[[], Any] | None
 
@@ -135,6 +138,7 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         links.modules["asyncio"].InvalidStateError,
         running,
         {name: i for name, i in linker.indices.items() if name.startswith(DEFINED)},
+        Names(linker),
         linker.self_class if graph.self_class else None,
     )
 
@@ -156,6 +160,7 @@ class _Linker:
         self.binders = [binder(f, stateful=self.stateful) for f in graph.functions]
         self.helpers: dict[str, Callable[..., HelperCall]] = {}
         self.sync: dict[str, FunctionType] = {}
+        self.locals: dict[int, tuple[Function, CodeType, Callable[..., Any]]] = {}
         self.define()
         self.self_class = class_of(graph, self.value, methods_of(graph).__getitem__)
         # Where `self` keeps nothing, all runs may share one.
@@ -333,12 +338,14 @@ class _Linker:
     def local(self, ref: str) -> Callable[..., Any]:
         """What makes a local function, where its definition stands."""
         index = self.indices[ref]
-        function = self.graph.functions[index]
+        if index not in self.locals:
 
-        def call(values: tuple[Any, ...], cells: tuple[CellType, ...]) -> HelperCall:
-            return HelperCall(index, ref, values, cells)
+            def call(values: tuple[Any, ...], cells: tuple[CellType, ...]) -> HelperCall:
+                return HelperCall(index, ref, values, cells)
 
-        return local_maker(function, self.binders[index], call)
+            code = binding_code(self.binders[index])
+            self.locals[index] = self.graph.functions[index], code, call
+        return local_maker(*self.locals[index])
 
     def stdlib(self, path: str) -> Any:
         """The object at a dotted path of the catalogue, guarded by its kind."""

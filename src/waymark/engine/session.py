@@ -25,8 +25,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from waymark.errors import RecoveryMismatch, ValueEncodeError, WaymarkBug
-from waymark.values import dump_exception, load_exception
+from waymark.errors import RecoveryMismatch, WaymarkBug
+from waymark.values import load_exception
 
 from . import effects as e
 from . import futures as m
@@ -34,6 +34,7 @@ from .awaitables import ActionCall
 from .cancellation import cancel
 from .digest import digest, of_straight
 from .effects import Start
+from .ending import finish
 from .evaluator import Evaluator
 from .frame import Frame
 from .machine import Machine, MachineError
@@ -45,14 +46,16 @@ from .outcomes import (
     Command,
     DropTimer,
     Entry,
-    Finish,
     Recorded,
     SetTimer,
     StartAttempt,
     StartChild,
+    last_first,
     maker,
 )
+from .parts import Parts
 from .program import Program
+from .snapshot import NoSnapshot, restore, take
 from .straight import Straight, advance
 from .tape import join_items, split_items
 
@@ -60,7 +63,6 @@ from .tape import join_items, split_items
 RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM, ATTEMPT, CANCEL = range(1, 9)
 
 _entry = maker(Entry)
-_finished = maker(Finish)
 _advance = maker(Advance)
 
 _NOTHING = Advance((), ())
@@ -166,18 +168,23 @@ class Session:
         self._run()
         return self._flush()
 
-    def recover(self, input: bytes, began_ns: int, entries: Sequence[Any], now_ns: int) -> Advance:
+    def recover(
+        self,
+        input: bytes,
+        began_ns: int,
+        entries: Sequence[Any],
+        now_ns: int,
+        snapshot: bytes | None = None,
+    ) -> Advance:
         """Feed a journal and take the run over at `now_ns`. `entries` have the
-        fields of `Recorded`. The advance holds the new claim and commands for
-        all that is outstanding."""
-        fed = [
-            Recorded(e.seq, e.kind, e.effect, e.node, e.digest, e.at_ns, bytes(e.payload))
-            for e in entries
-        ]
+        fields of `Recorded`; where there is a `snapshot`, only those after it. The
+        advance holds the new claim and commands for all that is outstanding."""
         # Nothing is recorded of a run whose first owner died before its first flush:
         # the recorded calls of its first step are then made now, as at a beginning.
-        self._expected = fed[::-1] or None
-        if began_ns:
+        self._expected = last_first(entries) or None
+        if snapshot is not None:
+            self.adopt(snapshot)
+        elif began_ns:
             self._start(input, began_ns)
         while self._expected:
             self._feed(input, self._expected.pop())
@@ -189,6 +196,21 @@ class Session:
             self._start(input, now_ns)
         self._commands = self._outstanding()
         return self._flush()
+
+    # Snapshots
+
+    def snapshot(self) -> bytes:
+        """This state, as `recover` takes it. Raises `NoSnapshot`, as many states do."""
+        if not self._began_ns or self.finished or self._entries is not None:
+            raise NoSnapshot("the run is not between two inputs")
+        kept = self.seq, self._began_ns, self.heard, self._cancels, self._effects
+        return take(self.program, Parts(*kept, self._straight, self._evaluator))
+
+    def adopt(self, snapshot: bytes) -> None:
+        """Be, as a new session, what a snapshot says. Raises `NoSnapshot`."""
+        parts = restore(self.program, snapshot)
+        self.seq, self._began_ns, self.heard, self._cancels, self._effects = parts[:5]
+        self._straight, self._evaluator = parts.straight, parts.evaluator
 
     # Feeding
 
@@ -452,35 +474,12 @@ class Session:
         self.finished = True
         if self._commands is None:
             self._commands = []
-        self._commands.append(self._finish(state, outcome, checksum))
-
-    def _finish(self, state: int, outcome: Any, checksum: int) -> Finish:
-        if state == m.RESOLVED:
-            plan = self.program.definition.result_plan
-            try:
-                payload = plan.dumps(outcome, "result")
-            except ValueEncodeError as error:
-                return Finish(False, False, dump_exception(error), checksum)
-            value = outcome if type(outcome) in plan.direct else UNREAD
-            return _finished((True, False, payload, checksum, value))
-        return Finish(
-            False,
-            state == m.CANCELLED,
-            dump_exception(outcome, types=self.program.links.types),
-            checksum,
-        )
+        self._commands.append(finish(self.program, state, outcome, checksum))
 
     def _outstanding(self) -> list[Command]:
         """Commands for everything that is still awaited."""
-        over = [command for command in self._commands or () if isinstance(command, Finish)]
-        effects = e.asked_again(self._effects, self._cancels)
-        if self._evaluator is None:
-            return effects + over
-        timers: list[Command] = [
-            SetTimer(timer, deadline)
-            for timer, (_, deadline) in self._evaluator.machine.timers.items()
-        ]
-        return effects + timers + over
+        timers = {} if self._evaluator is None else self._evaluator.machine.timers
+        return e.outstanding(self._effects, self._cancels, timers, self._commands or ())
 
     # Entries
 

@@ -57,7 +57,7 @@ class Anything:
             write, tracked = self._untagged_dict, True
         else:
             form = self._lookup.form_of(kind)
-            write, tracked = _Tagged(form).write, is_tracked(form, value)
+            write, tracked = Tagged(form).write, is_tracked(form, value)
         if tracked:
             key = id(value)
             if key in out.seen:
@@ -122,7 +122,7 @@ class Anything:
         return self._lookup.form_of_tag(tag)
 
 
-class _Tagged:
+class Tagged:
     """Writes a value with its tag."""
 
     __slots__ = ("_form",)

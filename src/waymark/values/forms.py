@@ -3,7 +3,7 @@ by tag when one is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from enum import Enum
 from inspect import isabstract
@@ -45,8 +45,8 @@ class Forms:
 
     def __init__(self, known: Known) -> None:
         self._known = known
-        self.anything = Anything(self)
-        self.error = ErrorForm(self)
+        self.anything = self._make_anything()
+        self.error: Form = self._make_error()
         self._by_kind: dict[type, Form] = {
             **untyped_forms(self.anything),
             **standard_forms(self),
@@ -61,6 +61,17 @@ class Forms:
         for form in (self.error, IntForm(), FloatForm(), EscapedForm()):
             self._by_tag[form.tag] = form
         self._codecs: dict[object, Codec] = {}
+
+    def _make_anything(self) -> Anything:
+        return Anything(self)
+
+    def _make_error(self) -> Form:
+        return ErrorForm(self)
+
+    def teach(self, forms: Mapping[type, Form]) -> None:
+        """Add forms of exact classes, or put them in place of those that there are."""
+        self._by_kind.update(forms)
+        self._by_tag.update((form.tag, form) for form in forms.values())
 
     def resolve(self, ref: str) -> type | None:
         return self._known.resolve(ref)

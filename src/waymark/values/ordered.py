@@ -225,6 +225,16 @@ class OrderedFrozenSet(frozenset[T]):
         return _kin(other)(_either(other, self)) if _is_set(other) else NotImplemented
 
 
+def order_of(value: OrderedSet[Any]) -> dict[Any, None]:
+    """The dict whose keys are a set's items in their order: what its iterators go through."""
+    return value._order  # pyright: ignore[reportPrivateUsage]  # no method: code of runs sees those
+
+
+def adopt_order(value: OrderedSet[Any], order: dict[Any, None]) -> None:
+    """Make the keys of `order` a set's items, and `order` the dict that keeps them."""
+    value._become(order)  # pyright: ignore[reportPrivateUsage]  # the same
+
+
 def _is_set(value: object) -> bool:
     return isinstance(value, AbstractSet)
 
