@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import cast
 
+from .authoring.naming import queue_problem
 from .errors import SettingsError
 
 PREFIX = "WAYMARK_"
@@ -34,7 +35,7 @@ class Settings:
     schema: str = "waymark"
     #: Where the embedded PostgreSQL keeps its files. None lets it choose.
     data_directory: Path | None = None
-    #: Queues whose runs this process executes. Empty only submits.
+    #: Queues whose runs and actions this process executes. Empty only submits.
     queues: tuple[str, ...] = ("default",)
     #: Attempts of actions that run at once in this process.
     concurrency: int = 500
@@ -95,8 +96,10 @@ def _queues(value: object) -> object:
     for name in cast("Iterable[object]", value):
         if not isinstance(name, str) or not name:
             raise _Unfit(_QUEUES_WANTED)
+        if (problem := queue_problem(name)) is not None:
+            raise _Unfit(f"{_QUEUES_WANTED} ({problem})")
         names.append(name)
-    return tuple(names)
+    return tuple(dict.fromkeys(names))
 
 
 def _count(value: object) -> object:

@@ -45,6 +45,9 @@ from .server import drive
 #: What the reason says of a run that crashed too often.
 BY_CRASHES = "died of it without a new entry"
 
+#: What the reason of a run says whose attempts killed those who made them for others.
+BY_CLAIMERS = "processes died while they made attempt"
+
 _ENDS = (EntryKind.RESULT, EntryKind.ERROR, EntryKind.CANCELLED)
 
 
@@ -206,6 +209,7 @@ class Account:
             if unfinished and not self._orphaned(run_id):
                 wrong.append(f"run {run_id} of {row.workflow} is stuck in state {row.state}")
             wrong += self._journal(run_id)
+        wrong += [f"task {key} was left behind" for key in self._database.tasks]
         return wrong
 
     def _orphaned(self, run_id: UUID) -> bool:
@@ -251,6 +255,8 @@ class Account:
         row, rows = self._database.runs[run_id], self._database.journal.get(run_id, {})
         progress = [0, *(e.epoch for e in rows.values() if e.kind != EntryKind.CLAIM)]
         reason = row.reason or ""
+        if BY_CLAIMERS in reason:  # The attempt was made for others, and killed those.
+            return row.workflow.endswith(":Poisonous")
         if row.workflow.endswith(":Poisonous") and "ran tests.simulation.work:" not in reason:
             return False
         return BY_CRASHES in reason and row.epoch - max(progress) >= CRASHES_MAX

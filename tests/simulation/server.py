@@ -19,6 +19,7 @@ from uuid import UUID
 
 from waymark.errors import StoreUnavailable
 from waymark.store.memory import MemoryDatabase, MemoryStore
+from waymark.store.memory.tasks import MemoryTasks
 from waymark.store.records import (
     ClaimedRun,
     Flush,
@@ -211,6 +212,22 @@ def drive(coroutine: Coroutine[Any, Any, T]) -> T:
             return result
 
 
+class SimTasks:
+    """`Store.tasks`, over the network: every method is one statement."""
+
+    def __init__(self, ask: Callable[..., Coroutine[Any, Any, Any]], inner: MemoryTasks) -> None:
+        self._ask = ask
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        method = getattr(self._inner, name)
+
+        async def over_the_network(*arguments: Any) -> Any:
+            return await self._ask(f"tasks {name}", lambda: method(*arguments))
+
+        return over_the_network
+
+
 class SimStore:
     """One process's view of the server: `Store`, over the network."""
 
@@ -221,6 +238,7 @@ class SimStore:
         self.app = app
         self.lanes = 2
         self._inner = MemoryStore(server.database)
+        self.tasks = SimTasks(self._ask, self._inner.tasks)
         self._notice: Callable[[str], None] | None = None
         self._doubtful: list[ClaimedRun] = []
         self._flushes: list[Statement] = []

@@ -75,7 +75,6 @@ async def flaky(name: str, succeeds_at: int) -> int:
         attempt = context().attempt
     if attempt < succeeds_at:
         raise ConnectionError(f"{name} failed at attempt {attempt}")
-    plain_attempts.clear()
     return attempt
 
 
@@ -84,6 +83,18 @@ async def hang(name: str) -> str:
     await performing[-1](0.02)
     await asyncio.sleep(1e6)
     return name
+
+
+@action(queue="gpu")
+async def render(name: str) -> str:
+    await performing[-1](0.3)
+    return f"<{name}>"
+
+
+@action(queue="gpu")
+async def shaky(name: str, succeeds_at: int) -> int:
+    """As `flaky`, on other machines."""
+    return await flaky(name, succeeds_at)
 
 
 @workflow
@@ -103,6 +114,42 @@ class Fan(Workflow):
             return_exceptions=True,
         )
         return [repr(one) for one in found]
+
+
+@workflow
+class Wide(Workflow):
+    """More than one process has slots for; what is late is cancelled."""
+
+    async def run(self, count: int, seconds: float) -> list[str]:
+        found: list[str] = []
+        total = 0
+        try:
+            async with asyncio.timeout(seconds):
+                total += sum(await asyncio.gather(*[step(str(n), n) for n in range(count)]))
+                found.append(str(total))
+                found += await asyncio.gather(*[slow(str(n)) for n in range(count // 3)])
+                await hang("for ever")
+        except TimeoutError:
+            found.append("late")
+        return [*found, await slow("after")][-1:]
+
+
+@workflow
+class Rendered(Workflow):
+    """Calls for other machines, beside calls for any."""
+
+    async def run(self, count: int) -> list[str]:
+        found = await asyncio.gather(
+            *[render(str(n)) if n % 2 else echo(str(n)) for n in range(count)],
+            self.shaken("a", 2),
+            self.shaken("b", 9),
+            return_exceptions=True,
+        )
+        return [*map(str, found), await render("last")]
+
+    async def shaken(self, name: str, succeeds_at: int) -> int:
+        policy = RetryPolicy(attempts=3, backoff_seconds=0.1)
+        return await self.run_action(shaky(name, succeeds_at), retry=policy)
 
 
 @workflow
@@ -242,6 +289,8 @@ class Poisonous(Workflow):
 SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Chain, [(0,), (1,), (4,), (9,)]),
     (Fan, [(0,), (3,), (12,)]),
+    (Wide, [(9, 1.0), (30, 5.0), (30, 30.0)]),
+    (Rendered, [(0,), (5,)]),
     (Saga, [(True,), (False,)]),
     (Nap, [(0.0,), (0.7,), (6.0,)]),
     (Taped, [()]),

@@ -15,7 +15,7 @@ from waymark.graph.policies import CallPolicy, RetryPolicy, call_policy
 
 from .annotations import defining_namespace, reached, resolve
 from .injection import InjectionPlan, plan_injection
-from .naming import checked_name, registered_name
+from .naming import checked_name, checked_queue, registered_name
 from .registry import registry
 
 if TYPE_CHECKING:
@@ -41,12 +41,15 @@ class Action(Generic[P, R_co]):
         aliases: tuple[str, ...] = (),
         namespace: Mapping[str, Any] | None = None,
         policy: CallPolicy | None = None,
+        queue: str | None = None,
     ) -> None:
         self.function = function
         self.name = name
         self.aliases = aliases
         #: How often and how long a call is tried unless it says otherwise; None is once.
         self.policy = policy
+        #: Where it is executed: by processes that serve this queue; None by any.
+        self.queue = queue
         #: Whether the function's result is awaited; False for one that runs in a thread.
         self.is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
         self._namespace: Mapping[str, Any] = namespace or {}
@@ -180,6 +183,7 @@ def action(
     aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     timeout: float | timedelta | None = None,
+    queue: str | None = None,
 ) -> ActionDecorator: ...
 def action(
     function: Callable[..., Any] | None = None,
@@ -189,6 +193,7 @@ def action(
     aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     timeout: float | timedelta | None = None,
+    queue: str | None = None,
 ) -> Any:
     """Register a function as an action, so that workflows can await it.
 
@@ -196,18 +201,21 @@ def action(
     names it had before, under which runs in flight still find it. A sync
     function runs in a thread of its own. In a run a call is tried as `retry` says,
     without it once, and each attempt may take `timeout` (seconds or a timedelta)
-    from when the function begins; `run_action` decides otherwise for one call.
+    from when the function begins; `run_action` decides otherwise for one call. With
+    `queue` only processes that serve it execute the action (`start(queues=...)`).
     Raises RegistrationError, DuplicateNameError, and InjectionError for a dependency
     that needs a request.
     """
     frame = inspect.currentframe()
     policy = _policy(retry, timeout)
+    if queue is not None:
+        checked_queue(queue)
     if function is not None:
-        return _register(function, name, aliases, policy, frame.f_back if frame else None)
+        return _register(function, name, aliases, policy, queue, frame.f_back if frame else None)
 
     def decorate(function: Callable[..., Any], /) -> Action[..., Any]:
         inner = inspect.currentframe()
-        return _register(function, name, aliases, policy, inner.f_back if inner else None)
+        return _register(function, name, aliases, policy, queue, inner.f_back if inner else None)
 
     return decorate
 
@@ -226,6 +234,7 @@ def _register(
     name: str | None,
     aliases: Sequence[str],
     policy: CallPolicy | None,
+    queue: str | None,
     frame: FrameType | None,
 ) -> Action[..., Any]:
     _refuse_impossible(function)
@@ -237,6 +246,7 @@ def _register(
         tuple(checked_name(alias, "action") for alias in aliases),
         defining_namespace(function, frame),
         policy,
+        queue,
     )
     made.link(final=False)
     registry.add_action(made)

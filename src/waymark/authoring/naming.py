@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,6 +44,28 @@ def checked_name(name: object, word: str) -> str:
             " be printed; give a plain one such as 'users:fetch'"
         )
     return name
+
+
+#: What a queue may be called: it stands in lists parted by commas.
+_QUEUE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,62}")
+
+
+def queue_problem(queue: object) -> str | None:
+    """Why something is no name of a queue; None when it is one."""
+    if isinstance(queue, str) and _QUEUE.fullmatch(queue):
+        return None
+    return (
+        "a queue is named by letters, digits and any of _ . : - (at most 63, beginning with a"
+        " letter, digit or _), such as 'gpu'"
+    )
+
+
+def checked_queue(queue: object) -> str:
+    """`queue=` of an action. Raises RegistrationError for what is no name of a queue."""
+    problem = queue_problem(queue)
+    if problem is not None:
+        raise RegistrationError(f"@action(queue={queue!r}): {problem}")
+    return str(queue)
 
 
 @dataclass(frozen=True, slots=True)

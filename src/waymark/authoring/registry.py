@@ -56,6 +56,10 @@ class Registry:
         """Each action once, in order of registration."""
         return tuple(dict.fromkeys(self._actions.values()))
 
+    def action_names(self) -> list[str]:
+        """Every name under which a row may mean an action."""
+        return list(self._actions)
+
     def workflows(self) -> tuple[WorkflowDefinition, ...]:
         return tuple(self._workflows.values())
 

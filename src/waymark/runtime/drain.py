@@ -16,14 +16,14 @@ import asyncio
 import anyio
 
 from ..store.records import RunState
-from .executor import Executor
+from .guests import Guests
 from .live_run import LiveRun
 from .scheduler import Scheduler
 from .sweep import Sweep
 from .waiters import Waiters
 from .writer import Writer
 
-#: After the drain: writing the last changes, ending cancelled attempts.
+#: After the drain: writing the last changes (each kind of them), ending cancelled attempts.
 LAST_FLUSH_SECONDS = 5.0
 CANCEL_SECONDS = 1.0
 #: How often to look, beside being told.
@@ -36,23 +36,27 @@ class Drain:
     def __init__(
         self,
         scheduler: Scheduler,
-        executor: Executor,
         sweep: Sweep,
         writer: Writer,
         waiters: Waiters,
+        guests: Guests,
     ) -> None:
         self._scheduler = scheduler
-        self._executor = executor
+        self._executor = scheduler.executor
         self._sweep = sweep
         self._writer = writer
         self._waiters = waiters
+        self._guests = guests
 
     async def run(self, seconds: float) -> None:
         """Let running attempts finish for so long, then give everything back."""
         scheduler, executor = self._scheduler, self._executor
         scheduler.draining = True
         self._sweep.close()
+        self._guests.close()
         await self._finish_attempts(seconds)
+        with anyio.move_on_after(LAST_FLUSH_SECONDS):
+            await self._guests.leave()
         # A claim that is under way would take back what is given up here.
         with anyio.move_on_after(CANCEL_SECONDS):
             await self._sweep.ended.wait()

@@ -16,7 +16,7 @@ import logging
 import random
 import sys
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -24,7 +24,7 @@ from ..authoring.action import Action
 from ..authoring.context import ActionContext, attempt_context
 from ..authoring.registry import registry
 from ..engine.outcomes import UNREAD, StartAction, StartAttempt, maker
-from ..errors import UnresolvedActionError, ValueEncodeError
+from ..errors import UnresolvedActionError, ValueEncodeError, WaymarkError
 from ..graph.policies import CallPolicy
 from ..values import dump_exception
 from .live_run import LiveRun
@@ -43,6 +43,10 @@ Outcome: TypeAlias = tuple[LiveRun, int, bool, bytes, Any]
 
 #: What asks for an attempt.
 Attempt: TypeAlias = StartAction | StartAttempt
+
+
+class ServedElsewhere(WaymarkError):
+    """An action names a queue that this process does not serve: others make its attempts."""
 
 
 def task_maker(
@@ -81,6 +85,10 @@ class Executor:
         #: Takes a failed attempt after which there is another: run, command, pause in
         #: seconds, encoded error.
         self.retry: Callable[[LiveRun, Attempt, float, bytes], None]
+        #: Queues whose actions this process executes; None for all.
+        self.queues: Container[str] | None = None
+        #: Takes a call that this process does not serve.
+        self.send: Callable[[LiveRun, Attempt], None]
         self.ready: deque[tuple[LiveRun, Attempt]] = deque()
         self.running: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
@@ -174,6 +182,10 @@ class Executor:
             if len(payload) > self.payload_bytes_max:
                 raise too_large("result", len(payload), self.payload_bytes_max)
             ok = True
+        except ServedElsewhere:
+            self.send(run, command)
+            self.freed()
+            return
         except (KeyboardInterrupt, SystemExit):
             raise
         except asyncio.CancelledError as error:
@@ -204,8 +216,15 @@ class Executor:
             action = registry.action(name)
             if action is None:
                 raise UnresolvedActionError(f"no registered action is called {name!r}")
+            if not self.serves(action):
+                raise ServedElsewhere(f"{name} is for the queue {action.queue!r}")
             self._actions[name] = action
         return action
+
+    def serves(self, action: Action[..., Any] | None) -> bool:
+        """Whether this process makes attempts of an action, as far as its queue says."""
+        queue = None if action is None else action.queue
+        return queue is None or self.queues is None or queue in self.queues
 
     def _threaded(self, action: Action[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:

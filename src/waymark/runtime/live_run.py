@@ -19,6 +19,9 @@ _SUCCEEDED = RunState.SUCCEEDED
 class RunSession(Protocol):
     """The engine's side of one run (`engine.session.Session`)."""
 
+    #: Of the last entry made or fed.
+    seq: int
+
     def begin(
         self, input: bytes, now_ns: int, plain: Mapping[str, Any] | None = None
     ) -> Advance: ...

@@ -43,6 +43,7 @@ from .retention import Retention
 from .scheduler import Scheduler
 from .surroundings import Surroundings
 from .sweep import Sweep
+from .tasks import share_tasks
 from .threads import ActionThreads
 from .waiters import Waiters
 from .writer import Writer
@@ -100,22 +101,24 @@ class Runtime:
             self._ending,
             scheduler.wake,
         )
-        scheduler.writer, scheduler.executor = self._writer, self._executor
-        self._executor.retry = scheduler.retry
-        scheduler.lease_holds = self._lease_holds
-        scheduler.hint = store.hint
-        scheduler.room = self._room
-        scheduler.passed_on = self._passed_on
-        if clock.virtual:
-            scheduler.at_rest = lambda: jump_when_at_rest(scheduler, self._waiters)
+        self._connect(scheduler)
+        self._tasks = share_tasks(
+            store, settings, scheduler, self._ending, lambda: self._worker, self._lost
+        )
         self._programs = Programs(store)
         self._writer.restore = self._programs.store_again
         self._sweep = Sweep(
-            backing, settings, scheduler, self._programs, lambda: self._worker, self._lost
+            backing,
+            settings,
+            scheduler,
+            self._programs,
+            lambda: self._worker,
+            self._lost,
+            self._tasks.offers.adopt,
         )
         scheduler.look = self._sweep.nudge.set
         self._retention = Retention(store, settings, clock)
-        self._drain = Drain(scheduler, self._executor, self._sweep, self._writer, self._waiters)
+        self._drain = Drain(scheduler, self._sweep, self._writer, self._waiters, self._tasks.guests)
         self._patience = Patience(
             self._writer, settings.submit_timeout_seconds, clock, scheduler.unstorable
         )
@@ -133,6 +136,17 @@ class Runtime:
         self._children = scheduler.children = Children(
             store, scheduler, self._waiters, self._programs, self.client.prepare
         )
+
+    def _connect(self, scheduler: Scheduler) -> None:
+        """What the scheduler has to ask and to tell."""
+        scheduler.writer, scheduler.executor = self._writer, self._executor
+        self._executor.retry = scheduler.retry
+        scheduler.lease_holds = self._lease_holds
+        scheduler.hint = self._backing.store.hint
+        scheduler.room = self._room
+        scheduler.passed_on = self._passed_on
+        if scheduler.clock.virtual:
+            scheduler.at_rest = lambda: jump_when_at_rest(scheduler, self._waiters)
 
     @property
     def worker(self) -> UUID:
@@ -212,6 +226,8 @@ class Runtime:
         group.start_soon(self._children.serve)
         group.start_soon(self._sweep.serve)
         group.start_soon(self._retention.serve)
+        group.start_soon(self._tasks.serve_offers)
+        group.start_soon(self._tasks.serve_guests)
 
     def request_stop(self) -> None:
         """Take no more work and begin to drain."""
@@ -233,9 +249,8 @@ class Runtime:
             server.lock_worker(worker)
         sent_at = self._surroundings.clock.monotonic()
         try:
-            await self._backing.store.register_worker(
-                worker, lease_seconds, _about(self.settings.queues)
-            )
+            about = _about(self.settings.queues)
+            await self._backing.store.register_worker(worker, lease_seconds, about)
         except BaseException:
             if server is not None:
                 server.unlock_worker(worker)
@@ -282,6 +297,7 @@ class Runtime:
             self._sweep.nudge.set()
 
     def _give_up(self) -> None:
+        self._tasks.give_up()
         for run in list(self._scheduler.runs.values()):
             if run.stored:
                 self._scheduler.forget(run)
@@ -324,6 +340,7 @@ class Runtime:
             self._executor.cancel_all(run)
         self._fail_waiters()
         self._scheduler.timers.close()
+        self._tasks.offers.overflow.close()
         self._threads.close()
         with anyio.move_on_after(LEAVE_SECONDS):
             try:
@@ -365,6 +382,8 @@ class Runtime:
     def _notice(self, topic: str) -> None:
         if topic in ("runs", "inbox"):
             self._sweep.nudge.set()
+        elif topic in ("tasks", "outcomes"):
+            self._tasks.notice(topic)
         else:
             self._waiters.look()
 

@@ -94,6 +94,10 @@ class Scheduler:
         self.look: Callable[[], None] = lambda: None
         #: Called when a submission that any worker may claim is committed.
         self.passed_on: Callable[[], None] = lambda: None
+        #: Called when calls wait for a slot.
+        self.crowded: Callable[[], None] = lambda: None
+        #: Called when the outcome of a call is not wanted any more.
+        self.unwanted: Callable[[LiveRun, int], None] = lambda run, effect: None
         #: Called after a commit that ended or released runs, with a hint's topic.
         self.hint: Callable[[str], None] = lambda topic: None
         #: Set whenever nothing is left to handle.
@@ -330,10 +334,12 @@ class Scheduler:
 
     def _start_attempts(self) -> None:
         executor = self.executor
-        if executor.ready and self._may_start():
+        if executor.ready and self.may_start():
             executor.start(ITEMS_PER_TICK)
-            if executor.startable:
-                self.wake()
+            if executor.ready:
+                self.crowded()
+                if executor.startable:
+                    self.wake()
 
     def _give_hints(self) -> None:
         if self._hints:
@@ -341,7 +347,7 @@ class Scheduler:
                 self.hint(topic)
             self._hints.clear()
 
-    def _may_start(self) -> bool:
+    def may_start(self) -> bool:
         """Bounds on what may be lost in a crash, and proof that we still own our
         runs. A commit or a beat wakes us again."""
         return not self.draining and not self.writer.congested and self.lease_holds()
@@ -467,6 +473,7 @@ class Scheduler:
                 self.timers.set(run, command.timer, command.deadline_ns)
             case CancelEffect():
                 self.executor.cancel(run, command.effect)
+                self.unwanted(run, command.effect)
                 if run.timers is not None and ~command.effect in run.timers:
                     self.timers.drop(run, ~command.effect)
             case DropTimer():

@@ -18,9 +18,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from ..engine.outcomes import Advance
 from ..errors import Fenced, StoreUnavailable, ValueDecodeError
 from ..settings import Settings
 from ..store.records import ClaimedRun, JournalRow, Message, RunState
+from ..store.tasks import TaskRow
 from .backing import Backing
 from .deaths import GRACE_SECONDS, Deaths
 from .live_run import LiveRun
@@ -49,6 +51,7 @@ class Sweep:
         programs: Programs,
         worker: Callable[[], UUID],
         fenced: Callable[[UUID], object],
+        adopt: Callable[[LiveRun, Advance, Sequence[TaskRow]], Advance],
     ) -> None:
         self._backing = backing
         self._store = backing.store
@@ -57,6 +60,7 @@ class Sweep:
         self._programs = programs
         self._worker = worker
         self._fenced = fenced
+        self._adopt = adopt
         self._deaths = Deaths(backing, settings, scheduler.clock, worker)
         self._closed = False
         #: Set while nothing is under way.
@@ -181,15 +185,20 @@ class Sweep:
         if not self._claimed:
             return
         journals = await self._store.read_journal([run.id for run in self._claimed])
+        # Who owned one of them before may have asked others for help.
+        owned = [run.id for run in self._claimed if run.epoch > 1]
+        tasks = await self._store.tasks.read(owned) if owned else {}
         while self._claimed:
             if self._claimer != self._worker():
                 self._claimed.clear()  # With the name that claimed them they became free.
                 return
             run = self._claimed.popleft()
-            self._recover(run, journals.get(run.id, []))
+            self._recover(run, journals.get(run.id, []), tasks.get(run.id, []))
             await asyncio.sleep(0)
 
-    def _recover(self, claimed: ClaimedRun, journal: list[JournalRow]) -> None:
+    def _recover(
+        self, claimed: ClaimedRun, journal: list[JournalRow], tasks: list[TaskRow]
+    ) -> None:
         """Feed a claimed run its journal; what is outstanding then starts again."""
         scheduler = self._scheduler
         if claimed.id in scheduler.runs:
@@ -218,7 +227,8 @@ class Sweep:
             scheduler.quarantine(run, f"{type(error).__name__}: {error}")
         else:
             self._resting.pop(claimed.graph, None)
-            scheduler.admit(run, self._suspects.recovered(run, claimed, advance))
+            adopted = self._adopt(run, advance, tasks) if tasks else advance
+            scheduler.admit(run, self._suspects.recovered(run, claimed, adopted))
 
     def _rest(self, graph: bytes) -> None:
         """Runs of this graph do not decode here: others may claim them meanwhile."""

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from .records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow, SeenWorker
 from .suspects import NONE_HELD, Held
+from .tasks import TaskTable
 
 
 class Store(Protocol):
@@ -31,6 +32,11 @@ class Store(Protocol):
 
     #: What to show people: scheme, host and database, never a password.
     label: str
+
+    @property
+    def tasks(self) -> TaskTable:
+        """Attempts that any process may make."""
+        ...
 
     async def open(self) -> None:
         """Connect, check the server's version, migrate under a lock, check that
@@ -166,7 +172,8 @@ class Store(Protocol):
     def listen(self, notice: Callable[[str], None]) -> None:
         """Call `notice(topic)` in this loop when another process hints:
         `"runs"` (something may be claimable), `"done"` (runs ended), `"inbox"`
-        (messages were sent). Hints may
+        (messages were sent), `"tasks"` (attempts were offered, given back or are not
+        wanted any more), `"outcomes"` (attempts were made for others). Hints may
         be lost, repeated or absent altogether; polling is the truth."""
         ...
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from waymark.store.records import EntryKind, JournalRow, Message, NewRun, RunState
 from waymark.store.suspects import CRASHES_MAX, IDLE, Held, is_suspect, room_for
+from waymark.store.tasks import TaskOffer
 
 if TYPE_CHECKING:
     from .store import MemoryStore
@@ -54,6 +55,21 @@ class MemoryRun:
         self.crash_seq = 0
 
 
+class MemoryTask:
+    """One row of `tasks`."""
+
+    __slots__ = ("claim", "claimer", "lost", "offer", "outcome", "pause_seconds", "verdict")
+
+    def __init__(self, offer: TaskOffer, claim: int) -> None:
+        self.offer = offer
+        self.claim = claim
+        self.claimer: UUID | None = None
+        self.lost = 0
+        self.verdict: int | None = None
+        self.pause_seconds = 0.0
+        self.outcome = b""
+
+
 class MemoryDatabase:
     """The tables, as dictionaries. `now` is the store's clock, in seconds since
     the Unix epoch; tests hand in one that they move themselves.
@@ -70,7 +86,10 @@ class MemoryDatabase:
         self.journal: dict[UUID, dict[int, JournalRow]] = {}
         self.inbox: dict[tuple[UUID, str], Message] = {}
         self.sent_at: dict[tuple[UUID, str], float] = {}
+        self.tasks: dict[tuple[UUID, int], MemoryTask] = {}
         self.workers: dict[UUID, float] = {}
+        #: What workers said about themselves, of dead ones too.
+        self.abouts: dict[UUID, str] = {}
         #: Workers whose proof of life is gone, where somebody plays that.
         self.silent: set[UUID] = set()
         self.stores: list[MemoryStore] = []

@@ -27,6 +27,7 @@ from waymark.store.records import (
 from waymark.store.suspects import NONE_HELD, Held
 
 from .database import MemoryDatabase, MemoryRun, admitted
+from .tasks import MemoryTasks
 
 
 class MemoryStore:
@@ -36,6 +37,7 @@ class MemoryStore:
 
     def __init__(self, database: MemoryDatabase | None = None, *, lanes: int = 2) -> None:
         self.database = database or MemoryDatabase()
+        self.tasks = MemoryTasks(self.database)
         self.lanes = lanes
         self._notice: Callable[[str], None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -64,6 +66,7 @@ class MemoryStore:
     async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
         await asyncio.sleep(0)
         self.database.workers[worker] = self.database.now() + lease_seconds
+        self.database.abouts[worker] = about
 
     async def beat(
         self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None

@@ -35,7 +35,7 @@ RETRY_SECONDS = (0.5, 30.0)
 PROBE_SECONDS = 60.0
 
 #: What a process that listens anew may have missed.
-TOPICS = ("runs", "done", "inbox")
+TOPICS = ("runs", "done", "inbox", "tasks", "outcomes")
 
 
 class Hints:

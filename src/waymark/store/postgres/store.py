@@ -30,6 +30,7 @@ from .hints import Hints
 from .lane import Lane, close_quietly
 from .migration import Migration, ensure_schema, shipped_migrations
 from .statements import Statements
+from .tasks import PostgresTasks
 
 if TYPE_CHECKING:
     import asyncpg
@@ -59,6 +60,7 @@ class PostgresStore:
         self._lanes = [Lane(index, self._connector, self._statements) for index in range(lanes)]
         self._heartbeat = Heartbeat(self._connector, self._statements)
         self._hints = Hints(self._connector, self._statements, lambda: self._pool)
+        self.tasks = PostgresTasks(self._fetch)
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._doubtful_claims: list[ClaimedRun] = []
         self._explained: dict[bytes, str] = {}
