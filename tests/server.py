@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,6 +54,8 @@ class Server:
         self.data = folder / "data"
         self.port = free_port()
         self.account = account
+        #: What is to be done when it has stopped for good.
+        self.cleanups: list[Callable[[], None]] = []
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -176,4 +178,6 @@ def private_server() -> Iterator[Server]:
         yield server
     finally:
         server.stop(signal.SIGQUIT)
+        for cleanup in server.cleanups:
+            cleanup()
         shutil.rmtree(top, ignore_errors=True)
