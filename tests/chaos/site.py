@@ -25,15 +25,18 @@ PATIENCE_SECONDS = 60.0
 
 
 class Child:
-    """One process of `tests.chaos.child`. Its output goes to a file of its own."""
+    """One process of `tests.chaos.child`, or of a module that takes the same options. What
+    it logs goes to a file of its own."""
 
-    def __init__(self, site: Site, seed: int, **options: Any) -> None:
+    def __init__(
+        self, site: Site, seed: int, *, module: str = "tests.chaos.child", **options: Any
+    ) -> None:
         given = {**site.options, **options}
         words = [f"--{name}={value}" for name, value in given.items()]
         self.log = site.folder / f"child-{seed}-{len(site.children)}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.child", str(site.acked), str(seed), *words],
+                [sys.executable, "-m", module, str(site.acked), str(seed), *words],
                 cwd=ROOT,
                 env={**site.environment, EFFECTS_VARIABLE: str(site.effects)},
                 stdin=subprocess.DEVNULL,

@@ -328,7 +328,11 @@ class Simulation:
             await asyncio.sleep(random.expovariate(1 / pause) if pause else 0.0)
             await until(lambda: bool(self.ready()))
             process = random.choice(self.ready())
-            process.spawn(self.submit(process, definition_of(shape), args))
+            self.ask(process, definition_of(shape), args)
+
+    def ask(self, process: Process, definition: WorkflowDefinition, args: tuple[Any, ...]) -> None:
+        self.submitting.append(process)
+        process.spawn(self.submit(process, definition, args))
 
     async def submit(
         self, process: Process, definition: WorkflowDefinition, args: tuple[Any, ...]
@@ -337,7 +341,6 @@ class Simulation:
         assert process.runtime is not None
         client, random = process.runtime.client, self.random
         packed = definition.arguments.record(args, {})
-        self.submitting.append(process)
         try:
             run_id = await client.submit(definition, packed)
         except WaymarkError as error:
@@ -364,7 +367,7 @@ class Simulation:
         await asyncio.sleep(self.random.uniform(0.0, FAULTS_SECONDS))
         await until(lambda: bool(self.ready()))
         process = self.random.choice(self.ready())
-        process.spawn(self.submit(process, definition_of(work.Poisonous), ()))
+        self.ask(process, definition_of(work.Poisonous), ())
 
     async def die(self) -> None:
         """What a poisonous attempt does."""
@@ -392,15 +395,15 @@ class Simulation:
         self.server.seconds = self.random.choice([0.0, 0.001, 0.05])
         self.server.timeouts = self.random.choice([0.0, 0.0, 0.05])
         trouble = self.loop.create_task(self.trouble())
-        submitter = self.loop.create_task(self.submitter())
+        submitters = [self.loop.create_task(self.submitter())]
         if self.random.random() < POISON_CHANCE:
-            self.hold(self.loop.create_task(self.poison()))
+            submitters.append(self.loop.create_task(self.poison()))
         await trouble
         await asyncio.sleep(max(0.0, FAULTS_SECONDS - self.loop.time()))
         self.say("peace")
         self.healing = True
         self.server.heal()
-        await submitter
+        await asyncio.gather(*submitters)
         await asyncio.sleep(3.0)
         if not self.living():
             self.start_process()

@@ -122,8 +122,8 @@ class Children:
             for command in commands.values()
             if command is not None
         ]
-        self.asked.extend(asked)
-        self._nudge.set()
+        for run, command in asked:
+            self.cancel(run, command)
 
     async def serve(self) -> None:
         """See to what needs an answer first, until cancelled."""

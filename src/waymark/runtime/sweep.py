@@ -7,7 +7,8 @@ them. It is neither a job nor only done at start, so it cannot be orphaned itsel
 
 A database that comes back without its last commits may say that a run is ours that we
 have closed: nobody else would ever look for it. So after each loss of a connection, runs
-that the database says are ours and memory does not know are given back.
+that the database says are ours and memory does not know are given back, and those that
+it says are not are forgotten.
 """
 
 from __future__ import annotations
@@ -117,17 +118,24 @@ class Sweep:
         if not queues:
             return 0
         await self._recover_claimed()
-        await self._free_strays()
+        await self._reconcile()
         await self._read_inbox()
         await self._learn_graphs(queues)
         return await self._claim(queues)
 
-    async def _free_strays(self) -> None:
-        """Give back runs that the store says are ours and we do not know."""
+    async def _reconcile(self) -> None:
+        """After a loss, make memory and store agree on what is ours."""
         losses, worker = self._scheduler.writer.losses, self._worker()
         if losses == self._losses:
             return
+        held = [run for run in self._scheduler.runs.values() if run.stored and not run.closed]
         owned = await self._store.owned_runs(worker)
+        if worker != self._worker():
+            return
+        there = set(owned)
+        for run in held:
+            if run.id not in there and not run.closed:
+                self._scheduler.refused(run)
         strays = [run_id for run_id in owned if run_id not in self._scheduler.runs]
         if strays:
             log.warning("the database lost the ends of %d runs; they are recovered", len(strays))
