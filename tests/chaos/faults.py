@@ -10,7 +10,7 @@ from uuid import UUID
 
 from waymark.errors import StoreUnavailable
 from waymark.store.memory import MemoryDatabase, MemoryStore
-from waymark.store.records import ClaimedRun, Flush, JournalRow, RunRow
+from waymark.store.records import ClaimedRun, Flush, JournalRow, Park, RunRow, Sight
 from waymark.store.suspects import NONE_HELD, Held
 
 T = TypeVar("T")
@@ -44,8 +44,10 @@ class FaultyStore(MemoryStore):
     async def get_graph(self, hash: bytes) -> str | None:
         return await self._call(lambda: MemoryStore.get_graph(self, hash))
 
-    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
-        await self._call(lambda: MemoryStore.register_worker(self, worker, lease_seconds, about))
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> int:
+        return await self._call(
+            lambda: MemoryStore.register_worker(self, worker, lease_seconds, about)
+        )
 
     async def remove_worker(self, worker: UUID) -> None:
         await self._call(lambda: MemoryStore.remove_worker(self, worker))
@@ -67,11 +69,14 @@ class FaultyStore(MemoryStore):
         limit: int,
         now_ns: int = 0,
         held: Held = NONE_HELD,
+        ahead_seconds: float = 0.0,
     ) -> list[ClaimedRun]:
         """As in Postgres, what a lost call has claimed is handed over by the next."""
 
         async def claim() -> list[ClaimedRun]:
-            new = await MemoryStore.claim(self, worker, graphs, queues, limit, now_ns, held)
+            new = await MemoryStore.claim(
+                self, worker, graphs, queues, limit, now_ns, held, ahead_seconds
+            )
             self._doubtful += new
             return self._doubtful
 
@@ -83,8 +88,11 @@ class FaultyStore(MemoryStore):
         row = self.database.runs[run.id]
         return (row.owner, row.epoch) == (worker, run.epoch)
 
-    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
-        return await self._call(lambda: MemoryStore.unserved_graphs(self, queues))
+    async def look(self, worker: UUID, queues: Sequence[str], ahead_seconds: float = 0.0) -> Sight:
+        return await self._call(lambda: MemoryStore.look(self, worker, queues, ahead_seconds))
+
+    async def park(self, lane: int, worker: UUID, parks: Sequence[Park]) -> frozenset[UUID]:
+        return await self._call(lambda: MemoryStore.park(self, lane, worker, parks))
 
     async def owned_runs(self, worker: UUID) -> list[UUID]:
         return await self._call(lambda: MemoryStore.owned_runs(self, worker))

@@ -53,7 +53,7 @@ async def test_a_run_whose_first_owner_dies_at_once_begins_when_it_began() -> No
         await store.open()
         dead = uuid4()
         await store.register_worker(dead, 3600.0, "{}")
-        graphs = await store.unserved_graphs(["default"])
+        graphs = (await store.look(dead, ["default"])).graphs
         assert [run.id for run in await store.claim(dead, graphs, ["default"], 9, 77)] == [run_id]
         await store.remove_worker(dead)
         async with serving(MemoryStore(database)) as back:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.runtime.serving import begin, result, run, serving, submit, until
 from tests.runtime.stores import HeldStore
+from tests.store.rows import free_run, seen_workers
 from waymark import Workflow, action, workflow
 from waymark.app import Ownership
 from waymark.errors import StoreUnavailable, WaymarkBug
@@ -57,13 +58,13 @@ class RenamingStore(MemoryStore):
         self.asked: list[UUID] = []
         self.failures = 0
 
-    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> int:
         self.asked.append(worker)
         await self.gate.wait()
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("the server is starting up")
-        await super().register_worker(worker, lease_seconds, about)
+        return await super().register_worker(worker, lease_seconds, about)
 
 
 async def test_a_name_counts_only_once_it_is_registered() -> None:
@@ -82,7 +83,7 @@ async def test_a_name_counts_only_once_it_is_registered() -> None:
         store.gate.set()
         assert await asyncio.gather(first, *others) == [4, 6, 8, 10, 12, 14, 16]
         assert len(set(store.asked)) == 2
-        workers = [worker.id for worker in await store.list_workers()]
+        workers = [worker.id for worker in await seen_workers(store)]
         assert workers == [runtime.worker] == store.asked[-1:]
 
 
@@ -159,7 +160,7 @@ async def test_a_claim_whose_journal_cannot_be_read_is_not_forgotten() -> None:
             assert await result(front, run_id, Double) == 8
         assert store.failures == 0
         assert database.runs[run_id].epoch == 1
-        assert back.worker in [worker.id for worker in await store.list_workers()]
+        assert back.worker in [worker.id for worker in await seen_workers(store)]
 
 
 async def test_a_flush_that_a_dead_name_wrote_gives_its_runs_up() -> None:
@@ -241,6 +242,7 @@ async def test_what_is_given_back_is_not_claimed_again() -> None:
     store = SlowClaims(database)
     runtime, ownership = await begin(store, drain_seconds=0.0)
     run_id = await submit(runtime, Hold, 1)
+    await MemoryStore.submit(store, free_run())
     await until(lambda: store.waiting)
     ending = asyncio.create_task(ownership.end())
     await until(lambda: runtime._scheduler.draining)

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from tests.database import execute
+from tests.store.rows import seen_workers
 from waymark.errors import CodeTooOld, MigrationNeeded, StoreError, WaymarkBug
 from waymark.store.postgres import PostgresStore
 from waymark.store.postgres.migration import (
@@ -154,7 +155,7 @@ async def test_without_rights_the_command_is_named(database_url: str, schema: st
         )
         store = PostgresStore(theirs, schema=schema)
         await store.open()
-        assert await store.list_workers() == []
+        assert await seen_workers(store) == []
         await store.close()
     finally:
         execute(

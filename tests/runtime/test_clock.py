@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from uuid import uuid4
 
 import pytest
 
-from waymark.runtime.clock import VirtualClock, WallClock
+from waymark.runtime.clock import Agreement, VirtualClock, WallClock
 from waymark.runtime.live_run import LiveRun
 from waymark.runtime.timers import Timers
 
@@ -49,12 +50,38 @@ async def test_a_dropped_timer_never_fires() -> None:
     assert fired == [7]
 
 
-async def test_wall_clock_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that is set back stands still until time has caught up."""
-    times = iter([100, 50, 120])
-    monkeypatch.setattr("waymark.runtime.clock.time.time_ns", lambda: next(times))
+async def test_time_never_goes_back() -> None:
+    """A clock that the database sets back stands still until time has caught up."""
     clock = WallClock()
-    assert [clock.now_ns() for _ in range(3)] == [100, 100, 120]
+    before, now = clock.now_ns(), clock.monotonic()
+    clock.agree(before - 3_600 * 10**9, now, now)
+    assert clock.now_ns() - before < 10**9
+    clock.agree(before + 3_600 * 10**9, now, now)
+    assert clock.now_ns() >= before + 3_600 * 10**9
+
+
+def test_time_is_never_ahead_of_the_database() -> None:
+    """Whatever answers take to come and go, and however the clocks drift."""
+    dice = Random(7)
+    agreement, slow = Agreement(123), 0.0
+    for turn in range(500):
+        sent = turn + dice.random()
+        given, received = sent + dice.expovariate(20), sent + dice.expovariate(20)
+        given, received = min(given, received), max(given, received)
+        true = 50 + (1 - 3e-4) * given  # the database's clock, which is slow
+        agreement.agree(int(true * 1e9), sent, received)
+        behind = true - (given * 1e9 + agreement.ns) / 1e9
+        assert behind > -1e-6
+        slow = max(slow, behind if turn > 50 else 0.0)
+    assert slow < 0.05
+
+
+def test_a_database_whose_clock_was_set_back_is_followed() -> None:
+    """With the next answer, as far as it tells."""
+    agreement = Agreement(0)
+    agreement.agree(5_000_000_000, 1.0, 1.1)
+    agreement.agree(3_000_000_000, 2.0, 2.5)
+    assert agreement.ns == 1_000_000_000
 
 
 async def test_a_wall_alarm_is_never_early() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.runtime.serving import begin, result, run, serving, submit, until
 from tests.runtime.stores import FlakyStore, HeldStore
 from tests.runtime.workflows import Chain, Crowd, Double, Hold, HoldTwo, Nap, Stage
+from tests.store.rows import seen_workers
 from waymark.authoring.registry import registry
 from waymark.authoring.workflow import definition_of
 from waymark.errors import RefusedData, StoppingError, StoreUnavailable
@@ -129,7 +130,7 @@ async def test_stop_gives_runs_back(new_store: NewStore, stage: Stage) -> None:
     await looking.open()
     row = (await looking.read_runs([run_id]))[run_id]
     assert (row.owner, row.state) == (None, RunState.READY)
-    assert await looking.list_workers() == []
+    assert await seen_workers(looking) == []
     await looking.close()
     stage.go.set()
     async with serving(new_store()) as other:

@@ -26,8 +26,9 @@ from waymark.store.records import (
     JournalRow,
     Message,
     NewRun,
+    Park,
     RunRow,
-    SeenWorker,
+    Sight,
 )
 from waymark.store.suspects import NONE_HELD, Held
 
@@ -283,8 +284,10 @@ class SimStore:
     async def get_graph(self, hash: bytes) -> str | None:
         return await self._ask("graph", lambda: self._inner.get_graph(hash))
 
-    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
-        await self._ask("worker", lambda: self._inner.register_worker(worker, lease_seconds, about))
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> int:
+        return await self._ask(
+            "worker", lambda: self._inner.register_worker(worker, lease_seconds, about)
+        )
 
     async def beat(
         self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
@@ -316,12 +319,12 @@ class SimStore:
     async def reap_workers(self, proven_dead: Sequence[UUID] = ()) -> list[UUID]:
         return await self._ask("reap", lambda: self._inner.reap_workers(proven_dead))
 
-    async def list_workers(self) -> list[SeenWorker]:
-        return await self._ask("worker", self._inner.list_workers)
-
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
         self._connect(f"lane {lane}")
         return await self._ask("flush", lambda: self._inner.flush(lane, batch))
+
+    async def park(self, lane: int, worker: UUID, parks: Sequence[Park]) -> frozenset[UUID]:
+        return await self._ask("flush", lambda: self._inner.park(lane, worker, parks))
 
     async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
         flushes, self._flushes = self._flushes, []
@@ -349,6 +352,7 @@ class SimStore:
         limit: int,
         now_ns: int = 0,
         suspects: Held = NONE_HELD,
+        ahead_seconds: float = 0.0,
     ) -> list[ClaimedRun]:
         """What was claimed and not answered is known to the client before it commits,
         so the next call brings it, also where it commits late."""
@@ -366,7 +370,9 @@ class SimStore:
             ]
             more = limit - len(held)
             if more > 0:
-                held += await self._inner.claim(worker, graphs, queues, more, now_ns, suspects)
+                held += await self._inner.claim(
+                    worker, graphs, queues, more, now_ns, suspects, ahead_seconds
+                )
             self._doubtful = held
             return held
 
@@ -374,8 +380,8 @@ class SimStore:
         self._doubtful = []
         return claimed
 
-    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
-        return await self._ask("graph", lambda: self._inner.unserved_graphs(queues))
+    async def look(self, worker: UUID, queues: Sequence[str], ahead_seconds: float = 0.0) -> Sight:
+        return await self._ask("look", lambda: self._inner.look(worker, queues, ahead_seconds))
 
     async def set_blocked(self, graph: bytes, reason: str) -> None:
         await self._ask("graph", lambda: self._inner.set_blocked(graph, reason))

@@ -29,7 +29,7 @@ from waymark.errors import WaymarkError
 from waymark.graph.model import Graph
 from waymark.runtime import programs
 from waymark.runtime.backing import Backing
-from waymark.runtime.clock import Alarm
+from waymark.runtime.clock import Agreement, Alarm
 from waymark.runtime.offers import ORPHANS_SECONDS
 from waymark.runtime.runtime import Runtime
 from waymark.runtime.surroundings import Surroundings
@@ -54,16 +54,21 @@ CLOSES = 10
 
 
 class SimClock:
-    """The machine's clocks: the wall clock is off by a constant."""
+    """The machine's clocks: its wall clock is off by a constant, and never asked once the
+    database has told the time."""
 
     virtual = False
 
     def __init__(self, loop: SimLoop, skew_seconds: float) -> None:
         self._loop = loop
-        self._base_ns = 1_700_000_000_000_000_000 + round(skew_seconds * 1e9)
+        self._agreement = Agreement(1_700_000_000_000_000_000 + round(skew_seconds * 1e9))
+        self._last_ns = 0
+        self.agree = self._agreement.agree
 
     def now_ns(self) -> int:
-        return self._base_ns + round(self._loop.time() * 1e9)
+        now = self._agreement.ns + round(self._loop.time() * 1e9)
+        self._last_ns = max(self._last_ns, now)
+        return self._last_ns
 
     def monotonic(self) -> float:
         return self._loop.time()

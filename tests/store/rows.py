@@ -14,6 +14,7 @@ from waymark.store.records import (
     Release,
     RunEnd,
     RunState,
+    SeenWorker,
 )
 
 GRAPH = b"graph-of-16-byte"
@@ -28,6 +29,11 @@ async def live_worker(store: Store) -> UUID:
     worker = uuid4()
     await store.register_worker(worker, LEASE_SECONDS, '{"host": "test"}')
     return worker
+
+
+async def seen_workers(store: Store) -> list[SeenWorker]:
+    """All workers that have a row."""
+    return (await store.look(uuid4(), ())).workers
 
 
 def owned_run(worker: UUID, *, graph: bytes = GRAPH, queue: str = "default") -> NewRun:

@@ -17,6 +17,7 @@ from tests.store.rows import (
     live_worker,
     owned_run,
     release,
+    seen_workers,
     success,
 )
 from waymark.errors import Fenced
@@ -50,7 +51,7 @@ async def test_runs_of_live_workers_are_left_alone(store: Store, worker: UUID) -
     """Nobody takes a run from a live worker, however loaded it is."""
     await store.flush(0, batch(worker, runs=[owned_run(worker)]))
     assert await store.claim(await live_worker(store), [GRAPH], ["default"], 9) == []
-    assert await store.unserved_graphs(["default"]) == []
+    assert (await store.look(uuid4(), ["default"])).graphs == []
 
 
 async def test_runs_of_dead_workers_are_found(store: Store, worker: UUID) -> None:
@@ -59,7 +60,7 @@ async def test_runs_of_dead_workers_are_found(store: Store, worker: UUID) -> Non
     await store.flush(0, batch(worker, runs=[run], entries=[entry(run.id, 1)]))
     await store.remove_worker(worker)
     heir = await live_worker(store)
-    assert await store.unserved_graphs(["default"]) == [GRAPH]
+    assert (await store.look(uuid4(), ["default"])).graphs == [GRAPH]
     (claimed,) = await store.claim(heir, [GRAPH], ["default"], 9)
     assert (claimed.id, claimed.epoch, claimed.began_ns) == (run.id, 2, 1_000)
     assert await store.read_journal([run.id]) == {run.id: [entry(run.id, 1)]}
@@ -116,9 +117,9 @@ async def test_unserved_graphs_are_each_named_once(store: Store) -> None:
     """Whoever looks for work hears which graphs wait in its queues."""
     for run in (free_run(), free_run(), free_run(graph=OTHER_GRAPH), free_run(queue="gpu")):
         await store.submit(run)
-    assert sorted(await store.unserved_graphs(["default"])) == sorted([GRAPH, OTHER_GRAPH])
-    assert await store.unserved_graphs(["gpu"]) == [GRAPH]
-    assert await store.unserved_graphs([]) == []
+    assert sorted((await store.look(uuid4(), ["default"])).graphs) == sorted([GRAPH, OTHER_GRAPH])
+    assert (await store.look(uuid4(), ["gpu"])).graphs == [GRAPH]
+    assert (await store.look(uuid4(), [])).graphs == []
 
 
 @pytest.mark.parametrize("state", [RunState.SUCCEEDED, RunState.QUARANTINED])
@@ -129,7 +130,7 @@ async def test_what_is_over_is_not_claimed(store: Store, worker: UUID, state: Ru
     end = RunEnd(run.id, 1, state, 0, b"why")
     await store.flush(0, batch(worker, runs=[born_over], ends=[end, end._replace(id=born_over.id)]))
     await store.remove_worker(worker)
-    assert await store.unserved_graphs(["default"]) == []
+    assert (await store.look(uuid4(), ["default"])).graphs == []
     assert await store.claim(await live_worker(store), [GRAPH], ["default"], 9) == []
 
 
@@ -213,11 +214,11 @@ async def test_a_lease_that_ran_out_is_reaped(cluster: Cluster, store: Store) ->
     await store.register_worker(late, -1.0, "{}")
     await store.register_worker(proven, LEASE_SECONDS, "{}")
     other = await cluster.open()
-    expired = {seen.id: seen.expired for seen in await other.list_workers()}
+    expired = {seen.id: seen.expired for seen in await seen_workers(other)}
     assert expired == {alive: False, late: True, proven: False}
     assert set(await other.reap_workers([proven, uuid4()])) == {late, proven}
     assert await other.reap_workers([proven]) == []
-    assert await store.list_workers() == [SeenWorker(alive, expired=False, silent=False)]
+    assert await seen_workers(store) == [SeenWorker(alive, expired=False, silent=False)]
 
 
 async def test_a_beat_prolongs_the_lease(store: Store) -> None:
@@ -232,7 +233,7 @@ async def test_a_beat_of_the_dead_is_told_so(store: Store, worker: UUID) -> None
     """A worker learns from its beat that it was declared dead, and stays dead."""
     await store.reap_workers([worker])
     assert await store.beat(worker, LEASE_SECONDS) is False
-    assert await store.list_workers() == []
+    assert await seen_workers(store) == []
 
 
 # Graphs and reading

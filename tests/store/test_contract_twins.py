@@ -18,7 +18,17 @@ from waymark.errors import Fenced, RefusedData
 from waymark.store.memory import MemoryStore
 from waymark.store.postgres import PostgresStore
 from waymark.store.protocol import Store
-from waymark.store.records import ClaimedRun, Flush, NewRun, Release, RunEnd, RunState
+from waymark.store.records import (
+    ClaimedRun,
+    EntryKind,
+    Flush,
+    Message,
+    NewRun,
+    Park,
+    Release,
+    RunEnd,
+    RunState,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +67,7 @@ class History:
             state,
             0 if worker is None else self.dice.getrandbits(60),
             self.dice.randbytes(self.dice.randrange(40)),
+            self.some_run() if self.dice.random() < 0.4 else None,
         )
 
     def flush(self) -> Flush:
@@ -84,7 +95,28 @@ class History:
             else:
                 state = self.dice.choice((RunState.READY, RunState.BLOCKED))
                 releases.append(Release(run, epoch, state, self.dice.choice(("", "why"))))
-        return batch(worker, runs=runs, entries=entries, ends=ends, releases=releases)
+        wakes = [self.some_run() for _ in range(self.dice.randrange(3))] if ends else []
+        written = batch(worker, runs=runs, entries=entries, ends=ends, releases=releases)
+        return written._replace(wakes=wakes)
+
+    def parks(self) -> list[Park]:
+        """Some runs that may be waiting, due long ago, in a long time, or never."""
+        runs = dict.fromkeys(self.some_run() for _ in range(self.dice.randint(1, 5)))
+        return [
+            Park(
+                run,
+                self.dice.choice((1, 1, 1, 2, 2, 3)),
+                self.dice.choice((None, 10**18, 4 * 10**18)),
+                tuple(self.some_run() for _ in range(self.dice.choice((0, 0, 0, 1, 2)))),
+            )
+            for run in runs
+        ]
+
+    def messages(self) -> list[Message]:
+        return [
+            Message(self.some_run(), self.dice.choice("ab"), EntryKind.CANCEL, "", b"")
+            for _ in range(self.dice.randint(1, 2))
+        ]
 
     def step(self) -> Callable[[Store], Awaitable[object]]:
         """The next thing to do, the same for every store."""
@@ -95,7 +127,8 @@ class History:
             return lambda store: store.register_worker(worker, LEASE_SECONDS, "{}")
         worker = dice.choice(self.workers)
         kind = dice.choices(
-            ("flush", "claim", "submit", "die", "block", "beat"), (60, 15, 10, 4, 3, 2)
+            ("flush", "claim", "submit", "die", "block", "beat", "park", "send", "forget"),
+            (60, 15, 10, 4, 3, 2, 25, 4, 4),
         )[0]
         match kind:
             case "flush":
@@ -104,7 +137,15 @@ class History:
             case "claim":
                 graphs = dice.sample(GRAPHS, dice.randint(1, 2))
                 queues = dice.sample(QUEUES, dice.randint(1, 2))
-                return lambda store: store.claim(worker, graphs, queues, 1000, 7)
+                return lambda store: store.claim(worker, graphs, queues, 1000, 7, ahead_seconds=2.0)
+            case "park":
+                parks = self.parks()
+                return lambda store: store.park(0, worker, parks)
+            case "send" | "forget":
+                messages = self.messages()
+                if kind == "send":
+                    return lambda store: store.send(messages)
+                return lambda store: store.forget_messages(messages)
             case "submit":
                 run = self.new_run(None)
                 return lambda store: store.submit(run)
@@ -122,6 +163,8 @@ async def outcome(step: Callable[[Store], Awaitable[object]], store: Store) -> o
         answer = await step(store)
     except (Fenced, RefusedData) as error:
         return type(error)
+    if isinstance(answer, int):
+        return None  # A clock.
     if isinstance(answer, list) and answer and isinstance(answer[0], ClaimedRun):
         # Runs of one flush have one time, so their order is a matter of their ids.
         return sorted(answer)
@@ -130,12 +173,12 @@ async def outcome(step: Callable[[Store], Awaitable[object]], store: Store) -> o
 
 async def picture(store: Store, runs: list[UUID]) -> object:
     rows = await store.read_runs(runs)
+    sight = await store.look(UUID(int=0), QUEUES)
     return (
         {run: (*row[:7], row.finished_at is None) for run, row in rows.items()},
         await store.read_journal(runs),
         await store.arrived(runs),
-        sorted(await store.unserved_graphs(QUEUES)),
-        {seen.id for seen in await store.list_workers()},
+        (sorted(sight.graphs), {seen.id for seen in sight.workers}, sight.mail),
     )
 
 

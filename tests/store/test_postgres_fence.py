@@ -13,6 +13,7 @@ from tests.store.rows import (
     free_run,
     live_worker,
     owned_run,
+    seen_workers,
     success,
 )
 from tests.store.sessions import held_up, session, until_waiting
@@ -36,7 +37,7 @@ async def test_a_flush_under_way_saves_its_worker_from_the_reaper(
         flush = asyncio.create_task(postgres.flush(0, batch(worker, entries=[entry(run.id, 1)])))
         await until_waiting(database_url, "flush", schema)
         assert await postgres.reap_workers([worker]) == []
-        assert [seen.id for seen in await postgres.list_workers()] == [worker]
+        assert [seen.id for seen in await seen_workers(postgres)] == [worker]
         await let_go()
         assert await flush == frozenset()
     assert await postgres.reap_workers() == [worker]
@@ -114,7 +115,7 @@ async def test_two_workers_that_claim_at_once_share_the_runs(
         held = other.transaction()
         await held.start()
         rows = await other.fetch(
-            postgres._statements["claim"], first, [GRAPH], ["default"], 3, 1, 0, 0, 10
+            postgres._statements["claim"], first, [GRAPH], ["default"], 3, 1, 0, 0, 10, 0
         )
         async with asyncio.timeout(20):
             found = await postgres.claim(second, [GRAPH], ["default"], 3)
@@ -158,7 +159,7 @@ async def test_blocking_on_an_old_snapshot_spares_a_run_that_was_taken(
     async with session(database_url) as other:
         claiming = other.transaction()
         await claiming.start()
-        assert await other.fetch(text, worker, [GRAPH], ["default"], 9, 1, 0, 0, 10)
+        assert await other.fetch(text, worker, [GRAPH], ["default"], 9, 1, 0, 0, 10, 0)
         blocking = asyncio.create_task(postgres.set_blocked(GRAPH, "nobody serves it"))
         await until_waiting(database_url, "set_blocked", schema)
         await claiming.commit()

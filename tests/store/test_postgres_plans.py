@@ -78,7 +78,7 @@ async def test_no_statement_scans_a_table_that_grows(
     assert checked >= 8
 
 
-@pytest.mark.parametrize("statement", ["claim", "unserved_graphs", "set_blocked"])
+@pytest.mark.parametrize("statement", ["claim", "look", "set_blocked"])
 async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
     postgres: PostgresStore, pinned: asyncpg.Connection, schema: str, statement: str
 ) -> None:
@@ -92,8 +92,18 @@ async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
     await pinned.execute(f'vacuum analyze "{schema}".runs')
     graph, queues = f"'\\x{GRAPH.hex()}'", "'{default}'"
     arguments = {
-        "claim": (f"'{worker}'", f"array[{graph}]::bytea[]", queues, "100", "1", "0", "0", "10"),
-        "unserved_graphs": (queues,),
+        "claim": (
+            f"'{worker}'",
+            f"array[{graph}]::bytea[]",
+            queues,
+            "100",
+            "1",
+            "0",
+            "0",
+            "10",
+            "2",
+        ),
+        "look": (f"'{worker}'", queues, "2"),
         "set_blocked": (f"'\\x{OTHER_GRAPH.hex()}'", "'nobody serves it'", "false"),
     }[statement]
     text = Statements(schema)[statement]

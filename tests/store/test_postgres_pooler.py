@@ -10,7 +10,7 @@ import pytest
 
 from tests.pooling import pooler
 from tests.server import Server, private_server
-from tests.store.rows import GRAPH, batch, entry, free_run, live_worker, owned_run
+from tests.store.rows import GRAPH, batch, entry, free_run, live_worker, owned_run, seen_workers
 from tests.store.sessions import session
 from waymark.store.postgres import PostgresStore
 from waymark.store.postgres.connecting import PINNED_PLANS
@@ -55,7 +55,7 @@ async def test_a_pooler_is_noticed(server: Server, ignored: str) -> None:
             assert store._hints._listening is None
             store.hint("runs")
             for _ in range(20):
-                rows = await store._fetch("list_workers")
+                rows = await seen_workers(store)
             assert rows
             through = await asyncpg.connect(url, statement_cache_size=0)
             for _ in range(20):

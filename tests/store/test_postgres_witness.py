@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from tests.store.rows import live_worker
+from tests.store.rows import live_worker, seen_workers
 from tests.store.sessions import session, terminate
 from waymark.store.postgres import PostgresStore
 
@@ -26,7 +26,7 @@ async def other(database_url: str, schema: str) -> AsyncIterator[PostgresStore]:
 
 
 async def silent(store: PostgresStore) -> list[UUID]:
-    return [worker.id for worker in await store.list_workers() if worker.silent]
+    return [worker.id for worker in await seen_workers(store) if worker.silent]
 
 
 async def end_heartbeat(url: str, worker: UUID) -> None:
@@ -54,7 +54,7 @@ async def test_a_worker_whose_session_ended_is_silent(
     await end_heartbeat(database_url, worker)
     assert await silent(other) == [worker]
     await broken.wait()
-    assert {seen.id for seen in await other.list_workers()} == {worker, quiet}
+    assert {seen.id for seen in await seen_workers(other)} == {worker, quiet}
 
 
 async def test_the_next_beat_proves_life_again(

@@ -40,7 +40,7 @@ def to_flush(worker: UUID, batch: list[Change]) -> Flush:
     """The rows of a batch. A submission that this process executes is owned by
     `worker`, whoever that was when the change was made."""
     flush = Flush(worker, [], [], [], [])
-    _, new_runs, rows, ends, releases = flush
+    _, new_runs, rows, ends, releases, _ = flush
     for run, new, entries, end, release, _commands, _size in batch:
         if new is not None:
             if new.owner is not None and new.owner != worker:

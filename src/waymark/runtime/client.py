@@ -125,7 +125,7 @@ class RuntimeClient:
             return run, NewRun(run_id, name, graph, DEFAULT_QUEUE, None, 0, READY, 0, arguments)
         run = LiveRun(run_id, name, 1, scheduler.lane(), self._programs.session(program, run_id))
         fields = (run_id, name, graph, DEFAULT_QUEUE, self._worker(), 1, RUNNING)
-        return run, _new_run((*fields, scheduler.clock.now_ns(), arguments))
+        return run, _new_run((*fields, scheduler.clock.now_ns(), arguments, None))
 
 
 def decode(ending: Ending, run_id: UUID, definition: WorkflowDefinition | None) -> Any:

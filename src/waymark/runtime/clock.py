@@ -1,7 +1,18 @@
 """Time, as the runtime sees it: nanoseconds of the engine, seconds of leases, alarms.
 
-Engine time is wall-clock time that never goes backwards within a process. The
-virtual clock stands still until it is told to jump to its next alarm.
+Engine time is the database's clock, which all processes share whatever the clocks of
+their machines say: a deadline that one process has set means the same moment to the
+next. It never goes backwards within a process. The virtual clock stands still until
+it is told to jump to its next alarm.
+
+Theory. No process reads the database's clock for each step; it keeps the difference
+to its own monotonic clock (`Agreement`). An answer that was asked for at `sent` and
+received at `received` was given somewhere in between, so the difference lies between
+`database - received` and `database - sent`. We take the lower bound, and of several
+answers the highest one, lowered by what the clocks may have drifted apart since: so
+engine time is behind the database's by less than the quickest of the last answers took
+to come back, and ahead of it only when that clock itself was set back; then the next
+answer lowers it. Hence a timer never fires before its time.
 """
 
 from __future__ import annotations
@@ -13,8 +24,11 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
-#: A wall clock may be set while we sleep, so no alarm sleeps longer than this.
+#: A clock may be set while we sleep, so no alarm sleeps longer than this.
 NAP_SECONDS_MAX = 60.0
+
+#: How far two clocks part in a second, at most: twice what NTP allows itself.
+DRIFT_NS_PER_SECOND = 1_000_000
 
 
 class Alarm(Protocol):
@@ -31,6 +45,11 @@ class Clock(Protocol):
 
     def now_ns(self) -> int: ...
 
+    def agree(self, database_ns: int, sent: float, received: float) -> None:
+        """The database's clock stood at `database_ns` at some time between `sent` and
+        `received` (of `monotonic`)."""
+        ...
+
     def monotonic(self) -> float:
         """Seconds that only go forwards, from any thread: what leases are measured by."""
         ...
@@ -45,17 +64,39 @@ class Clock(Protocol):
         ...
 
 
-class WallClock:
-    """The machine's clock, never going backwards."""
+class Agreement:
+    """How far the database's clock is ahead of our monotonic one."""
 
-    __slots__ = ("_last_ns", "virtual")
+    __slots__ = ("_at", "ns")
+
+    def __init__(self, ns: int) -> None:
+        self.ns = ns
+        self._at: float | None = None
+
+    def agree(self, database_ns: int, sent: float, received: float) -> None:
+        """See `Clock.agree`."""
+        least, most = database_ns - int(received * 1e9), database_ns - int(sent * 1e9)
+        if self._at is None:
+            self.ns = least
+        else:
+            drift_ns = int((received - self._at) * DRIFT_NS_PER_SECOND)
+            self.ns = min(max(self.ns - drift_ns, least), most)
+        self._at = received
+
+
+class WallClock:
+    """The database's clock; the machine's until there is an answer to go by."""
+
+    __slots__ = ("_agreement", "_last_ns", "agree", "virtual")
 
     def __init__(self) -> None:
         self.virtual = False
         self._last_ns = 0
+        self._agreement = Agreement(time.time_ns() - time.monotonic_ns())
+        self.agree = self._agreement.agree
 
     def now_ns(self) -> int:
-        now = time.time_ns()
+        now = time.monotonic_ns() + self._agreement.ns
         self._last_ns = max(self._last_ns, now)
         return self._last_ns
 
@@ -97,6 +138,9 @@ class VirtualClock:
 
     def now_ns(self) -> int:
         return self._now_ns
+
+    def agree(self, database_ns: int, sent: float, received: float) -> None:
+        pass  # Time moves only by `jump`.
 
     def monotonic(self) -> float:
         return time.monotonic()

@@ -1,6 +1,6 @@
 """Who is dead: by the lease, by the locks of the embedded server, by a session that ended.
 
-Each look reads the workers once. One whose lease has run out, or whose death is proven,
+Each look of the sweep tells of the workers. One whose lease has run out, or whose death is proven,
 loses its row, and with that its runs are free. The proofs:
 
 -   On the embedded server each process holds a lock on a file of its own, which the
@@ -21,10 +21,11 @@ elsewhere. So a mistake here costs work that is done twice, never a wrong outcom
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from ..settings import Settings
+from ..store.records import SeenWorker
 from .backing import Backing
 from .clock import Clock
 
@@ -64,10 +65,10 @@ class Deaths:
         if self._away_since is None:
             self._away_since = self._clock.monotonic()
 
-    async def look(self) -> list[UUID]:
+    async def look(self, workers: Sequence[SeenWorker]) -> list[UUID]:
         """Declare dead whoever is; returns their names."""
         store = self._backing.store
-        others = [worker for worker in await store.list_workers() if worker.id != self._me()]
+        others = [worker for worker in workers if worker.id != self._me()]
         now = self._clock.monotonic()
         spared = self._are_spared(now)
         silent = [] if spared else [worker.id for worker in others if worker.silent]

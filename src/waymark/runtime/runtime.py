@@ -250,11 +250,13 @@ class Runtime:
         sent_at = self._surroundings.clock.monotonic()
         try:
             about = _about(self.settings.queues)
-            await self._backing.store.register_worker(worker, lease_seconds, about)
+            now_ns = await self._backing.store.register_worker(worker, lease_seconds, about)
         except BaseException:
             if server is not None:
                 server.unlock_worker(worker)
             raise
+        clock = self._surroundings.clock
+        clock.agree(now_ns, sent_at, clock.monotonic())
         self._worker = worker
         self._beaten_at = sent_at
         self._named = True

@@ -5,6 +5,10 @@ capacity, and recovers it from its journal; graphs that this process does not kn
 are fetched, and their runs marked blocked, with the reason, when it cannot serve
 them. It is neither a job nor only done at start, so it cannot be orphaned itself.
 
+A look is one question (`Store.look`); what it answers says whether another is needed.
+Runs that sleep are claimed up to two looks ahead, so that each is in memory when its
+time comes, and the timer there keeps it exactly.
+
 A database that comes back without its last commits may say that a run is ours that we
 have closed: nobody else would ever look for it. So after each loss of a connection, runs
 that the database says are ours and memory does not know are given back, and those that
@@ -36,6 +40,9 @@ log = logging.getLogger("waymark.sweep")
 
 #: Runs claimed and recovered in one go; between two of them the loop turns.
 CLAIM_MAX = 100
+
+#: Runs that sleep are claimed so many looks before they are due.
+LOOKS_AHEAD = 2
 
 #: After a claim whose runs could not be decoded here, their graph rests so long.
 REST_SECONDS_MAX = 60.0
@@ -76,6 +83,8 @@ class Sweep:
         self._losses = 0
         #: Claimed by this name, and not yet recovered.
         self._claimer: UUID | None = None
+        #: Whether a claim was lost on its way, so that the next finds out what it took.
+        self._in_doubt = False
         self._claimed: deque[ClaimedRun] = deque()
 
     async def serve(self) -> None:
@@ -113,15 +122,27 @@ class Sweep:
 
     async def look(self) -> int:
         """One look; returns how many runs were claimed."""
-        await self._deaths.look()
         queues = self._settings.queues
+        clock, sent = self._scheduler.clock, self._scheduler.clock.monotonic()
+        sight = await self._store.look(self._worker(), queues, self._ahead_seconds)
+        clock.agree(sight.now_ns, sent, clock.monotonic())
+        if await self._deaths.look(sight.workers):
+            sight = await self._store.look(self._worker(), queues, self._ahead_seconds)
         if not queues:
             return 0
         await self._recover_claimed()
         await self._reconcile()
-        await self._read_inbox()
-        await self._learn_graphs(queues)
+        if sight.mail:
+            await self._read_inbox()
+        await self._learn_graphs(sight.graphs)
+        if not sight.graphs and not self._in_doubt:
+            self.more = False
+            return 0
         return await self._claim(queues)
+
+    @property
+    def _ahead_seconds(self) -> float:
+        return LOOKS_AHEAD * self._settings.poll_seconds
 
     async def _reconcile(self) -> None:
         """After a loss, make memory and store agree on what is ours."""
@@ -147,8 +168,6 @@ class Sweep:
         """Let our runs hear what others ask of them. A message is forgotten when a
         later look finds its entry committed."""
         runs = self._scheduler.runs
-        if not runs:
-            return
         over: list[Message] = []
         for message, ended in await self._store.read_inbox(self._worker()):
             run = runs.get(message.run_id)
@@ -157,9 +176,9 @@ class Sweep:
         if over:
             await self._store.forget_messages(over)
 
-    async def _learn_graphs(self, queues: Sequence[str]) -> None:
+    async def _learn_graphs(self, graphs: Sequence[bytes]) -> None:
         served = set(self._programs.served)
-        for hash in await self._store.unserved_graphs(queues):
+        for hash in graphs:
             if hash in served:
                 continue
             reason = await self._programs.load(hash)
@@ -180,7 +199,11 @@ class Sweep:
         limit = min(room, CLAIM_MAX)
         worker, now_ns = self._worker(), self._scheduler.clock.now_ns()
         held = self._suspects.held
-        claimed = await self._store.claim(worker, graphs, queues, limit, now_ns, held)
+        self._in_doubt = True
+        claimed = await self._store.claim(
+            worker, graphs, queues, limit, now_ns, held, self._ahead_seconds
+        )
+        self._in_doubt = False
         self.more = len(claimed) == limit
         self._claimer = worker
         self._claimed.extend(claimed)

@@ -8,7 +8,9 @@ Invariants every store keeps:
 -   A run is claimed by compare-and-set: only one that is unowned, or whose owner
     has no `workers` row. Claiming raises `epoch` by one.
 -   A worker is alive exactly while its `workers` row exists.
--   All times are the store's own clock, but for `*_ns`, which are engine times.
+-   A run that sleeps (`park`) is WAITING and unowned. Whatever may wake it either
+    comes before, and then it stays awake, or after, and then it is due at once.
+-   All times are the store's own clock; engine times (`*_ns`) keep to it.
 -   A lost connection raises `StoreUnavailable`; whether the statement arrived is
     then unknown, and `arrived` tells.
 """
@@ -19,7 +21,16 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from .records import ClaimedRun, Flush, JournalRow, Message, NewRun, RunRow, SeenWorker
+from .records import (
+    ClaimedRun,
+    Flush,
+    JournalRow,
+    Message,
+    NewRun,
+    Park,
+    RunRow,
+    Sight,
+)
 from .suspects import NONE_HELD, Held
 from .tasks import TaskTable
 
@@ -54,8 +65,9 @@ class Store(Protocol):
 
     async def get_graph(self, hash: bytes) -> str | None: ...
 
-    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
-        """Insert the worker's row. `about` is JSON (host, pid, versions)."""
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> int:
+        """Insert the worker's row. `about` is JSON (host, pid, versions). Returns the
+        store's clock, in nanoseconds since 1970."""
         ...
 
     async def beat(
@@ -76,10 +88,6 @@ class Store(Protocol):
         Skips rows that a flush holds. Returns the ids deleted."""
         ...
 
-    async def list_workers(self) -> list[SeenWorker]:
-        """All that have a row, and what may be said against them."""
-        ...
-
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
         """Write a batch; returns the runs that were refused because their epoch
         or owner is no longer the batch's. Raises `Fenced`, `StoreUnavailable`,
@@ -88,6 +96,13 @@ class Store(Protocol):
         Nothing is ever written twice: a new run whose id is taken and a journal
         entry that is there already are `RefusedData`. So after `StoreUnavailable`
         ask `arrived` first, and send only what is missing."""
+        ...
+
+    async def park(self, lane: int, worker: UUID, parks: Sequence[Park]) -> frozenset[UUID]:
+        """Let runs sleep; returns those that do. Not those that are not the worker's at
+        that epoch, that have messages, or that wait for a child that has ended, is not
+        there, or has another `parent`. Raises `Fenced`, and `StoreUnavailable`: ask
+        `arrived` then."""
         ...
 
     async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
@@ -108,9 +123,11 @@ class Store(Protocol):
         limit: int,
         now_ns: int = 0,
         held: Held = NONE_HELD,
+        ahead_seconds: float = 0.0,
     ) -> list[ClaimedRun]:
         """Take up to `limit` runs that are unowned or whose owner is dead or
-        unknown, oldest first, of graphs in `graphs` only. `now_ns` is recorded
+        unknown, oldest first, of graphs in `graphs` only; in turn with them those
+        that sleep and wake within `ahead_seconds`. `now_ns` is recorded
         as the beginning (`began_ns`) of those that never began; all begin at the
         time that the answer tells, since a later owner will read the same.
         A run that a dead owner leaves has crashed once more, unless it recorded
@@ -119,13 +136,15 @@ class Store(Protocol):
         Raises `Fenced` when the worker's own row is gone."""
         ...
 
-    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
-        """Distinct graph hashes of unfinished runs without a live owner."""
+    async def look(self, worker: UUID, queues: Sequence[str], ahead_seconds: float = 0.0) -> Sight:
+        """All that an idle sweep has to know, in one question; as cheap with a
+        million runs that sleep or have ended as with none."""
         ...
 
     async def set_blocked(self, graph: bytes, reason: str) -> None:
-        """Mark unowned unfinished runs of `graph` as BLOCKED with `reason`.
-        They stay claimable by a worker that names the graph."""
+        """Mark unowned unfinished runs of `graph` as BLOCKED with `reason`, of those
+        that sleep the ones that are due (some of them at a time). They stay
+        claimable by a worker that names the graph."""
         ...
 
     async def owned_runs(self, worker: UUID) -> list[UUID]:
@@ -143,8 +162,9 @@ class Store(Protocol):
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]: ...
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """Put messages into the inboxes of their runs. One that is there already
-        stays as it is; whether a run exists or has ended is not asked."""
+        """Put messages into the inboxes of their runs, and wake those that sleep. One
+        that is there already stays as it is; whether a run exists or has ended is
+        not asked."""
         ...
 
     async def read_inbox(self, worker: UUID) -> list[tuple[Message, bool]]:

@@ -6,6 +6,7 @@ outcome and a store turns them into columns with one `zip(*rows)`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
@@ -57,6 +58,7 @@ class NewRun(NamedTuple):
     state: int  # RunState
     began_ns: int  # engine time of the run's first step; 0 when not begun
     input: bytes
+    parent: UUID | None = None  # the run that waits for its end
 
 
 class JournalRow(NamedTuple):
@@ -104,6 +106,34 @@ class Release(NamedTuple):
     reason: str
 
 
+class Park(NamedTuple):
+    """A run whose owner lets it sleep: WAITING, owned by nobody, claimed again when it is
+    due. The last thing that an owner writes for a claim."""
+
+    id: UUID
+    epoch: int
+    wake_ns: int | None  # engine time; None when only messages and children can wake it
+    children: tuple[UUID, ...]  # runs whose end it waits for
+
+
+class SeenWorker(NamedTuple):
+    """A worker as others see it. `silent`: it gave a proof of life, and the proof is gone;
+    a live one may be so for a moment, until it has connected anew."""
+
+    id: UUID
+    expired: bool  # its lease has run out
+    silent: bool
+
+
+class Sight(NamedTuple):
+    """What one look at the database tells a sweep."""
+
+    now_ns: int  # the store's clock
+    workers: list[SeenWorker]  # all that have a row
+    mail: bool  # whether `read_inbox` would find something
+    graphs: list[bytes]  # of unfinished runs without a live owner, those that sleep when due
+
+
 class ClaimedRun(NamedTuple):
     """A run this worker now owns. `epoch` is already the raised one."""
 
@@ -114,6 +144,7 @@ class ClaimedRun(NamedTuple):
     epoch: int
     began_ns: int  # as recorded, by this claim if the run never began before
     input: bytes
+    parent: UUID | None = None
     #: Owners in a row that died without the run recording anything, the last one included.
     crashes: int = 0
 
@@ -132,23 +163,15 @@ class RunRow(NamedTuple):
     finished_at: datetime | None
 
 
-class SeenWorker(NamedTuple):
-    """A worker as others see it. `silent`: it gave a proof of life, and the proof is gone;
-    a live one may be so for a moment, until it has connected anew."""
-
-    id: UUID
-    expired: bool  # its lease has run out
-    silent: bool
-
-
 class Flush(NamedTuple):
     """One batch of one writer lane. All of it commits, or none; a run whose
     epoch is no longer ours is left out alone and named in the answer. No run
     stands twice in `ends`, nor both in `ends` and `releases`; all rows of a run
-    are of one epoch."""
+    are of one epoch. `wakes` are runs that may sleep until one in `ends` is over."""
 
     worker: UUID
     runs: list[NewRun]
     entries: list[JournalRow]
     ends: list[RunEnd]
     releases: list[Release]
+    wakes: Sequence[UUID] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -28,11 +28,13 @@ class MemoryRun:
         "id",
         "input",
         "owner",
+        "parent",
         "queue",
         "reason",
         "result",
         "state",
         "submitted_at",
+        "wake_at",
         "workflow",
     )
 
@@ -46,6 +48,7 @@ class MemoryRun:
         self.state = new.state
         self.began_ns = new.began_ns
         self.input = new.input
+        self.parent = new.parent
         self.submitted_at = submitted_at
         self.result: bytes | None = None
         self.reason: str | None = None
@@ -53,6 +56,8 @@ class MemoryRun:
         #: See `store.suspects`.
         self.crashes = 0
         self.crash_seq = 0
+        #: Set while the run sleeps; infinite when only messages and children wake it.
+        self.wake_at: float | None = None
 
 
 class MemoryTask:
@@ -111,9 +116,28 @@ class MemoryDatabase:
             self.live.pop(run.id, None)
 
     def claimable(self) -> list[MemoryRun]:
-        """Live runs without a live owner, oldest first."""
+        """Live runs without a live owner that do not sleep, oldest first."""
         workers = self.workers
-        return [run for run in self.live.values() if run.owner not in workers]
+        return [
+            run for run in self.live.values() if run.wake_at is None and run.owner not in workers
+        ]
+
+    def due(self, ahead_seconds: float) -> list[MemoryRun]:
+        """Runs that sleep and wake within so many seconds, the first first."""
+        until = self.now() + ahead_seconds
+        due = [
+            (run.wake_at, run.id, run)
+            for run in self.live.values()
+            if run.wake_at is not None and run.wake_at <= until
+        ]
+        return [run for _, _, run in sorted(due, key=lambda each: each[:2])]
+
+    def wake(self, run_ids: Iterable[UUID]) -> None:
+        """Let runs that sleep be claimed at once."""
+        for run_id in run_ids:
+            run = self.runs.get(run_id)
+            if run is not None and run.wake_at is not None:
+                run.wake_at = self.now()
 
     def crashes_of(self, run: MemoryRun) -> int:
         """How often a claimable run will have crashed in a row once it is claimed."""

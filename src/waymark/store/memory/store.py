@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
+from math import inf
 from uuid import UUID
 
 from waymark.errors import Fenced, RefusedData
@@ -20,9 +22,11 @@ from waymark.store.records import (
     JournalRow,
     Message,
     NewRun,
+    Park,
     RunRow,
     RunState,
     SeenWorker,
+    Sight,
 )
 from waymark.store.suspects import NONE_HELD, Held
 
@@ -63,10 +67,12 @@ class MemoryStore:
         found = self.database.graphs.get(hash)
         return found[1] if found else None
 
-    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> int:
         await asyncio.sleep(0)
-        self.database.workers[worker] = self.database.now() + lease_seconds
+        now = self.database.now()
+        self.database.workers[worker] = now + lease_seconds
         self.database.abouts[worker] = about
+        return int(now * 1e9)
 
     async def beat(
         self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
@@ -88,12 +94,6 @@ class MemoryStore:
         for worker in dead:
             del workers[worker]
         return dead
-
-    async def list_workers(self) -> list[SeenWorker]:
-        await asyncio.sleep(0)
-        now, silent = self.database.now(), self.database.silent
-        workers = self.database.workers.items()
-        return [SeenWorker(worker, expires < now, worker in silent) for worker, expires in workers]
 
     # Writing runs
 
@@ -155,6 +155,28 @@ class MemoryStore:
             if release.id not in refused:
                 reason = readable_reason(release.reason) or None
                 database.settle(database.runs[release.id], release.state, None, reason)
+        database.wake(batch.wakes)
+
+    async def park(self, lane: int, worker: UUID, parks: Sequence[Park]) -> frozenset[UUID]:
+        await asyncio.sleep(0)
+        if worker not in self.database.workers:
+            raise Fenced(f"worker {worker} was declared dead; it may let nothing sleep")
+        return frozenset(park.id for park in parks if self._park(worker, park))
+
+    def _park(self, worker: UUID, park: Park) -> bool:
+        runs = self.database.runs
+        run = runs.get(park.id)
+        if run is None or run.owner != worker or run.epoch != park.epoch:
+            return False
+        if run.state != RunState.RUNNING or any(to == run.id for to, _ in self.database.inbox):
+            return False
+        for child_id in park.children:
+            child = runs.get(child_id)
+            if child is None or child.state >= RunState.SUCCEEDED or child.parent != run.id:
+                return False
+        run.owner, run.state = None, RunState.WAITING
+        run.wake_at = inf if park.wake_ns is None else park.wake_ns // 1000 / 1e6
+        return True
 
     async def submit(self, run: NewRun) -> bool:
         await asyncio.sleep(0)
@@ -183,25 +205,37 @@ class MemoryStore:
         limit: int,
         now_ns: int = 0,
         held: Held = NONE_HELD,
+        ahead_seconds: float = 0.0,
     ) -> list[ClaimedRun]:
         await asyncio.sleep(0)
         database = self.database
         if worker not in database.workers:
             raise Fenced(f"worker {worker} was declared dead; it may claim nothing")
         served, wanted = set(graphs), set(queues)
-        found = [r for r in database.claimable() if r.graph in served and r.queue in wanted]
-        allowed = admitted([(run, database.crashes_of(run)) for run in found], held)
+        kinds = (database.claimable(), database.due(ahead_seconds))
+        free, due = ([r for r in kind if r.graph in served and r.queue in wanted] for kind in kinds)
+        in_turn = [run for pair in zip_longest(free, due) for run in pair if run is not None]
+        allowed = admitted([(run, database.crashes_of(run)) for run in in_turn], held)
         return [_take(database, run, worker, now_ns, crashes) for run, crashes in allowed[:limit]]
 
-    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
+    async def look(self, worker: UUID, queues: Sequence[str], ahead_seconds: float = 0.0) -> Sight:
         await asyncio.sleep(0)
-        return list({run.graph: None for run in self.database.claimable() if run.queue in queues})
+        database = self.database
+        now, silent = database.now(), database.silent
+        workers = database.workers.items()
+        unserved = [*database.claimable(), *database.due(ahead_seconds)]
+        return Sight(
+            int(now * 1e9),
+            [SeenWorker(worker, expires < now, worker in silent) for worker, expires in workers],
+            any(self._readable(message.run_id, worker) for message in database.inbox.values()),
+            list({run.graph: None for run in unserved if run.queue in queues}),
+        )
 
     async def set_blocked(self, graph: bytes, reason: str) -> None:
         await asyncio.sleep(0)
-        for run in self.database.claimable():
+        for run in [*self.database.claimable(), *self.database.due(0.0)]:
             if run.graph == graph:
-                run.owner = None
+                run.owner = run.wake_at = None
                 run.state = RunState.BLOCKED
                 run.reason = readable_reason(reason)
 
@@ -238,16 +272,20 @@ class MemoryStore:
             key = (message.run_id, message.key)
             if self.database.inbox.setdefault(key, message) is message:
                 self.database.sent_at[key] = self.database.now()
+        self.database.wake({message.run_id: None for message in messages})
 
     async def read_inbox(self, worker: UUID) -> list[tuple[Message, bool]]:
         await asyncio.sleep(0)
         runs = self.database.runs
         return [
-            (message, run.state >= RunState.SUCCEEDED)
+            (message, runs[message.run_id].state >= RunState.SUCCEEDED)
             for message in self.database.inbox.values()
-            if (run := runs.get(message.run_id)) is not None
-            and (run.owner == worker or run.state >= RunState.SUCCEEDED)
+            if self._readable(message.run_id, worker)
         ][:1000]
+
+    def _readable(self, run_id: UUID, worker: UUID) -> bool:
+        run = self.database.runs.get(run_id)
+        return run is not None and (run.owner == worker or run.state >= RunState.SUCCEEDED)
 
     async def forget_messages(self, messages: Sequence[Message]) -> None:
         await asyncio.sleep(0)
@@ -312,10 +350,18 @@ def _take(
     run.owner = worker
     run.epoch += 1
     run.state = RunState.RUNNING
-    run.reason = None
+    run.reason = run.wake_at = None
     run.began_ns = run.began_ns or now_ns
     return ClaimedRun(
-        run.id, run.workflow, run.graph, run.queue, run.epoch, run.began_ns, run.input, crashes
+        run.id,
+        run.workflow,
+        run.graph,
+        run.queue,
+        run.epoch,
+        run.began_ns,
+        run.input,
+        run.parent,
+        crashes,
     )
 
 

@@ -35,7 +35,7 @@ _Columns: TypeAlias = Sequence[Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """`arguments` are `$4` to `$36` of `flush`; the rest is what it takes to read
+    """`arguments` are `$4` to `$37` of `flush`; the rest is what it takes to read
     the answer. `named` are the runs of the batch: new ones, settled ones, then
     others that have entries. `places` tells for each entry the place of its run
     in there, from 1."""
@@ -85,6 +85,7 @@ def to_columns(batch: Flush) -> Columns:
             *(others, _numbers(other_epochs)),
             *(_numbers(places), _numbers(seqs), *map(_numbers, entries[:-1])),
             *_pieces(entries[-1]),
+            _parents(batch.runs),
         ],
         [*new_ids, *ids, *others],
         places,
@@ -134,7 +135,7 @@ def _pieces(payloads: Sequence[bytes]) -> tuple[str, bytes]:
 
 
 def _run_arguments(runs: Sequence[NewRun]) -> list[Any]:
-    ids, workflows, graphs, queues, owners, epochs, states, began, inputs = _columns(runs, 9)
+    ids, workflows, graphs, queues, owners, epochs, states, began, inputs, _ = _columns(runs, 10)
     owned = [owner is not None for owner in owners]
     # Members of an `IntEnum` hash in Python.
     plain_states = list(map(int, states))
@@ -150,6 +151,12 @@ def _run_arguments(runs: Sequence[NewRun]) -> list[Any]:
         _numbers(began),
         *_pieces(inputs),
     ]
+
+
+def _parents(runs: Sequence[NewRun]) -> list[UUID | None]:
+    """Parents of new runs; empty when none has one."""
+    parents = [run.parent for run in runs]
+    return parents if any(parents) else []
 
 
 def _settlements(batch: Flush) -> _Columns:

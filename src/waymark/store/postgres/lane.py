@@ -15,13 +15,14 @@ a standby that lagged behind), and who holds runs in memory has to look first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from waymark.errors import Fenced, StoreError, StoreUnavailable
-from waymark.store.records import Flush
+from waymark.store.records import Flush, Park
 
 from .columns import to_columns
 from .connecting import Connector
@@ -61,7 +62,11 @@ class Lane:
                 self._notice_loss(batch.worker)
                 flush = await self._adopt(batch.worker)
             try:
-                answer = await flush(batch.worker, self.index + 1, self._number, *columns.arguments)
+                fence = (batch.worker, self.index + 1, self._number)
+                if batch.wakes:
+                    answer = await self._flush_and_wake(flush, batch, (*fence, *columns.arguments))
+                else:
+                    answer = await flush(*fence, *columns.arguments)
             except BaseException as error:
                 self._failed(error, batch.worker)
                 if isinstance(error, FAILURES):
@@ -71,6 +76,55 @@ class Lane:
             raise _fenced(batch.worker)
         written, ours = answer[0]
         return columns.refused(written, ours)
+
+    async def _flush_and_wake(
+        self, flush: _Statement, batch: Flush, arguments: Sequence[Any]
+    ) -> list[Any]:
+        """What wakes a run that sleeps, and its waking, are one transaction."""
+        async with self._transaction() as connection:
+            answer = await flush(*arguments)
+            await connection.fetch(self._statements["wake"], list(batch.wakes))
+        return answer
+
+    async def park(self, worker: UUID, parks: Sequence[Park]) -> frozenset[UUID]:
+        """See `Store.park`. Here, since nothing but the order of one connection keeps a
+        parking that was sent off before a loss from being carried out long after it."""
+        ids = [park.id for park in parks]
+        waits = [(place, child) for place, park in enumerate(parks, 1) for child in park.children]
+        asked = (
+            ids,
+            [park.epoch for park in parks],
+            [None if park.wake_ns is None else park.wake_ns // 1000 for park in parks],
+            [place for place, _ in waits],
+            [child for _, child in waits],
+        )
+        async with self._busy:
+            if self._flush is None or self._worker != worker or self._is_closed():
+                await self._adopt(worker)
+            try:
+                async with self._transaction() as connection:
+                    await connection.fetch(self._statements["lock_runs"], ids)
+                    answer = await connection.fetch(
+                        self._statements["park"], worker, self.index + 1, self._number, *asked
+                    )
+            except BaseException as error:
+                self._failed(error, worker)
+                if isinstance(error, FAILURES):
+                    raise translate(error) from error
+                raise
+        if not answer:
+            raise _fenced(worker)
+        return frozenset(answer[0]["parked"])
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[asyncpg.Connection[asyncpg.Record]]:
+        connection = self._connection
+        assert connection is not None
+        async with connection.transaction(isolation="read_committed"):
+            if self._connector.pooler:
+                timeout = self._connector.idle_transaction_milliseconds
+                await connection.execute(self._statements["limit_idleness"], timeout)
+            yield connection
 
     async def settle_loss(self) -> None:
         """After a lost connection: return once nothing that was sent over it can

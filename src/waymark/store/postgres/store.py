@@ -17,8 +17,10 @@ from waymark.store.records import (
     JournalRow,
     Message,
     NewRun,
+    Park,
     RunRow,
     SeenWorker,
+    Sight,
 )
 from waymark.store.suspects import CRASHES_MAX, NONE_HELD, Held
 
@@ -99,8 +101,9 @@ class PostgresStore:
         rows = await self._fetch("get_graph", hash)
         return rows[0]["document"] if rows else None
 
-    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> None:
-        await self._fetch("register_worker", worker, lease_seconds, about)
+    async def register_worker(self, worker: UUID, lease_seconds: float, about: str) -> int:
+        rows = await self._fetch("register_worker", worker, lease_seconds, about)
+        return int(rows[0]["clock_us"]) * 1000
 
     async def beat(
         self, worker: UUID, lease_seconds: float, broken: Callable[[], None] | None = None
@@ -114,13 +117,13 @@ class PostgresStore:
         rows = await self._fetch("reap_workers", list(proven_dead))
         return [row["id"] for row in rows]
 
-    async def list_workers(self) -> list[SeenWorker]:
-        return [SeenWorker(*row) for row in await self._fetch("list_workers")]
-
     # Writing runs
 
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
         return await self._lanes[lane].flush(batch)
+
+    async def park(self, lane: int, worker: UUID, parks: Sequence[Park]) -> frozenset[UUID]:
+        return await self._lanes[lane].park(worker, parks)
 
     async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
         for lane in self._lanes:
@@ -141,6 +144,7 @@ class PostgresStore:
         limit: int,
         now_ns: int = 0,
         held: Held = NONE_HELD,
+        ahead_seconds: float = 0.0,
     ) -> list[ClaimedRun]:
         """See `Store.claim`. What is claimed is known here before it is committed:
         when the commit is lost on the way, the next call finds out what holds of
@@ -163,6 +167,7 @@ class PostgresStore:
                     now_ns,
                     *held,
                     CRASHES_MAX,
+                    ahead_seconds,
                 )
                 if not rows:
                     raise Fenced(f"worker {worker} was declared dead; it may claim nothing")
@@ -187,8 +192,11 @@ class PostgresStore:
         held = {row["id"] for row in rows}
         return [run for run in doubtful if run.id in held]
 
-    async def unserved_graphs(self, queues: Sequence[str]) -> list[bytes]:
-        return [row["graph"] for row in await self._fetch("unserved_graphs", list(queues))]
+    async def look(self, worker: UUID, queues: Sequence[str], ahead_seconds: float = 0.0) -> Sight:
+        (row,) = await self._fetch("look", worker, list(queues), ahead_seconds)
+        workers = zip(row["workers"], row["expired"], row["silent"], strict=True)
+        seen = [SeenWorker(*worker) for worker in workers]
+        return Sight(row["clock_us"] * 1000, seen, row["mail"], row["graphs"])
 
     async def set_blocked(self, graph: bytes, reason: str) -> None:
         """See `Store.set_blocked`. The sweep repeats this every second; what was said

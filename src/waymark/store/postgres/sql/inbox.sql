@@ -1,10 +1,23 @@
 -- name: send
--- Puts messages into the inboxes of runs; one that is there already stays as it is.
-insert into :"schema".inbox (run_id, key, kind, name, payload)
-select message.run_id, message.key, message.kind, message.name, message.payload
-from unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[], $5::bytea[])
-    as message (run_id, key, kind, name, payload)
-on conflict (run_id, key) do nothing;
+-- Puts messages into the inboxes of runs; one that is there already stays as it is. Runs that
+-- sleep are woken: as in `wake`, the lock tells for sure whether one does.
+with written as (
+    insert into :"schema".inbox (run_id, key, kind, name, payload)
+    select message.run_id, message.key, message.kind, message.name, message.payload
+    from unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[], $5::bytea[])
+        as message (run_id, key, kind, name, payload)
+    on conflict (run_id, key) do nothing
+),
+locked as materialized (
+    select runs.id, runs.state
+    from (select distinct id from unnest($1::uuid[]) as given (id)) as asked
+    join :"schema".runs on runs.id = asked.id
+    order by runs.id
+    for no key update of runs
+)
+update :"schema".runs set wake_at = now()
+from locked
+where runs.id = locked.id and locked.state = 3;
 
 -- name: read_inbox
 -- Up to 1000 messages for runs of a worker, oldest first, and those of runs that have ended, which

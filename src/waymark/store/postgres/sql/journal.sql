@@ -12,7 +12,8 @@
 -- How columns travel is chosen for the sender, whose event loop it holds up: integers as the text
 -- of an array, payloads as one value with places to cut it, and what few runs differ in (`$6` to
 -- `$11`) once for each shape that occurs. `$15` to `$18` are empty unless a new run is born with
--- its end, since an update does not see the rows that are inserted beside it.
+-- its end, since an update does not see the rows that are inserted beside it; `$37` unless one has
+-- a parent.
 with fence as materialized (
     select id from :"schema".workers
     where id = $1 and writers[$2] = $3
@@ -27,7 +28,7 @@ cuts as materialized (
 born as (
     insert into :"schema".runs (
         id, workflow, graph, queue, owner, epoch, state, began_ns, input,
-        end_digest, result, reason, finished_at
+        end_digest, result, reason, finished_at, parent
     )
     select
         new.id,
@@ -46,7 +47,8 @@ born as (
         ($16::integer[])[new.place],
         ($17::bytea[])[new.place],
         ($18::text[])[new.place],
-        case when ($15::smallint[])[new.place] >= 10 then now() end
+        case when ($15::smallint[])[new.place] >= 10 then now() end,
+        ($37::uuid[])[new.place]
     from
         fence,
         cuts,

@@ -1,7 +1,9 @@
 -- name: submit
 -- Inserts one run outside the flushes, unless its id is taken.
-insert into :"schema".runs (id, workflow, graph, queue, owner, epoch, state, began_ns, input)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+insert into :"schema".runs (
+    id, workflow, graph, queue, owner, epoch, state, began_ns, input, parent
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (id) do nothing
 returning id;
 
@@ -27,7 +29,9 @@ from unnest($1::uuid[]) as asked (id)
 join :"schema".runs on runs.id = asked.id;
 
 -- name: claim
--- Takes up to `$4` runs without a live owner, oldest first, of the graphs `$2` and the queues `$3`.
+-- Takes up to `$4` runs without a live owner, of the graphs `$2` and the queues `$3`: those that
+-- nobody owns, oldest first, and in turn with them those that sleep and wake within `$9` seconds,
+-- the first first; so that neither kind holds up the other, however many there are of it.
 --
 -- `owners` jumps from owner to owner through the index `runs_live`, so its cost is the number of
 -- workers and not that of their runs. Candidates come from the statement's snapshot; a
@@ -44,14 +48,14 @@ join :"schema".runs on runs.id = asked.id;
 with recursive owners (owner) as (
     (
         select runs.owner from :"schema".runs
-        where runs.state < 6 and runs.owner is not null
+        where runs.state < 6 and runs.state <> 3 and runs.owner is not null
         order by runs.owner
         limit 1
     )
     union all
     select (
         select runs.owner from :"schema".runs
-        where runs.state < 6 and runs.owner > owners.owner
+        where runs.state < 6 and runs.state <> 3 and runs.owner > owners.owner
         order by runs.owner
         limit 1
     )
@@ -65,17 +69,20 @@ served (graph, queue) as (
 ),
 candidates as materialized (
     select
-        found.id, found.epoch, found.submitted_at, found.owner, found.crashes, found.crash_seq
+        found.id, found.epoch, found.owner, found.crashes, found.crash_seq,
+        row_number() over (partition by found.sleeps order by found.since, found.id) * 2
+        + found.sleeps::integer as turn
     from (
         select
-            free.id, free.epoch, free.submitted_at, free.owner, free.crashes, free.crash_seq
+            free.id, free.epoch, free.submitted_at as since, false as sleeps,
+            free.owner, free.crashes, free.crash_seq
         from served
         cross join lateral (
             select
                 runs.id, runs.epoch, runs.submitted_at, runs.owner, runs.crashes, runs.crash_seq
             from :"schema".runs
             where
-                runs.state < 6 and runs.owner is null
+                runs.state < 6 and runs.state <> 3 and runs.owner is null
                 and runs.graph = served.graph and runs.queue = served.queue
                 and (
                     runs.crashes is null or runs.crashes < 2
@@ -86,8 +93,8 @@ candidates as materialized (
         ) as free
         union all
         select
-            left_behind.id, left_behind.epoch, left_behind.submitted_at, left_behind.owner,
-            left_behind.crashes, left_behind.crash_seq
+            left_behind.id, left_behind.epoch, left_behind.submitted_at, false,
+            left_behind.owner, left_behind.crashes, left_behind.crash_seq
         from owners
         cross join served
         cross join lateral (
@@ -95,7 +102,7 @@ candidates as materialized (
                 runs.id, runs.epoch, runs.submitted_at, runs.owner, runs.crashes, runs.crash_seq
             from :"schema".runs
             where
-                runs.state < 6 and runs.owner = owners.owner
+                runs.state < 6 and runs.state <> 3 and runs.owner = owners.owner
                 and runs.graph = served.graph and runs.queue = served.queue
                 and (
                     runs.crashes is null or runs.crashes < 2
@@ -107,15 +114,32 @@ candidates as materialized (
         where
             owners.owner is not null
             and not exists (select from :"schema".workers where workers.id = owners.owner)
+        union all
+        select
+            due.id, due.epoch, due.wake_at, true, due.owner, due.crashes, due.crash_seq
+        from served
+        cross join lateral (
+            select runs.id, runs.epoch, runs.wake_at, runs.owner, runs.crashes, runs.crash_seq
+            from :"schema".runs
+            where
+                runs.state = 3 and runs.graph = served.graph and runs.queue = served.queue
+                and runs.wake_at <= now() + make_interval(secs => $9)
+                and (
+                    runs.crashes is null or runs.crashes < 2
+                    or $6 < 1 << ($8 - 1 - greatest($7, 2))
+                )
+            order by runs.wake_at
+            limit $4 * 2
+        ) as due
     ) as found
-    order by found.submitted_at, found.id
+    order by turn
     limit $4 * 2
 ),
 judged as (
     select
         candidates.id,
         candidates.epoch,
-        candidates.submitted_at,
+        candidates.turn,
         candidates.owner is not null as crashed,
         (candidates.owner is not null)::integer + case
             when candidates.crashes is null then 0
@@ -135,7 +159,7 @@ ranked as materialized (
     select
         judged.*,
         count(*) filter (where judged.crashes between 2 and $8 - 1) over (
-            order by judged.crashes desc, judged.submitted_at, judged.id
+            order by judged.crashes desc, judged.turn
             rows unbounded preceding
         ) as place,
         max(judged.crashes) filter (where judged.crashes between 2 and $8 - 1) over () as worst
@@ -145,7 +169,7 @@ fence as materialized (
     select id from :"schema".workers where id = $1 for key share
 ),
 picked as materialized (
-    select runs.id, ranked.submitted_at, ranked.crashed, ranked.crashes
+    select runs.id, ranked.turn, ranked.crashed, ranked.crashes
     from ranked
     join :"schema".runs on runs.id = ranked.id
     where
@@ -155,7 +179,7 @@ picked as materialized (
             ranked.crashes not between 2 and $8 - 1
             or $6 + ranked.place <= 1 << ($8 - 1 - greatest(ranked.worst, $7))
         )
-    order by ranked.submitted_at, runs.id
+    order by ranked.turn
     limit $4
     for update of runs skip locked
 ),
@@ -166,6 +190,7 @@ taken as (
         epoch = runs.epoch + 1,
         state = 2,
         reason = null,
+        wake_at = null,
         began_ns = case when runs.began_ns = 0 then $5 else runs.began_ns end,
         crashes = nullif(picked.crashes, 0),
         crash_seq = case
@@ -178,14 +203,14 @@ taken as (
     where runs.id = picked.id
     returning
         runs.id, runs.workflow, runs.graph, runs.queue, runs.epoch, runs.began_ns, runs.input,
-        runs.crashes, picked.submitted_at
+        runs.parent, runs.crashes, picked.turn
 )
 select
     taken.id, taken.workflow, taken.graph, taken.queue, taken.epoch, taken.began_ns, taken.input,
-    coalesce(taken.crashes, 0) as crashes
+    taken.parent, coalesce(taken.crashes, 0) as crashes
 from fence
 left join taken on true
-order by taken.submitted_at, taken.id;
+order by taken.turn;
 
 -- name: limit_idleness
 -- For the transaction of a claim behind a pooler, where sessions have no settings of their own.
@@ -205,28 +230,36 @@ select locked.id from locked where locked.owner = $1 and locked.epoch = locked.c
 
 -- name: owned_runs
 -- The unfinished runs of a worker.
-select id from :"schema".runs where owner = $1 and state < 6;
+select id from :"schema".runs where owner = $1 and state < 6 and state <> 3;
 
 -- name: free_runs
 -- Gives back runs that their owner does not know: the database lost how it had closed them.
 update :"schema".runs
 set owner = null, state = 1
-where id = any ($2::uuid[]) and owner = $1 and state < 6;
+where id = any ($2::uuid[]) and owner = $1 and state < 6 and state <> 3;
 
--- name: unserved_graphs
--- Graphs of unfinished runs without a live owner. Jumps through the index `runs_live` from one
--- pair of owner and graph to the next, so its cost does not grow with the number of runs.
+-- name: look
+-- What a sweep has to know, in one answer: the clock; the workers, whether their lease has run
+-- out, and whether their lock is gone under the server that they took it under (nothing is proven
+-- of one that never took it there); whether there are messages to read for `$1`; and the graphs of
+-- unfinished runs of the queues `$2` that have no live owner, of sleeping ones those that wake
+-- within `$3` seconds.
+--
+-- Jumps through the indexes `runs_live` and `runs_waiting` from one pair of owner and graph to the
+-- next, so its cost does not grow with the number of runs.
 with recursive free (graph) as (
     (
         select runs.graph from :"schema".runs
-        where runs.state < 6 and runs.owner is null
+        where runs.state < 6 and runs.state <> 3 and runs.owner is null
         order by runs.graph
         limit 1
     )
     union all
     select (
         select runs.graph from :"schema".runs
-        where runs.state < 6 and runs.owner is null and runs.graph > free.graph
+        where
+            runs.state < 6 and runs.state <> 3 and runs.owner is null
+            and runs.graph > free.graph
         order by runs.graph
         limit 1
     )
@@ -236,7 +269,7 @@ with recursive free (graph) as (
 owned (owner, graph) as (
     (
         select runs.owner, runs.graph from :"schema".runs
-        where runs.state < 6 and runs.owner is not null
+        where runs.state < 6 and runs.state <> 3 and runs.owner is not null
         order by runs.owner, runs.graph
         limit 1
     )
@@ -245,74 +278,233 @@ owned (owner, graph) as (
     from owned
     cross join lateral (
         select runs.owner, runs.graph from :"schema".runs
-        where runs.state < 6 and (runs.owner, runs.graph) > (owned.owner, owned.graph)
+        where
+            runs.state < 6 and runs.state <> 3
+            and (runs.owner, runs.graph) > (owned.owner, owned.graph)
         order by runs.owner, runs.graph
         limit 1
     ) as next
+),
+asleep (graph) as (
+    (
+        select runs.graph from :"schema".runs
+        where runs.state = 3
+        order by runs.graph
+        limit 1
+    )
+    union all
+    select (
+        select runs.graph from :"schema".runs
+        where runs.state = 3 and runs.graph > asleep.graph
+        order by runs.graph
+        limit 1
+    )
+    from asleep
+    where asleep.graph is not null
 ),
 waiting (owner, graph) as (
     select null::uuid, free.graph from free where free.graph is not null
     union all
     select owned.owner, owned.graph from owned
     where not exists (select from :"schema".workers where workers.id = owned.owner)
+),
+unserved (graph) as (
+    select waiting.graph
+    from waiting
+    cross join unnest($2::text[]) as queues (queue)
+    where case
+        when waiting.owner is null then exists (
+            select from :"schema".runs
+            where
+                runs.state < 6 and runs.state <> 3 and runs.owner is null
+                and runs.graph = waiting.graph and runs.queue = queues.queue
+        )
+        else exists (
+            select from :"schema".runs
+            where
+                runs.state < 6 and runs.state <> 3 and runs.owner = waiting.owner
+                and runs.graph = waiting.graph and runs.queue = queues.queue
+        )
+    end
+    union all
+    select asleep.graph
+    from asleep
+    cross join unnest($2::text[]) as queues (queue)
+    where exists (
+        select from :"schema".runs
+        where
+            runs.state = 3 and runs.graph = asleep.graph and runs.queue = queues.queue
+            and runs.wake_at <= now() + make_interval(secs => $3)
+    )
+),
+held as materialized (
+    select (locks.classid::bigint << 32) | locks.objid::bigint as key
+    from pg_catalog.pg_locks as locks
+    where
+        locks.locktype = 'advisory' and locks.objsubid = 1 and locks.granted
+        and locks.database = (
+            select oid from pg_catalog.pg_database where datname = current_database()
+        )
+),
+seen as materialized (
+    select
+        coalesce(array_agg(workers.id), '{}') as workers,
+        coalesce(array_agg(workers.expires_at < now()), '{}') as expired,
+        coalesce(
+            array_agg(
+                workers.witnessed is not distinct from pg_postmaster_start_time()
+                and not exists (
+                    select from held
+                    where
+                        held.key
+                        = hashtextextended('waymark.worker.' || workers.id::text, 0)
+                )
+            ),
+            '{}'
+        ) as silent
+    from :"schema".workers
 )
-select distinct waiting.graph
-from waiting
-cross join unnest($1::text[]) as queues (queue)
-where case
-    when waiting.owner is null then exists (
-        select from :"schema".runs
-        where
-            runs.state < 6 and runs.owner is null
-            and runs.graph = waiting.graph and runs.queue = queues.queue
-    )
-    else exists (
-        select from :"schema".runs
-        where
-            runs.state < 6 and runs.owner = waiting.owner
-            and runs.graph = waiting.graph and runs.queue = queues.queue
-    )
-end;
+select
+    (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_us,
+    seen.workers,
+    seen.expired,
+    seen.silent,
+    exists (
+        select from :"schema".inbox
+        join :"schema".runs on runs.id = inbox.run_id
+        where runs.owner = $1 or runs.state >= 10
+    ) as mail,
+    array(select distinct unserved.graph from unserved) as graphs
+from seen;
 
 -- name: set_blocked
 -- Says of all runs of a graph that have no live owner why nobody can continue them; unless `$3`,
--- only of those that are not blocked yet. As in `claim`, a run that was taken in between shows
--- another epoch and is left alone.
+-- only of those that are not blocked yet. Of those that sleep, up to 1000 of each queue that are
+-- due. As in `claim`, a run that was taken in between shows another epoch and is left alone.
 with recursive owners (owner) as (
     (
         select runs.owner from :"schema".runs
-        where runs.state < 6 and runs.owner is not null
+        where runs.state < 6 and runs.state <> 3 and runs.owner is not null
         order by runs.owner
         limit 1
     )
     union all
     select (
         select runs.owner from :"schema".runs
-        where runs.state < 6 and runs.owner > owners.owner
+        where runs.state < 6 and runs.state <> 3 and runs.owner > owners.owner
         order by runs.owner
         limit 1
     )
     from owners
     where owners.owner is not null
 ),
+queues (queue) as (
+    (
+        select runs.queue from :"schema".runs
+        where runs.state = 3 and runs.graph = $1
+        order by runs.queue
+        limit 1
+    )
+    union all
+    select (
+        select runs.queue from :"schema".runs
+        where runs.state = 3 and runs.graph = $1 and runs.queue > queues.queue
+        order by runs.queue
+        limit 1
+    )
+    from queues
+    where queues.queue is not null
+),
 candidates as materialized (
     select runs.id, runs.epoch from :"schema".runs
-    where runs.state < 5 and runs.owner is null and runs.graph = $1
+    where runs.state < 5 and runs.state <> 3 and runs.owner is null and runs.graph = $1
     union all
     select runs.id, runs.epoch from :"schema".runs
     where
-        $3 and runs.state < 6 and runs.owner is null and runs.graph = $1
+        $3 and runs.state < 6 and runs.state <> 3 and runs.owner is null and runs.graph = $1
         and runs.state = 5 and runs.reason is distinct from $2
     union all
     select runs.id, runs.epoch
     from owners
-    join :"schema".runs on runs.state < 6 and runs.owner = owners.owner and runs.graph = $1
+    join :"schema".runs
+        on
+            runs.state < 6 and runs.state <> 3
+            and runs.owner = owners.owner and runs.graph = $1
     where not exists (select from :"schema".workers where workers.id = owners.owner)
+    union all
+    select due.id, due.epoch
+    from queues
+    cross join lateral (
+        select runs.id, runs.epoch from :"schema".runs
+        where
+            runs.state = 3 and runs.graph = $1 and runs.queue = queues.queue
+            and runs.wake_at <= now()
+        order by runs.wake_at
+        limit 1000
+    ) as due
 )
 update :"schema".runs
-set state = 5, reason = $2, owner = null
+set state = 5, reason = $2, owner = null, wake_at = null
 from candidates
 where
     runs.id = candidates.id
     and runs.epoch = candidates.epoch
     and runs.state < 6;
+
+-- name: lock_runs
+-- First half of a parking: from here on `send` and `wake`, which lock the run as well, come either
+-- before it, and the second half sees what they did, or after it, and see that the run sleeps.
+select runs.id
+from unnest($1::uuid[]) as asked (id)
+join :"schema".runs on runs.id = asked.id
+order by runs.id
+for no key update of runs;
+
+-- name: park
+-- Second half, in a statement and a snapshot of its own: lets runs of worker `$1`, over lane `$2`
+-- and its connection `$3`, sleep until `$6` (microseconds since 1970, null without end). Not those
+-- that have messages, nor those that wait for children (`$8`, each with the place of its run in
+-- `$7`) of which one has ended, or is not there, or does not know whom to wake. No row: fenced.
+with fence as materialized (
+    select id from :"schema".workers
+    where id = $1 and writers[$2] = $3
+    for key share
+),
+ready as materialized (
+    select awaited.place
+    from unnest($7::integer[], $8::uuid[]) as awaited (place, child)
+    left join :"schema".runs as children on children.id = awaited.child
+    where
+        children.state is null or children.state >= 10
+        or children.parent is distinct from ($4::uuid[])[awaited.place]
+),
+parked as (
+    update :"schema".runs
+    set
+        state = 3,
+        owner = null,
+        wake_at = coalesce(to_timestamp(asked.wake_us / 1e6), 'infinity')
+    from
+        fence,
+        unnest($4::uuid[], $5::integer[], $6::bigint[])
+            with ordinality as asked (id, epoch, wake_us, place)
+    where
+        runs.id = asked.id and runs.owner = $1 and runs.epoch = asked.epoch and runs.state = 2
+        and asked.place not in (select ready.place from ready)
+        and not exists (select from :"schema".inbox where inbox.run_id = asked.id)
+    returning runs.id
+)
+select array(select parked.id from parked) as parked from fence;
+
+-- name: wake
+-- Lets runs that sleep be claimed at once. The others are only locked: see `lock_runs`.
+with locked as materialized (
+    select runs.id, runs.state
+    from (select distinct id from unnest($1::uuid[]) as given (id)) as asked
+    join :"schema".runs on runs.id = asked.id
+    order by runs.id
+    for no key update of runs
+)
+update :"schema".runs set wake_at = now()
+from locked
+where runs.id = locked.id and locked.state = 3;

@@ -3,10 +3,11 @@
 select pg_backend_pid();
 
 -- name: register_worker
--- Makes a worker live for `$2` seconds.
+-- Makes a worker live for `$2` seconds, and tells the time.
 insert into :"schema".workers (id, expires_at, about)
 values ($1, now() + make_interval(secs => $2), $3)
-on conflict (id) do update set expires_at = excluded.expires_at, about = excluded.about;
+on conflict (id) do update set expires_at = excluded.expires_at, about = excluded.about
+returning (extract(epoch from clock_timestamp()) * 1000000)::bigint as clock_us;
 
 -- name: beat
 -- Prolongs a lease by a change of no key, which does not wait for a flush. `$3` says that this very
@@ -41,28 +42,6 @@ where id in (
     for update skip locked
 )
 returning id;
-
--- name: list_workers
--- The workers, whether their lease has run out, and whether their lock is gone under the server
--- that they took it under. Nothing is proven of one that never took it there.
-with held as materialized (
-    select (locks.classid::bigint << 32) | locks.objid::bigint as key
-    from pg_catalog.pg_locks as locks
-    where
-        locks.locktype = 'advisory' and locks.objsubid = 1 and locks.granted
-        and locks.database = (
-            select oid from pg_catalog.pg_database where datname = current_database()
-        )
-)
-select
-    workers.id,
-    workers.expires_at < now() as expired,
-    workers.witnessed is not distinct from pg_postmaster_start_time()
-    and not exists (
-        select from held
-        where held.key = hashtextextended('waymark.worker.' || workers.id::text, 0)
-    ) as silent
-from :"schema".workers;
 
 -- name: adopt_lane
 -- Makes this connection the only writer of a lane: waits for what an older connection of it is
