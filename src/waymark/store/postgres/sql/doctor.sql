@@ -46,7 +46,7 @@ select
     workflow, encode(graph, 'hex') as graph, coalesce(reason, '') as reason, count(*) as runs,
     extract(epoch from now() - min(submitted_at))::float8 as seconds
 from :"schema".runs
-where state < 6 and state = 5
+where state < 6 and state <> 3 and state = 5
 group by workflow, graph, reason
 order by count(*) desc
 limit 20;
@@ -68,7 +68,7 @@ select
     extract(epoch from now() - min(submitted_at))::float8 as seconds
 from :"schema".runs
 where
-    state < 6 and state in (1, 2) and owner is null
+    state < 6 and state <> 3 and state in (1, 2) and owner is null
     and submitted_at < now() - make_interval(secs => $1)
 group by queue, workflow
 order by count(*) desc
@@ -79,7 +79,7 @@ limit 20;
 select count(*) as runs
 from :"schema".runs
 where
-    state < 6 and owner is not null
+    state < 6 and state <> 3 and owner is not null
     and not exists (select from :"schema".workers where workers.id = runs.owner);
 
 -- name: doctor_inbox
