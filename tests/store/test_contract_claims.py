@@ -21,6 +21,8 @@ from tests.store.rows import (
     success,
 )
 from waymark.errors import Fenced
+from waymark.store.memory import store as memory_store
+from waymark.store.postgres import store as postgres_store
 from waymark.store.protocol import Store
 from waymark.store.records import ClaimedRun, RunEnd, RunState, SeenWorker
 
@@ -170,6 +172,24 @@ async def test_a_blocked_run_says_why_and_goes_on_when_it_can(store: Store, work
     assert {run.id for run in claimed} == {orphan.id, served.id}
     read = await store.read_runs([orphan.id])
     assert (read[orphan.id].state, read[orphan.id].reason) == (RunState.RUNNING, None)
+
+
+async def test_many_are_blocked_some_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait, no statement is long; also a new reason reaches them all."""
+    for module in (memory_store, postgres_store):
+        monkeypatch.setattr(module, "BLOCKED_MAX", 2)
+    runs = [free_run() for _ in range(5)]
+    for run in runs:
+        await store.submit(run)
+    for reason in ("no action app:send", "no class app:Mail"):
+        counts: list[int] = []
+        for _ in range(4):
+            await store.set_blocked(GRAPH, reason)
+            read = await store.read_runs([run.id for run in runs])
+            counts.append(sum(row.reason == reason for row in read.values()))
+        assert counts == [2, 4, 5, 5]
 
 
 async def test_a_released_run_may_say_that_it_is_blocked(store: Store, worker: UUID) -> None:

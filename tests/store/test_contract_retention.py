@@ -84,6 +84,23 @@ async def test_a_long_journal_goes_in_parts(store: Store, worker: UUID) -> None:
     assert await store.read_journal([run]) == {}
 
 
+async def test_a_child_stays_until_its_parent_has_ended(store: Store, worker: UUID) -> None:
+    """A parent that is blocked for long asks for its child's end when it goes on; without an
+    answer it would begin the child anew."""
+    parent = owned_run(worker)
+    child = owned_run(worker)._replace(parent=parent.id)
+    grandchild = owned_run(worker)._replace(parent=child.id)
+    await store.flush(0, batch(worker, runs=[parent, child, grandchild]))
+    await store.flush(0, batch(worker, ends=[success(child.id), success(grandchild.id)]))
+    assert await store.remove_finished(AGO_SECONDS, 9, 9) == (1, 0)
+    assert set(await store.read_runs([parent.id, child.id, grandchild.id])) == {
+        parent.id,
+        child.id,
+    }
+    await store.flush(0, batch(worker, ends=[success(parent.id)]))
+    assert await store.remove_finished(AGO_SECONDS, 9, 9) == (2, 0)
+
+
 async def test_an_id_may_be_used_again_once_its_run_is_gone(store: Store, worker: UUID) -> None:
     """The key is remembered for as long as the run is kept."""
     run = free_run()

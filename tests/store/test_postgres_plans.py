@@ -104,7 +104,7 @@ async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
             "2",
         ),
         "look": (f"'{worker}'", queues, "2"),
-        "set_blocked": (f"'\\x{OTHER_GRAPH.hex()}'", "'nobody serves it'", "false"),
+        "set_blocked": (f"'\\x{OTHER_GRAPH.hex()}'", "'nobody serves it'", "false", "1000"),
     }[statement]
     text = Statements(schema)[statement]
     plan = await explained(pinned, "analyze, buffers", text, *arguments)

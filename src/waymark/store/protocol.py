@@ -143,7 +143,8 @@ class Store(Protocol):
 
     async def set_blocked(self, graph: bytes, reason: str) -> None:
         """Mark unowned unfinished runs of `graph` as BLOCKED with `reason`, of those
-        that sleep the ones that are due (some of them at a time). They stay
+        that sleep the ones that are due; up to `BLOCKED_MAX` that do not say so yet, the
+        next call goes on. They stay
         claimable by a worker that names the graph."""
         ...
 
@@ -181,8 +182,8 @@ class Store(Protocol):
     ) -> tuple[int, int]:
         """Remove runs that ended more than `seconds` ago, with their messages; how many,
         and how many journal entries. At most so many of either: of a journal that is longer
-        a part goes first, and its run in a later call. Does nothing while another process
-        is at it."""
+        a part goes first, and its run in a later call. A child stays until its parent has
+        ended. Does nothing while another process is at it."""
         ...
 
     async def remove_unheard(self, seconds: float) -> None:

@@ -116,6 +116,10 @@ class Park(NamedTuple):
     children: tuple[UUID, ...]  # runs whose end it waits for
 
 
+#: Of how many runs one statement says that they are blocked, and why.
+BLOCKED_MAX = 1000
+
+
 class SeenWorker(NamedTuple):
     """A worker as others see it. `silent`: it gave a proof of life, and the proof is gone;
     a live one may be so for a moment, until it has connected anew."""

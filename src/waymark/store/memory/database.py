@@ -151,10 +151,19 @@ class MemoryDatabase:
         self.inbox.pop(key, None)
         self.sent_at.pop(key, None)
 
+    def _is_asked_for(self, run: MemoryRun) -> bool:
+        """Whether a parent that has not ended may ask for this run once more."""
+        parent = None if run.parent is None else self.runs.get(run.parent)
+        return parent is not None and parent.finished_at is None
+
     def remove_finished(self, seconds: float, runs_max: int, entries_max: int) -> tuple[int, int]:
         """See `Store.remove_finished`."""
         until, left = self.now() - seconds, entries_max
-        over = [run for run in self.runs.values() if (run.finished_at or until) < until]
+        over = [
+            run
+            for run in self.runs.values()
+            if (run.finished_at or until) < until and not self._is_asked_for(run)
+        ]
         over.sort(key=lambda run: run.finished_at or 0.0)
         old = [run.id for run in over[:runs_max]]
         for key in [key for key in self.inbox if key[0] in old]:

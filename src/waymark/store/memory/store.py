@@ -17,6 +17,7 @@ from uuid import UUID
 from waymark.errors import Fenced, RefusedData
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
+    BLOCKED_MAX,
     ClaimedRun,
     Flush,
     JournalRow,
@@ -233,11 +234,16 @@ class MemoryStore:
 
     async def set_blocked(self, graph: bytes, reason: str) -> None:
         await asyncio.sleep(0)
-        for run in [*self.database.claimable(), *self.database.due(0.0)]:
-            if run.graph == graph:
-                run.owner = run.wake_at = None
-                run.state = RunState.BLOCKED
-                run.reason = readable_reason(reason)
+        database, why = self.database, readable_reason(reason)
+        untold = [
+            run
+            for run in [*database.claimable(), *database.due(0.0)]
+            if run.graph == graph and (run.state, run.reason) != (RunState.BLOCKED, why)
+        ]
+        for run in untold[:BLOCKED_MAX]:
+            run.owner = run.wake_at = None
+            run.state = RunState.BLOCKED
+            run.reason = why
 
     async def owned_runs(self, worker: UUID) -> list[UUID]:
         await asyncio.sleep(0)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -23,6 +24,11 @@ from waymark.errors import DatabaseTooOld, DatabaseUnreachable, StoreError, Stor
 
 from .address import Address
 from .failures import FAILURES, translate
+
+if TYPE_CHECKING:
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection
 
 #: The bound of the pool that serves all but flushes, beats and hints.
 POOL_CONNECTIONS_MAX = 3
@@ -52,6 +58,17 @@ START = "start"
 
 #: What PgBouncer says to settings in the startup message (no SQLSTATE is its own).
 _REFUSES_SETTINGS = "unsupported startup parameter"
+
+
+class PooledConnection(_Connection):
+    """Nothing of ours stays in a session of the pool: no locks, no settings, no LISTEN, no
+    cursors. So nothing is cleared when a connection comes back, which would be a statement
+    after each statement. (Transactions that were left open are ended all the same.)"""
+
+    __slots__ = ()
+
+    def get_reset_query(self) -> str:
+        return ""
 
 
 @dataclass(slots=True)
@@ -139,6 +156,7 @@ class Connector:
             command_timeout=self.statement_timeout_seconds,
             statement_cache_size=self._statements_kept("pool"),
             server_settings=self.server_settings("pool"),
+            connection_class=PooledConnection,
         )
 
     def server_settings(self, purpose: str) -> dict[str, str]:

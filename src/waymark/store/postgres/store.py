@@ -12,6 +12,7 @@ from uuid import UUID
 from waymark.errors import Fenced, StoreUnavailable
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
+    BLOCKED_MAX,
     ClaimedRun,
     Flush,
     JournalRow,
@@ -200,11 +201,12 @@ class PostgresStore:
 
     async def set_blocked(self, graph: bytes, reason: str) -> None:
         """See `Store.set_blocked`. The sweep repeats this every second; what was said
-        of a graph before is only said of the runs that came since."""
+        of all runs of a graph before is only said of those that came since."""
         reason = readable_reason(reason)
         anew = self._explained.get(graph) != reason
-        await self._fetch("set_blocked", graph, reason, anew)
-        self._explained[graph] = reason
+        told = await self._fetch("set_blocked", graph, reason, anew, BLOCKED_MAX)
+        if len(told) < BLOCKED_MAX:
+            self._explained[graph] = reason
 
     async def owned_runs(self, worker: UUID) -> list[UUID]:
         return [row["id"] for row in await self._fetch("owned_runs", worker)]

@@ -2,7 +2,8 @@
 -- Removes up to `$2` runs that ended more than `$1` seconds ago, with all that belongs to them. One
 -- process at a time does it; the others have nothing to do then. A journal goes first, at most `$3`
 -- of its rows at once, and a run only when nothing of its journal is left: so that no statement is
--- long, however long a journal is. A child waits for its parent, which may ask for it once more.
+-- long, however long a journal is. A child stays until its parent has ended, which may ask for it
+-- once more: without an answer there it would begin it anew.
 with turn as materialized (
     select pg_try_advisory_xact_lock(
         hashtextextended('waymark.retention.' || $4::text, 0)
@@ -15,6 +16,11 @@ old as materialized (
     where
         turn.ours
         and runs.finished_at < now() - make_interval(secs => $1)
+        and (
+            select parents.finished_at is null
+            from :"schema".runs as parents
+            where parents.id = runs.parent
+        ) is not true
     order by runs.finished_at
     limit $2
     for update of runs skip locked

@@ -379,7 +379,8 @@ from seen;
 
 -- name: set_blocked
 -- Says of all runs of a graph that have no live owner why nobody can continue them; unless `$3`,
--- only of those that are not blocked yet. Of those that sleep, up to 500 that are due. As in
+-- only of those that are not blocked yet. Of those that sleep, the ones that are due. At most `$4`
+-- at once, so that neither the statement nor what the planner thinks of it grows with them. As in
 -- `claim`, a run that was taken in between shows another epoch and is left alone.
 with recursive owners (owner) as (
     (
@@ -432,29 +433,28 @@ candidates as materialized (
             and runs.owner = owners.owner and runs.graph = $1
     where not exists (select from :"schema".workers where workers.id = owners.owner)
     union all
-    (
-        select due.id, due.epoch
-        from queues
-        cross join lateral (
-            select runs.id, runs.epoch from :"schema".runs
-            where
-                runs.state = 3 and runs.graph = $1 and runs.queue = queues.queue
-                and runs.wake_at <= now()
-            order by runs.wake_at
-            limit 500
-        ) as due
-        limit 500
-    )
+    select due.id, due.epoch
+    from queues
+    cross join lateral (
+        select runs.id, runs.epoch from :"schema".runs
+        where
+            runs.state = 3 and runs.graph = $1 and runs.queue = queues.queue
+            and runs.wake_at <= now()
+        order by runs.wake_at
+        limit $4
+    ) as due
+),
+told as materialized (
+    select id, epoch from candidates limit $4
 )
 update :"schema".runs
 set state = 5, reason = $2, owner = null, wake_at = null
-from candidates
+from told
 where
-    runs.id = candidates.id
-    -- Said twice, so that however many these may be, each is looked up by its key.
-    and runs.id = any (array(select each.id from candidates as each))
-    and runs.epoch = candidates.epoch
-    and runs.state < 6;
+    runs.id = told.id
+    and runs.epoch = told.epoch
+    and runs.state < 6
+returning 1;
 
 -- name: lock_runs
 -- First half of a parking: from here on `send` and `wake`, which lock the run as well, come either
