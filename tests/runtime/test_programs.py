@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.runtime.workflows import Double
+from tests.runtime.families import Tree
+from tests.runtime.workflows import Double, HoldTwo
+from waymark.authoring.registry import registry
 from waymark.authoring.workflow import definition_of
 from waymark.graph.codec import to_document
 from waymark.graph.fingerprint import fingerprint
+from waymark.graph.model import Await
+from waymark.runtime.fitting import misfit
 from waymark.runtime.programs import Programs
 from waymark.store.memory import MemoryStore
 
@@ -61,6 +65,51 @@ async def test_a_graph_of_a_newer_python_is_left_to_others() -> None:
     reason = await reason_for(to_document(newer), fingerprint(newer))
     assert reason is not None
     assert "needs Python 3.99 or newer" in reason
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        ("double(number)", None),
+        ("double(number=number)", None),
+        ("double(*[number])", None),
+        ("double(**{'count': number})", None),
+        ("(lambda double: double(1, 2))(double)(number)", None),
+        ("double()", "missing a required argument: 'number'"),
+        ("double(number, 2)", "too many positional arguments"),
+        ("double(number, count=2)", "got an unexpected keyword argument 'count'"),
+        ("[double(n, 2) for n in [number]][0]", "too many positional arguments"),
+    ],
+)
+async def test_a_call_that_no_longer_binds_is_not_served(call: str, problem: str | None) -> None:
+    """The graph was compiled when the action had another signature. What can only be known
+    when it is called is left to that moment."""
+    graph = definition_of(Double).graph
+    run = graph.functions[0]
+    body = tuple(
+        replace(node, call=replace(node.call, text=call)) if isinstance(node, Await) else node
+        for node in run.body
+    )
+    reason = misfit(
+        replace(graph, functions=(replace(run, body=body),)), registry.action, registry.workflow
+    )
+    if problem is None:
+        assert reason is None
+    else:
+        assert reason is not None
+        assert f"which no longer fits its signature: {problem}; give new parameters" in reason
+        assert "its graph calls tests.runtime.workflows:double as line" in reason
+
+
+async def test_a_call_of_a_child_that_no_longer_binds_is_not_served() -> None:
+    """Likewise what is passed to `run` of another workflow."""
+    graph = definition_of(Tree).graph
+    assert misfit(graph, registry.action, registry.workflow) is None
+    shrunk = definition_of(HoldTwo)
+    reason = misfit(graph, registry.action, lambda _: shrunk)
+    assert reason is not None
+    assert "calls tests.runtime.families:Tree as line" in reason
+    assert "no longer fits its signature: too many positional arguments" in reason
 
 
 async def test_a_missing_graph_says_so() -> None:

@@ -26,6 +26,7 @@ from ..graph.fingerprint import fingerprint
 from ..graph.operations import STDLIB_MODULES
 from ..graph.validation import validate
 from ..store.protocol import Store
+from .fitting import misfit
 from .live_run import RunSession
 
 log = logging.getLogger("waymark.programs")
@@ -122,7 +123,11 @@ class Programs:
                     f"workflow {graph.workflow} is registered by no imported module; import the"
                     " module that defines it before waymark.start()"
                 )
-            self._loaded[hash] = load_program(graph, hash, self._links)
+            program = load_program(graph, hash, self._links)
+            reason = misfit(graph, registry.action, registry.workflow)
+            if reason is not None:
+                return reason
+            self._loaded[hash] = program
         except (UnresolvedActionError, ValueDecodeError) as error:
             return str(error)
         except GraphError as error:

@@ -9,7 +9,7 @@ arguments and one call into C (`pack`), or just the latter (`unpack`).
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import CodeType, FunctionType
 from typing import Any, Final, TypeAlias
 
@@ -94,6 +94,15 @@ class Arguments:
             types.add(hint)
             codecs[parameter] = types.forms.codec_for(hint)
         return cls(signature, codecs, name)
+
+    def misfit(self, positional: int, named: Iterable[str]) -> str | None:
+        """Why a call with so many positional arguments, and these named ones, would not
+        bind, in Python's words; None when it would."""
+        try:
+            self._signature.bind(*[None] * positional, **dict.fromkeys(named))
+        except TypeError as error:
+            return str(error)
+        return None
 
     def pack(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], path: str = "arguments"
