@@ -43,6 +43,9 @@ messages_gone as (
 attempts_gone as (
     delete from :"schema".attempts using old where attempts.run_id = old.id
 ),
+tasks_gone as (
+    delete from :"schema".tasks using old where tasks.run_id = old.id
+),
 runs_gone as (
     delete from :"schema".runs using old
     where runs.id = old.id and (select count(*) from rows_gone) < $3
