@@ -30,7 +30,7 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.chaos.shapes import ONLY_CHILDREN, SHAPES, Shape
+from tests.chaos.shapes import LARGE, ONLY_CHILDREN, SHAPES, Shape
 from waymark.authoring.workflow import definition_of
 from waymark.runtime.run_ids import child_id
 from waymark.store.records import EntryKind, RunState
@@ -42,7 +42,7 @@ OUTCOMES = (int(EntryKind.RESULT), int(EntryKind.ERROR), int(EntryKind.CANCELLED
 
 SHAPE_BY_WORKFLOW = {
     definition_of(shape.workflow).name: (name, shape)
-    for name, shape in (*SHAPES.items(), *ONLY_CHILDREN.items())
+    for name, shape in (*SHAPES.items(), *LARGE.items(), *ONLY_CHILDREN.items())
 }
 
 

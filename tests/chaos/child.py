@@ -19,15 +19,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import waymark
-from tests.chaos.shapes import SHAPES
+from tests.chaos.shapes import LARGE, SHAPES
 
 
-async def submit_for_ever(acked: int, chance: random.Random) -> None:
+async def submit_for_ever(acked: int, chance: random.Random, names: list[str]) -> None:
     """One user: submit, note the run, wait for its end, again."""
-    names = list(SHAPES)
     while True:
         name, number = chance.choice(names), chance.randrange(1000)
-        shape = SHAPES[name]
+        shape = {**SHAPES, **LARGE}[name]
         try:
             handle = await shape.workflow().submit(number)
             os.write(acked, f"{handle.id} {name} {number}\n".encode())
@@ -72,11 +71,13 @@ async def main(options: argparse.Namespace) -> None:
         poll_seconds=options.poll,
         resident_runs_max=options.resident,
         queues=options.queues,
+        concurrency=options.concurrency,
         drain_seconds=1.0,
     ):
         print("ready", flush=True)
+        names = [options.shape] if options.shape else list(SHAPES)
         users = [
-            asyncio.create_task(submit_for_ever(acked, random.Random(chance.random())))
+            asyncio.create_task(submit_for_ever(acked, random.Random(chance.random()), names))
             for _ in range(options.busy)
         ]
         stopped = asyncio.create_task(stopping.wait())
@@ -100,6 +101,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--lease", type=float, default=2.0)
     parser.add_argument("--poll", type=float, default=0.1)
     parser.add_argument("--resident", type=int, default=200)
+    parser.add_argument("--concurrency", type=int, default=500)
+    parser.add_argument("--shape", help="submit only this; default: those of `SHAPES`")
     return parser.parse_args(arguments)
 
 

@@ -23,6 +23,7 @@ EFFECTS_VARIABLE = "CHAOS_EFFECTS"
 _effects: list[int] = []
 
 FAN_OUT_WIDTH = 20
+WIDE = 2000
 CHAIN_LENGTH = 5
 
 
@@ -107,6 +108,27 @@ class FanOut(Workflow):
             *[refuse_thirds(number + step) for step in range(20)], return_exceptions=True
         )
         return [str(result) for result in results]
+
+
+@action
+async def square(number: int) -> int:
+    """Long enough to be interrupted."""
+    note(number)
+    await asyncio.sleep(0.3)
+    if number % 1000 == 7:
+        raise ValueError(f"{number} is refused")
+    return number * number
+
+
+@workflow
+class Wide(Workflow):
+    """More than all processes together have slots for."""
+
+    async def run(self, number: int) -> list[str]:
+        found = await asyncio.gather(
+            *[square(number + step) for step in range(2000)], return_exceptions=True
+        )
+        return [str(one) for one in found]
 
 
 @workflow
@@ -253,6 +275,21 @@ SHAPES: dict[str, Shape] = {
         ordered=False,
     ),
     "waker": Shape(Waker, lambda number: 2, lambda number, result: result == [number + 1] * 2),
+}
+
+def _squared(number: int) -> list[str]:
+    numbers = range(number, number + WIDE)
+    return [f"{one} is refused" if one % 1000 == 7 else str(one * one) for one in numbers]
+
+
+#: Submitted only by who asks for them by name.
+LARGE: dict[str, Shape] = {
+    "wide": Shape(
+        Wide,
+        lambda number: WIDE,
+        lambda number, result: bool(result == _squared(number)),
+        ordered=False,
+    ),
 }
 
 #: Nobody submits these.

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("waymark.cli.check:check", "Say what in a project's workflows does not compile."),
     "doctor": ("waymark.cli.doctor:doctor", "Say what is wrong with the database and its runs."),
     "explain": ("waymark.cli.explain:explain", "Print the page of a code such as WM204."),
+    "worker": ("waymark.cli.worker:worker", "Execute workflows and actions of some modules."),
 }
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from ..authoring.registry import registry
 from ..engine.outcomes import UNREAD, Advance, Command, StartAction, StartAttempt
 from ..store.tasks import OverTask, TaskOffer, TaskOutcome, TaskRow, TaskTable, Verdict
+from .client import DEFAULT_QUEUE
 from .executor import Attempt
 from .guests import LOST_MAX
 from .live_run import LiveRun
@@ -23,9 +24,6 @@ from .task_options import options_of
 from .unserved import Unserved
 
 log = logging.getLogger("waymark.tasks")
-
-#: Where an action runs that names no queue.
-DEFAULT_QUEUE = "default"
 
 #: Rows of this process at once, and rows and bytes in one statement (but at least one).
 OFFERED_MAX = 10_000
