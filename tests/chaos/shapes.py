@@ -277,6 +277,7 @@ SHAPES: dict[str, Shape] = {
     "waker": Shape(Waker, lambda number: 2, lambda number, result: result == [number + 1] * 2),
 }
 
+
 def _squared(number: int) -> list[str]:
     numbers = range(number, number + WIDE)
     return [f"{one} is refused" if one % 1000 == 7 else str(one * one) for one in numbers]

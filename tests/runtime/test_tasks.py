@@ -13,7 +13,16 @@ import pytest
 
 from tests.runtime.serving import begin, result, run, serving, submit, until
 from tests.runtime.workflows import Crowd, Stage, current, process
-from waymark import INJECTED, Depends, RetryPolicy, RunQuarantined, Workflow, action, workflow
+from waymark import (
+    INJECTED,
+    Depends,
+    RetryPolicy,
+    RunNotFound,
+    RunQuarantined,
+    Workflow,
+    action,
+    workflow,
+)
 from waymark.authoring import context
 from waymark.runtime.clock import VirtualClock
 from waymark.runtime.guests import LOST_MAX
@@ -131,7 +140,7 @@ async def test_one_process_alone_writes_no_row() -> None:
     store, stage = Counting(), Stage()
     offer = store.tasks.offer
 
-    async def count(worker: UUID, offers: Any, count_max: int) -> int:
+    async def count(worker: UUID, offers: Any, count_max: int) -> tuple[int, list[UUID]]:
         Counting.offers += 1
         return await offer(worker, offers, count_max)
 
@@ -375,6 +384,19 @@ async def test_a_row_that_is_gone_is_offered_again(
         async with serving(MemoryStore(database), queues=("gpu",)):
             assert (await result(web, run_id))[0] == "a"
     assert "was lost and is made again" in caplog.text
+
+
+async def test_a_run_that_the_database_lost_is_given_up(stage: Stage) -> None:
+    """Together with its rows, in a failover: who waits for it is told."""
+    database = MemoryDatabase()
+    async with serving(MemoryStore(database)) as web:
+        run_id = await submit(web, Render, "a")
+        await until(lambda: (run_id, 0) in database.tasks)
+        waiting = asyncio.create_task(result(web, run_id))
+        await asyncio.sleep(0)
+        del database.tasks[run_id, 0], database.runs[run_id], database.live[run_id]
+        with pytest.raises(RunNotFound):
+            await waiting
 
 
 async def test_a_row_that_nobody_explains_is_cleared_away(stage: Stage) -> None:

@@ -86,11 +86,11 @@ async def test_offered_taken_finished_and_forgotten(cluster: Cluster) -> None:
     one, other = await cluster.open(), await cluster.open()
     mine, theirs = await live_worker(one), await live_worker(other)
     run = await started(one, mine)
-    assert await one.tasks.offer(mine, [offer(run.id, 0), offer(run.id, 1)], 100) == 2
-    assert await one.tasks.offer(mine, [], 100) == 2
+    assert await one.tasks.offer(mine, [offer(run.id, 0), offer(run.id, 1)], 100) == (2, [])
+    assert await one.tasks.offer(mine, [], 100) == (2, [])
     tasks, before = await other.tasks.claim(theirs, ACTIONS, QUEUES, 1, 10)
     assert (tasks, before) == ([claimed(offer(run.id, 0))], 0)
-    assert await one.tasks.offer(mine, [], 100) == 1
+    assert await one.tasks.offer(mine, [], 100) == (1, [])
     assert await one.tasks.outcomes(mine) == []
     await other.tasks.finish(theirs, [finished(tasks[0])])
     outcome = TaskOutcome(run.id, 0, 1, Verdict.RESULT, 0.0, b"\x00done")
@@ -141,9 +141,10 @@ async def test_only_the_owner_offers(store: Store, worker: UUID) -> None:
     run, free = await started(store, worker), free_run()
     await store.submit(free)
     other = await live_worker(store)
-    await store.tasks.offer(other, [offer(run.id)], 100)
-    rows = [offer(run.id, epoch=2), offer(free.id, epoch=0), offer(uuid4())]
-    assert await store.tasks.offer(worker, rows, 100) == 0
+    assert await store.tasks.offer(other, [offer(run.id)], 100) == (0, [run.id])
+    rows = [offer(run.id, epoch=2), offer(free.id, epoch=0), offer(uuid4()), offer(uuid4())]
+    count, strangers = await store.tasks.offer(worker, rows, 100)
+    assert (count, set(strangers)) == (0, {row.run_id for row in rows})
     await die(store, worker)
     with pytest.raises(Fenced):
         await store.tasks.offer(worker, [offer(run.id)], 100)

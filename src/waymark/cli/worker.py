@@ -84,7 +84,7 @@ def import_modules(names: Sequence[str]) -> None:
                 f"there is no module {error.name!r}; name it as an import does, from the working"
                 " directory or an installed package"
             ) from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever the author's code raises
             raise click.ClickException(_failure(name, error)) from None
     if not registry.workflows() and not registry.actions():
         raise click.UsageError(
@@ -105,7 +105,8 @@ def _failure(name: str, error: Exception) -> str:
     own = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and frame.filename != __file__
+        if not frame.filename.startswith("<frozen")
+        and frame.filename not in (__file__, importlib.__file__)
     ]
     lines = traceback.format_list(own) + traceback.format_exception_only(error)
     return f"{name} cannot be imported:\n{''.join(lines).rstrip()}"

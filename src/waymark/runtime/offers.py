@@ -215,7 +215,8 @@ class Offers:
             return
         room = overflow.room(len(others), self._now())
         if room is None:
-            overflow.offered(await self._table.offer(worker, [], _count_max(others)))
+            backlog, _ = await self._table.offer(worker, [], _count_max(others))
+            overflow.offered(backlog)
             room = overflow.room(len(others), self._now()) or 0
         served = {queue for queues in others for queue in queues}
         count = min(excess, room, OFFERED_MAX - len(self._offered))
@@ -238,9 +239,13 @@ class Offers:
                 self._offered[offered.run.id, offered.command[0]] = offered
             rows = list(map(_row, batch))
             others = await self._others(worker)
-            self.overflow.offered(await self._table.offer(worker, rows, _count_max(others)))
+            backlog, strangers = await self._table.offer(worker, rows, _count_max(others))
+            self.overflow.offered(backlog)
             for offered in batch:
                 offered.sent = True
+                if offered.run.id in strangers and not offered.run.closed:
+                    # The store lost it, or gave it to another: nothing else would tell.
+                    self._scheduler.refused(offered.run)
             self.hint("tasks")
         if waiting is self._waiting:
             for _ in range(min(looked_at, len(waiting))):

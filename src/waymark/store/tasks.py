@@ -105,10 +105,12 @@ class OverTask(NamedTuple):
 class TaskTable(Protocol):
     """`Store.tasks`. Every method raises `StoreUnavailable`."""
 
-    async def offer(self, worker: UUID, offers: Sequence[TaskOffer], count_max: int) -> int:
-        """Insert what is not there; a row of an earlier attempt becomes this one. What is
-        offered for a run that `worker` does not own at that epoch is left out. Returns how
-        many rows of all runs nobody has taken, or about `count_max`. Raises `Fenced`."""
+    async def offer(
+        self, worker: UUID, offers: Sequence[TaskOffer], count_max: int
+    ) -> tuple[int, list[UUID]]:
+        """Insert what is not there; a row of an earlier attempt becomes this one. Returns
+        how many rows of all runs nobody has taken, or about `count_max`, and the runs that
+        `worker` does not own at that epoch: these were left out. Raises `Fenced`."""
         ...
 
     async def claim(

@@ -41,14 +41,18 @@ class MemoryTasks:
         run = self._database.runs.get(run_id)
         return run is not None and run.state < RunState.QUARANTINED
 
-    async def offer(self, worker: UUID, offers: Sequence[TaskOffer], count_max: int) -> int:
+    async def offer(
+        self, worker: UUID, offers: Sequence[TaskOffer], count_max: int
+    ) -> tuple[int, list[UUID]]:
         await asyncio.sleep(0)
         self._check(worker)
         tasks, runs = self._database.tasks, self._database.runs
+        strangers: dict[UUID, None] = {}
         for offer in offers:
             run, key = runs.get(offer.run_id), (offer.run_id, offer.effect)
             there = tasks.get(key)
             if run is None or run.owner != worker or run.epoch != offer.epoch:
+                strangers[offer.run_id] = None
                 continue
             if there is None:
                 tasks[key] = MemoryTask(offer, 0)
@@ -57,7 +61,7 @@ class MemoryTasks:
                 del tasks[key]
                 tasks[key] = MemoryTask(offer, there.claim + 1)
         free = (task for task in tasks.values() if task.verdict is None and task.claimer is None)
-        return sum(1 for _ in islice(free, count_max))
+        return sum(1 for _ in islice(free, count_max)), list(strangers)
 
     async def claim(
         self,

@@ -30,12 +30,14 @@ class PostgresTasks:
     def __init__(self, fetch: Callable[..., Awaitable[list[Any]]]) -> None:
         self._fetch = fetch
 
-    async def offer(self, worker: UUID, offers: Sequence[TaskOffer], count_max: int) -> int:
+    async def offer(
+        self, worker: UUID, offers: Sequence[TaskOffer], count_max: int
+    ) -> tuple[int, list[UUID]]:
         columns = _columns(offers) if offers else [list[Any]() for _ in TaskOffer._fields]
         rows = await self._fetch("offer_tasks", worker, *columns, count_max)
         if not rows:
             raise _fenced(worker)
-        return int(rows[0]["waiting"])
+        return int(rows[0]["waiting"]), list(rows[0]["strangers"])
 
     async def claim(
         self,

@@ -1,7 +1,7 @@
 -- name: offer_tasks
 -- Offers attempts to whoever serves them. Only for runs of this worker at the epoch it names; a row
 -- that is there stays, unless it is of an earlier attempt. Tells how many, of all runs, nobody has
--- taken yet, counted up to `$11`. No row: the worker is dead.
+-- taken yet, counted up to `$11`, and which runs are not this worker's. No row: it is dead.
 with fence as materialized (
     select id from :"schema".workers where id = $1 for key share
 ),
@@ -41,7 +41,13 @@ select
             where tasks.verdict is null and tasks.claimer is null
             limit $11
         ) as waiting
-    ) as waiting
+    ) as waiting,
+    array(
+        select distinct asked.run_id
+        from unnest($2::uuid[], $3::integer[]) as asked (run_id, epoch)
+        left join :"schema".runs on runs.id = asked.run_id
+        where (runs.owner = $1 and runs.epoch = asked.epoch) is not true
+    ) as strangers
 from fence;
 
 -- name: claim_tasks
