@@ -18,7 +18,7 @@ from .executor import Attempt
 from .guests import LOST_MAX
 from .live_run import LiveRun
 from .nudge import Nudge
-from .overflow import BACKLOG_PER_WORKER, Overflow
+from .overflow import Overflow, backlog_max
 from .scheduler import Scheduler
 from .task_options import options_of
 from .unserved import Unserved
@@ -213,13 +213,13 @@ class Offers:
         others = [queues for queues in await self._others(worker) if queues]
         if not others:
             return
-        room = overflow.room(len(others), self._now())
-        if room is None:
-            backlog, _ = await self._table.offer(worker, [], _count_max(others))
-            overflow.offered(backlog)
-            room = overflow.room(len(others), self._now()) or 0
+        share = overflow.share(excess, len(others), self._now())
+        if share is None:
+            backlog, _ = await self._table.offer(worker, [], backlog_max(len(others)))
+            overflow.offered(backlog, self._now())
+            share = overflow.share(excess, len(others), self._now()) or 0
         served = {queue for queues in others for queue in queues}
-        count = min(excess, room, OFFERED_MAX - len(self._offered))
+        count = min(share, OFFERED_MAX - len(self._offered))
         for run, command in overflow.take(count, lambda _, call: _queue(call) in served):
             self._add(run, command)
 
@@ -239,8 +239,8 @@ class Offers:
                 self._offered[offered.run.id, offered.command[0]] = offered
             rows = list(map(_row, batch))
             others = await self._others(worker)
-            backlog, strangers = await self._table.offer(worker, rows, _count_max(others))
-            self.overflow.offered(backlog)
+            backlog, strangers = await self._table.offer(worker, rows, backlog_max(len(others)))
+            self.overflow.offered(backlog, self._now())
             for offered in batch:
                 offered.sent = True
                 if offered.run.id in strangers and not offered.run.closed:
@@ -375,8 +375,3 @@ def _row(offered: Offered) -> TaskOffer:
         options_of(command),
         command.arguments,
     )
-
-
-def _count_max(others: Sequence[object]) -> int:
-    """How far to count what nobody has taken."""
-    return (len(others) + 1) * BACKLOG_PER_WORKER

@@ -6,9 +6,9 @@ until the next look; what waits beyond that is offered, the youngest calls first
 slots take the oldest. So a process that keeps up offers nothing, and one that does not
 offers more the further it lags behind.
 
-When everybody is busy, nobody takes what is offered, and offering only costs writes. So
-not more is offered than others could take before the next look: what nobody has taken yet
-counts against that (`room`).
+Others get their share of that, as if all were equally fast, and what nobody has taken yet
+counts as theirs. When everybody is busy, nobody takes what is offered, and offering only
+costs writes; so not more than a bound may lie there before nothing is added (`share`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .live_run import LiveRun
 LOOK_SECONDS = 0.05
 
 #: Rows that nobody has taken yet, for each process that may.
-BACKLOG_PER_WORKER = 100
+BACKLOG_PER_WORKER = 1000
 
 #: How often to ask whether what was offered has been taken, while that is too much.
 PROBE_SECONDS = 0.25
@@ -43,7 +43,7 @@ class Overflow:
         #: How many calls wait beyond what will begin soon.
         self.excess = 0
         self._backlog = 0
-        self._probed_at = 0.0
+        self._backlog_at = 0.0
 
     def crowded(self) -> None:
         """Calls wait for a slot, or for their turn. Called often."""
@@ -69,20 +69,19 @@ class Overflow:
         self._nudge()
         self.crowded()
 
-    def room(self, workers: int, now: float) -> int | None:
-        """How much may be offered, with so many other workers that could take it. None
-        when it has to be asked first how much of it has been taken."""
-        room = (workers + 1) * BACKLOG_PER_WORKER - self._backlog
-        if room > 0:
-            return room
-        if now - self._probed_at < PROBE_SECONDS:
-            return 0
-        self._probed_at = now
-        return None
+    def share(self, excess: int, workers: int, now: float) -> int | None:
+        """How much of the excess to offer, with so many other workers that could take it.
+        None when it has to be asked first how much of what lies there has been taken."""
+        room = backlog_max(workers) - self._backlog
+        fresh = now - self._backlog_at < PROBE_SECONDS
+        if room <= 0:
+            return 0 if fresh else None
+        lies = self._backlog if fresh else 0
+        return max(0, min(room, (excess * workers - lies) // (workers + 1)))
 
-    def offered(self, backlog: int) -> None:
-        """So much waits in the table for somebody."""
-        self._backlog = backlog
+    def offered(self, backlog: int, now: float) -> None:
+        """So much lies in the table for somebody to take."""
+        self._backlog, self._backlog_at = backlog, now
 
     def take(
         self, count: int, fits: Callable[[LiveRun, Attempt], bool]
@@ -99,3 +98,8 @@ class Overflow:
                 kept.appendleft(call)
         ready.extend(kept)
         return taken[::-1]
+
+
+def backlog_max(workers: int) -> int:
+    """How much may lie in the table, with so many other workers."""
+    return (workers + 1) * BACKLOG_PER_WORKER
