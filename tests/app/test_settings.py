@@ -52,6 +52,7 @@ def test_every_setting_can_come_from_the_environment() -> None:
         ({"lease_seconds": 0.1}, {}, "a number of seconds of at least 1, not 0.1"),
         ({"poll_seconds": float("nan")}, {}, "a number of seconds of at least 0.01, not nan"),
         ({"queues": [1]}, {}, "() only submits, not [1]"),
+        ({"queues": ("a b",)}, {}, "a queue is named by letters, digits and any of"),
         ({"tune_gc": "perhaps"}, {}, "true or false"),
         ({}, {"WAYMARK_DATABASE_ULR": "x"}, "did you mean WAYMARK_DATABASE_URL?"),
     ],
