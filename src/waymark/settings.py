@@ -45,6 +45,8 @@ class Settings:
     lease_seconds: float = 30.0
     #: How often to look for runs without an owner, and for results from elsewhere.
     poll_seconds: float = 1.0
+    #: Runs that wait longer leave memory, and come back in time.
+    park_after_seconds: float = 30.0
     #: How long a submission waits for a database that does not answer.
     submit_timeout_seconds: float = 30.0
     #: How long `stop()` lets running attempts finish.
@@ -153,6 +155,7 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "resident_runs_max": _count,
     "lease_seconds": _seconds(1.0),
     "poll_seconds": _seconds(0.01),
+    "park_after_seconds": _seconds(0.01),
     "submit_timeout_seconds": _seconds(0.1),
     "drain_seconds": _seconds(0.0),
     "retention_days": _days,

@@ -72,6 +72,7 @@ async def main(options: argparse.Namespace) -> None:
         resident_runs_max=options.resident,
         queues=options.queues,
         concurrency=options.concurrency,
+        park_after_seconds=options.park,
         drain_seconds=1.0,
     ):
         print("ready", flush=True)
@@ -100,6 +101,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--queues", default="default", help="empty only submits")
     parser.add_argument("--lease", type=float, default=2.0)
     parser.add_argument("--poll", type=float, default=0.1)
+    parser.add_argument("--park", type=float, default=0.1)
     parser.add_argument("--resident", type=int, default=200)
     parser.add_argument("--concurrency", type=int, default=500)
     parser.add_argument("--shape", help="submit only this; default: those of `SHAPES`")

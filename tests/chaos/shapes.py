@@ -193,6 +193,25 @@ class Waker(Workflow):
         return [first, await child]
 
 
+@workflow
+class Doze(Workflow):
+    """Leaves memory between two actions."""
+
+    async def run(self, number: int) -> int:
+        first = await add_one(number)
+        await asyncio.sleep(0.5 + number % 5 / 10)
+        return await add_one(first)
+
+
+@workflow
+class Patient(Workflow):
+    """Waits in its sleep for a child that sleeps."""
+
+    async def run(self, number: int) -> list[int]:
+        first = await Doze().run(number)
+        return [first, await add_one(number)]
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A workflow, the number of calls for an input (of actions and children), and
@@ -273,6 +292,10 @@ SHAPES: dict[str, Shape] = {
         lambda number: 8,
         lambda number, result: result == _family(number),
         ordered=False,
+    ),
+    "doze": Shape(Doze, lambda number: 2, lambda number, result: result == number + 2),
+    "patient": Shape(
+        Patient, lambda number: 2, lambda number, result: result == [number + 2, number + 1]
     ),
     "waker": Shape(Waker, lambda number: 2, lambda number, result: result == [number + 1] * 2),
 }

@@ -29,7 +29,6 @@ from waymark.errors import WaymarkError
 from waymark.graph.model import Graph
 from waymark.runtime import programs
 from waymark.runtime.backing import Backing
-from waymark.runtime.clock import Agreement, Alarm
 from waymark.runtime.offers import ORPHANS_SECONDS
 from waymark.runtime.runtime import Runtime
 from waymark.runtime.surroundings import Surroundings
@@ -38,6 +37,7 @@ from waymark.store.records import RunState
 
 from . import work
 from .account import BY_CLAIMERS, BY_CRASHES, Account
+from .clock import SimClock
 from .loop import Domain, SimLoop, current_domain
 from .server import Server, SimStore
 
@@ -51,34 +51,6 @@ POISON_CHANCE = 0.15
 QUEUES = [("default", "gpu"), ("default",), ("default",), ("gpu",)]
 #: How often a coroutine that awaits while it is closed is closed again.
 CLOSES = 10
-
-
-class SimClock:
-    """The machine's clocks: its wall clock is off by a constant, and never asked once the
-    database has told the time."""
-
-    virtual = False
-
-    def __init__(self, loop: SimLoop, skew_seconds: float) -> None:
-        self._loop = loop
-        self._agreement = Agreement(1_700_000_000_000_000_000 + round(skew_seconds * 1e9))
-        self._last_ns = 0
-        self.agree = self._agreement.agree
-
-    def now_ns(self) -> int:
-        now = self._agreement.ns + round(self._loop.time() * 1e9)
-        self._last_ns = max(self._last_ns, now)
-        return self._last_ns
-
-    def monotonic(self) -> float:
-        return self._loop.time()
-
-    def alarm(self, deadline_ns: int, ring: Callable[[], None]) -> Alarm:
-        seconds = (deadline_ns - self.now_ns()) / 1e9
-        return self._loop.call_later(min(max(seconds, 0.0) + 0.0002, 60.0), ring)
-
-    def jump(self) -> bool:
-        return False
 
 
 class Process:
@@ -112,6 +84,7 @@ class Process:
             database_url="memory://",
             lease_seconds=simulation.lease_seconds,
             poll_seconds=0.3,
+            park_after_seconds=random.choice([0.05, 0.5, 1000.0]),
             drain_seconds=random.choice([0.0, 0.5, 5.0]),
             concurrency=random.choice([1, 3, 50]),
             resident_runs_max=random.choice([2, 5, 1000]),
@@ -121,7 +94,7 @@ class Process:
             submit_timeout_seconds=random.choice([1.0, 30.0]),
         )
         surroundings = Surroundings(
-            clock=SimClock(simulation.loop, random.uniform(-3.0, 3.0)),
+            clock=SimClock(simulation.loop, random.uniform(-3.0, 3.0), simulation.account.complain),
             new_run=simulation.new_id,
             new_worker=simulation.new_id,
             aside=self.aside,

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.simulate import simulate
+from waymark.runtime.children import Children
+from waymark.runtime.clock import Agreement
 from waymark.runtime.live_run import Change, LiveRun
 from waymark.runtime.scheduler import Scheduler
 from waymark.store.memory import MemoryDatabase
@@ -69,6 +71,21 @@ def test_a_lost_wake_up_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_crashes_that_nobody_counts_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemoryDatabase, "crashes_of", lambda self, run: 0)
     assert _found_by(range(1, 40), "is stuck")
+
+
+def test_a_parent_that_nobody_wakes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Children, "to_wake", lambda self, run, children: True)
+    assert _found_by(range(1, 200), "is stuck")
+
+
+def test_a_message_that_meets_a_parking_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryDatabase, "wake", lambda self, runs: None)
+    assert _found_by(range(1, 200), "is stuck")
+
+
+def test_a_clock_that_is_ahead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Agreement, "agree", lambda self, database_ns, sent, received: None)
+    assert _found_by(range(1, 20), "ahead of the database")
 
 
 def _found_by(seeds: range, text: str) -> bool:

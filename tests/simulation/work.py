@@ -258,6 +258,29 @@ class Sleeper(Workflow):
 
 
 @workflow
+class Patient(Workflow):
+    """Waits for children that sleep, side by side and one after the other, and for a
+    timer beside them."""
+
+    async def run(self, seconds: float) -> list[str]:
+        naps = [Nap().run(seconds), Nap().run(seconds / 3), asyncio.sleep(seconds, "slept")]
+        said = list(await asyncio.gather(*naps))
+        said.append(await Nap().run(seconds))
+        return [*said, await slow("patient")]
+
+
+@workflow
+class Impatient(Workflow):
+    """Cancels a child that sleeps, while it sleeps itself."""
+
+    async def run(self, seconds: float) -> list[str]:
+        task = asyncio.create_task(Sleeper().run(stubborn=True))
+        await asyncio.sleep(seconds)
+        task.cancel()
+        return [await task, await slow("impatient")]
+
+
+@workflow
 class Cancelling(Workflow):
     """Cancels its children: by a time limit, and by a task."""
 
@@ -292,7 +315,9 @@ SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Wide, [(9, 1.0), (30, 5.0), (30, 30.0)]),
     (Rendered, [(0,), (5,)]),
     (Saga, [(True,), (False,)]),
-    (Nap, [(0.0,), (0.7,), (6.0,)]),
+    (Nap, [(0.0,), (0.7,), (6.0,), (30.0,)]),
+    (Patient, [(2.0,), (9.0,)]),
+    (Impatient, [(2.0,), (12.0,)]),
     (Taped, [()]),
     (FirstFails, [()]),
     (Parent, [(0,), (3,)]),

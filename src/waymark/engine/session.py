@@ -194,7 +194,7 @@ class Session:
         self._append(CLAIM, -1, (-1, self._checksum() if self._began_ns else 0), now_ns)
         if not self._began_ns:
             self._start(input, now_ns)
-        self._commands = self._outstanding()
+        self._commands = self.outstanding()
         return self._flush()
 
     # Snapshots
@@ -476,7 +476,7 @@ class Session:
             self._commands = []
         self._commands.append(finish(self.program, state, outcome, checksum))
 
-    def _outstanding(self) -> list[Command]:
+    def outstanding(self) -> list[Command]:
         """Commands for everything that is still awaited."""
         timers = {} if self._evaluator is None else self._evaluator.machine.timers
         return e.outstanding(self._effects, self._cancels, timers, self._commands or ())

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from ..engine.outcomes import maker
-from ..store.records import Flush, JournalRow, RunState
+from ..store.records import Flush, JournalRow, Park, Release, RunState
 from .live_run import Change, LiveRun
 
 _row = maker(JournalRow)
@@ -36,10 +36,25 @@ def take_batch(queue: list[Change], rows_max: int, bytes_max: int) -> list[Chang
     return batch
 
 
+def take_parks(parks: list[Change], rows_max: int) -> list[Change]:
+    """Changes off the front of `parks`, as many as are looked at together."""
+    taken = rows = 0
+    for change in parks:
+        assert type(change.release) is Park
+        rows += 1 + len(change.release.children)
+        if taken and rows > rows_max:
+            break
+        taken += 1
+    batch = parks[:taken]
+    del parks[:taken]
+    return batch
+
+
 def to_flush(worker: UUID, batch: list[Change]) -> Flush:
     """The rows of a batch. A submission that this process executes is owned by
     `worker`, whoever that was when the change was made."""
-    flush = Flush(worker, [], [], [], [])
+    wakes: list[UUID] = []
+    flush = Flush(worker, [], [], [], [], wakes)
     _, new_runs, rows, ends, releases, _ = flush
     for run, new, entries, end, release, _commands, _size in batch:
         if new is not None:
@@ -51,7 +66,9 @@ def to_flush(worker: UUID, batch: list[Change]) -> Flush:
             rows.append(_row((run_id, seq, epoch, kind, effect, node, digest, at_ns, payload)))
         if end is not None:
             ends.append(end)
-        if release is not None:
+            if run.parent is not None:
+                wakes.append(run.parent)
+        if type(release) is Release:
             releases.append(release)
     return flush
 

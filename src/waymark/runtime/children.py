@@ -16,6 +16,10 @@ A child whose parent's task is cancelled is asked to cancel itself, by a message
 its owner journals; the parent goes on waiting for how it ends, as a task of asyncio
 waits for what it awaits. The message has a key, so a child hears it once.
 
+A parent may sleep (`runtime.parking`), owned by nobody. A child's row names its parent,
+and whoever records its end wakes the parent with it (`Flush.wakes`), unless it began here
+beside its parent, and the parent is here to stay: then it is told from memory, as above.
+
 A run that waits for children does not count against the bound of runs in memory
 (`parents`): its children could otherwise wait for its place, and it for them.
 """
@@ -25,7 +29,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 from typing import TypeAlias
@@ -83,6 +87,8 @@ class Children:
         self.asked: deque[tuple[LiveRun, StartChild | CancelChild]] = deque()
         #: Runs that wait for children: by effect, how the child was asked to cancel itself.
         self.parents: dict[LiveRun, dict[int, CancelChild | None]] = {}
+        #: What tells them of the ends.
+        self._ends: dict[LiveRun, dict[int, asyncio.Future[Ending]]] = {}
         self._nudge = Nudge()
 
     def start(self, run: LiveRun, command: StartChild) -> None:
@@ -91,6 +97,7 @@ class Children:
         if run not in self.parents:
             self.parents[run] = {}
             self._scheduler.room()
+            self._scheduler.parking.waits_for_children(run)
         self.parents[run][command.effect] = None
         definition = registry.workflow(command.workflow)
         program = None if definition is None else self._programs.find(definition)
@@ -108,7 +115,8 @@ class Children:
         message = _cancellation(run, command)
         child = self._scheduler.runs.get(message.run_id)
         session = None if child is None or child.closed else child.session
-        if child is None or session is None or not session.begun:
+        leaving = child in self._scheduler.parking.under_way
+        if child is None or session is None or not session.begun or leaving:
             self.asked.append((run, command))
             self._nudge.set()
         else:
@@ -124,6 +132,29 @@ class Children:
         ]
         for run, command in asked:
             self.cancel(run, command)
+
+    def left(self, run: LiveRun) -> None:
+        """A run has left memory: it waits here no more."""
+        for ended in self._ends.pop(run, {}).values():
+            ended.cancel()
+        effects = self.parents.pop(run, {})
+        self.to_wake(run, [child_id(run.id, effect) for effect in effects])
+
+    def to_wake(self, run: LiveRun, children: Iterable[UUID]) -> bool:
+        """Let the ends of children wake a parent that is about to leave. False when the
+        end of one is on its way already."""
+        runs, ending = self._scheduler.runs, False
+        for child_run_id in children:
+            child = runs.get(child_run_id)
+            if child is not None:
+                child.parent = run.id
+                ending |= child.closed
+        return not ending
+
+    def woken(self) -> None:
+        """The end of a child is recorded, and its parent can be claimed."""
+        self._scheduler.hint("runs")
+        self._scheduler.look()
 
     async def serve(self) -> None:
         """See to what needs an answer first, until cancelled."""
@@ -187,16 +218,19 @@ class Children:
         except Exception as error:  # noqa: BLE001  # arguments over the limit
             self._fail(run, command.effect, error)
             return
-        ended = child.wait(self._loop)
-        ended.add_done_callback(partial(self._ended, run, command.effect))
-        self._scheduler.submit(child, new)
+        self._tell_of(run, command.effect, child.wait(self._loop))
+        self._scheduler.submit(child, new._replace(parent=run.id))
+
+    def _tell_of(self, run: LiveRun, effect: int, ended: asyncio.Future[Ending]) -> None:
+        self._ends.setdefault(run, {})[effect] = ended
+        ended.add_done_callback(partial(self._ended, run, effect))
 
     def _wait(self, run: LiveRun, effect: int) -> None:
         """Wait for a child that is there."""
         run_id = child_id(run.id, effect)
         child = self._scheduler.runs.get(run_id)
         ended = self._waiters.wait(run_id) if child is None else child.wait(self._loop)
-        ended.add_done_callback(partial(self._ended, run, effect))
+        self._tell_of(run, effect, ended)
 
     def _wait_again(self, run: LiveRun, effect: int) -> None:
         if not run.closed and effect in run.attempts:
@@ -236,8 +270,10 @@ class Children:
         known = self.parents.get(run)
         if known is not None:
             known.pop(effect, None)
+            self._ends.get(run, {}).pop(effect, None)
             if not known:
                 del self.parents[run]
+                self._ends.pop(run, None)
         self._scheduler.deliver((run, effect, ok, payload, UNREAD))
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from ..engine.outcomes import UNREAD, Advance, Command, Entry, Finish, StartAttempt, maker
-from ..store.records import JournalRow, NewRun, Release, RunEnd, RunState
+from ..store.records import JournalRow, NewRun, Park, Release, RunEnd, RunState
 
 _run_end = maker(RunEnd)
 
@@ -33,6 +33,8 @@ class RunSession(Protocol):
     def attempt_failed(
         self, effect: int, attempt: int, again_ns: int, error: bytes, now_ns: int
     ) -> Advance: ...
+
+    def outstanding(self) -> Sequence[Command]: ...
 
     @property
     def begun(self) -> bool: ...
@@ -87,6 +89,7 @@ class LiveRun:
         "epoch",
         "id",
         "lane",
+        "parent",
         "session",
         "stored",
         "timers",
@@ -103,6 +106,8 @@ class LiveRun:
         self.lane = lane
         self.session = session
         self.acked = 0
+        #: A run that may sleep until this one has ended.
+        self.parent: UUID | None = None
         self.stored = False
         self.closed = False
         self.dropped = False
@@ -111,6 +116,14 @@ class LiveRun:
         #: By effect: the attempt's task, None while it waits for a slot.
         self.attempts: dict[int, asyncio.Task[None] | None] = {}
         self.timers: set[int] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it goes on here, and all that entered its engine is committed."""
+        session = self.session
+        if session is None or self.closed or not self.stored:
+            return False
+        return session.begun and session.seq == self.acked
 
     def wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Ending]:
         """A future for the run's end; cancelling it cancels nothing else."""
@@ -147,6 +160,7 @@ class LiveRun:
         heir = LiveRun(self.id, self.workflow, self.epoch, self.lane, None)
         heir.stored, heir.acked = self.stored, self.acked
         heir.accepted, heir.waiters = self.accepted, self.waiters
+        heir.parent = self.parent
         self.accepted = self.waiters = None
         self.closed = self.dropped = True
         return heir
@@ -164,7 +178,7 @@ class Change(NamedTuple):
     new: NewRun | None
     entries: Sequence[Entry]
     end: RunEnd | None
-    release: Release | None
+    release: Release | Park | None
     commands: Sequence[Command]
     size: int  # bytes of payload
 

@@ -36,6 +36,7 @@ from .drain import Drain
 from .executor import Executor
 from .leases import Heartbeat
 from .live_run import LiveRun
+from .parking import Parking
 from .patience import Patience
 from .programs import Programs
 from .rest import jump_when_at_rest
@@ -133,6 +134,7 @@ class Runtime:
             surroundings.new_run,
             self._patience.insist,
         )
+        scheduler.parking = Parking(scheduler, settings)
         self._children = scheduler.children = Children(
             store, scheduler, self._waiters, self._programs, self.client.prepare
         )
@@ -224,6 +226,7 @@ class Runtime:
             group.start_soon(self._patience.serve)
         group.start_soon(self._waiters.serve)
         group.start_soon(self._children.serve)
+        group.start_soon(self._scheduler.parking.serve)
         group.start_soon(self._sweep.serve)
         group.start_soon(self._retention.serve)
         group.start_soon(self._tasks.serve_offers)

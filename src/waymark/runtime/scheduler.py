@@ -5,9 +5,8 @@ change of it is committed, its memory is dropped. Outcomes and commits are queue
 and handled by `_tick`, some `ITEMS_PER_TICK` at a time, so that the host's loop
 turns in between; the writer never waits for that and we never wait for the writer.
 
-Durable before visible: whatever an input leads to (`Advance`) goes to the writer
-as one change; its commands are carried out, and waiters told, when the change
-comes back committed.
+Durable before visible: whatever an input leads to (`Advance`) goes to the writer as
+one change; its commands are carried out, and waiters told, when that is committed.
 """
 
 from __future__ import annotations
@@ -48,6 +47,7 @@ from .writer import Writer
 
 if TYPE_CHECKING:
     from .children import Children
+    from .parking import Parking
 
 _change = maker(Change)
 _ending = maker(Ending)
@@ -80,6 +80,7 @@ class Scheduler:
         self.writer: Writer
         self.executor: Executor
         self.children: Children
+        self.parking: Parking
         self.timers = Timers(clock, self._due)
         self.runs: dict[UUID, LiveRun] = {}
         #: No attempt starts any more.
@@ -111,8 +112,7 @@ class Scheduler:
         self._hints: set[str] = set()
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
-        #: Attempts begin in the context of start(), never in that of the request
-        #: that happened to wake us.
+        #: Attempts begin in the context of start(), not of the request that woke us.
         self._context = contextvars.copy_context()
         self._next_lane = 0
 
@@ -188,8 +188,8 @@ class Scheduler:
 
     def _leave(self, run: LiveRun) -> None:
         held = self.runs.pop(run.id, None)
-        if self.children.parents:
-            self.children.parents.pop(run, None)
+        if self.parking.known or self.children.parents:
+            self.parking.left(run)
         if held is run:
             self.room()
         elif held is not None:
@@ -348,8 +348,7 @@ class Scheduler:
             self._hints.clear()
 
     def may_start(self) -> bool:
-        """Bounds on what may be lost in a crash, and proof that we still own our
-        runs. A commit or a beat wakes us again."""
+        """Bounds on what a crash may take, and proof that our runs are ours; both wake us."""
         return not self.draining and not self.writer.congested and self.lease_holds()
 
     def _settle(
@@ -449,9 +448,9 @@ class Scheduler:
         if end is not None:
             self._ended(run, end, value)
         elif release is not None:
-            self._leave(run)
-            self.waiters.adopt(run)
-            self._hints.add("runs")
+            self.forget(run)
+            if type(release) is Release:
+                self._hints.add("runs")
 
     def _start_later(self, run: LiveRun, command: StartAttempt) -> None:
         """Start an attempt when its pause is over: a timer whose number is `~effect`."""
@@ -497,3 +496,5 @@ class Scheduler:
         if not told and end.state == RunState.FAILED:
             log.info("run %s of %s failed; its handle's result() tells how", run.id, run.workflow)
         self._hints.add("done")
+        if run.parent is not None:
+            self.children.woken()

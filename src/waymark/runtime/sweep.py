@@ -237,7 +237,7 @@ class Sweep:
             scheduler.forget(scheduler.runs[claimed.id])
         session = self._programs.session(self._programs.loaded(claimed.graph), claimed.id)
         run = LiveRun(claimed.id, claimed.workflow, claimed.epoch, scheduler.lane(), session)
-        run.stored = True
+        run.stored, run.parent = True, claimed.parent
         run.acked = journal[-1].seq if journal else 0
         reason = guilt(claimed, journal)
         if reason is not None:

@@ -24,6 +24,8 @@ class Timers:
     def __init__(self, clock: Clock, fire: Callable[[LiveRun, int], None]) -> None:
         self._clock = clock
         self._fire = fire
+        #: Called with each timer that is set.
+        self.noticed: Callable[[LiveRun, int], None] = lambda run, deadline_ns: None
         self._heap: list[tuple[int, int, LiveRun, int]] = []
         self._order = count()
         self._alarm: Alarm | None = None
@@ -35,6 +37,7 @@ class Timers:
             run.timers = set()
         run.timers.add(timer)
         heapq.heappush(self._heap, (deadline_ns, next(self._order), run, timer))
+        self.noticed(run, deadline_ns)
         if self._alarm is None or deadline_ns < self._alarm_ns:
             self._set_alarm()
 

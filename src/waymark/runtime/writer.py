@@ -43,9 +43,9 @@ from uuid import UUID
 from ..errors import Fenced, RefusedData, StoreUnavailable
 from ..settings import Settings
 from ..store.protocol import Store
-from ..store.records import RunState
+from ..store.records import Park, RunState
 from .backoff import Backoff
-from .batch import Arrival, by_run, judge, take_batch, to_flush
+from .batch import Arrival, by_run, judge, take_batch, take_parks, to_flush
 from .clock import Clock
 from .live_run import Change, LiveRun, quarantine
 
@@ -58,6 +58,9 @@ RETRY_SECONDS_MAX = 1.0
 
 #: A flush that has failed so often is halved.
 FAILURES_BEFORE_HALVES = 6
+
+
+_NONE: frozenset[UUID] = frozenset()
 
 
 class WriterHost(Protocol):
@@ -98,7 +101,7 @@ class Lane:
     queue and have not met their end, the next one last; it outlives a crash of
     the writer's task. `backoff` is there while flushes fail."""
 
-    __slots__ = ("backoff", "doubted", "index", "queue", "sending", "wake")
+    __slots__ = ("backoff", "doubted", "index", "parks", "queue", "sending", "wake")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -106,6 +109,8 @@ class Lane:
         #: Runs that were not looked up since a connection was lost.
         self.doubted: set[LiveRun] = set()
         self.queue: list[Change] = []
+        #: Runs that are to sleep, each the last change of its run.
+        self.parks: list[Change] = []
         self.sending: list[list[Change]] = []
         self.wake: asyncio.Future[None] | None = None
 
@@ -142,11 +147,13 @@ class Writer:
         #: `Clock.monotonic` at which the last confirmed flush was sent.
         self.confirmed_at = clock.monotonic()
         self._clock = clock
+        #: Told of runs that were to sleep and do not.
+        self.stays: Callable[[LiveRun], None] = lambda run: None
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is under way."""
-        return not any(lane.queue or lane.sending for lane in self.lanes)
+        return not any(lane.queue or lane.parks or lane.sending for lane in self.lanes)
 
     @property
     def congested(self) -> bool:
@@ -175,12 +182,23 @@ class Writer:
             lane.queue = [change for change in lane.queue if not change.run.dropped]
             self._count_out(dropped)
 
+    def park(self, change: Change) -> None:
+        """Let a run sleep that waits, once what is there to write now is written. It
+        goes on until `committed` has it; `stays` is told if it does not come to that."""
+        lane = self.lanes[change.run.lane]
+        lane.parks.append(change)
+        self.unflushed_rows += 1
+        if lane.wake is not None and not lane.wake.done():
+            lane.wake.set_result(None)
+        lane.wake = None
+
     def withdraw(self) -> list[Change]:
         """Everything that was never sent, taken out of the queues."""
         withdrawn: list[Change] = []
         for lane in self.lanes:
-            withdrawn.extend(lane.queue)
+            withdrawn += [*lane.queue, *lane.parks]
             lane.queue.clear()
+            lane.parks.clear()
         self._count_out(withdrawn)
         return withdrawn
 
@@ -197,10 +215,13 @@ class Writer:
                 follow = await self._write(lane, lane.sending[-1])
                 lane.sending.pop()
                 lane.sending.extend(reversed(follow))
-            if not lane.queue:
+            if not lane.queue and not lane.parks:
                 lane.wake = loop.create_future()
                 await lane.wake
-            lane.sending.append(take_batch(lane.queue, rows_max, bytes_max))
+            if lane.parks:
+                lane.sending.append(take_parks(lane.parks, rows_max))
+            if lane.queue:
+                lane.sending.append(take_batch(lane.queue, rows_max, bytes_max))
 
     # One batch
 
@@ -214,7 +235,10 @@ class Writer:
         worker = self.worker()
         sent_at = self._clock.monotonic()
         try:
-            refused = await self.store.flush(lane.index, to_flush(worker, batch))
+            if type(batch[0].release) is Park:
+                batch, refused = await self._park(lane, worker, batch), _NONE
+            else:
+                refused = await self.store.flush(lane.index, to_flush(worker, batch))
         except StoreUnavailable as error:
             return await self._after_loss(lane, batch, error)
         except RefusedData as error:
@@ -230,6 +254,20 @@ class Writer:
         lane.backoff = None
         self._finish(batch, refused)
         return []
+
+    async def _park(self, lane: Lane, worker: UUID, batch: list[Change]) -> list[Change]:
+        """Let runs sleep that still may; returns the changes of those that do."""
+        parks = [
+            change.release
+            for change in batch
+            if change.run.settled and type(change.release) is Park
+        ]
+        asleep = await self.store.park(lane.index, worker, parks) if parks else _NONE
+        awake = [change for change in batch if change.run.id not in asleep]
+        self._count_out(awake)
+        for change in awake:
+            self.stays(change.run)
+        return [change for change in batch if change.run.id in asleep]
 
     def _ours(self, batch: list[Change]) -> list[Change]:
         """The batch without runs that were dropped meanwhile."""
