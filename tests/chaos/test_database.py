@@ -20,7 +20,6 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 
-from tests.chaos import shapes
 from tests.chaos.load import Enduring, Load, TwoGates, calls, gates, loaded
 from tests.database import execute
 from tests.runtime.serving import result, submit, until
@@ -33,17 +32,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.chaos]
 TROUBLE_SECONDS = 1.5
 
 Trouble: TypeAlias = Callable[[Server], AbstractAsyncContextManager[None]]
-
-
-@pytest.fixture
-def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    path = tmp_path / "effects"
-    path.touch()
-    monkeypatch.setenv(shapes.EFFECTS_VARIABLE, str(path))
-    monkeypatch.setattr(shapes, "_effects", [])
-    yield path
-    for descriptor in shapes._effects:
-        os.close(descriptor)
 
 
 @pytest.fixture

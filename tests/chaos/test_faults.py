@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.chaos import shapes
 from tests.chaos.census import judge, read_effects
 from tests.chaos.faults import FaultyStore
 from tests.chaos.shapes import SHAPES
@@ -26,17 +24,6 @@ pytestmark = pytest.mark.anyio
 RUNTIMES = 3
 LIVES = 3
 USERS = 4
-
-
-@pytest.fixture
-def effects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    path = tmp_path / "effects"
-    path.touch()
-    monkeypatch.setenv(shapes.EFFECTS_VARIABLE, str(path))
-    monkeypatch.setattr(shapes, "_effects", [])
-    yield path
-    for descriptor in shapes._effects:
-        shapes.os.close(descriptor)
 
 
 @pytest.fixture(autouse=True)
