@@ -149,7 +149,8 @@ class Sweep:
         losses, worker = self._scheduler.writer.losses, self._worker()
         if losses == self._losses:
             return
-        held = [run for run in self._scheduler.runs.values() if run.stored and not run.closed]
+        known = dict(self._scheduler.runs)  # Some end while the store is asked.
+        held = [run for run in known.values() if run.stored and not run.closed]
         owned = await self._store.owned_runs(worker)
         if worker != self._worker():
             return
@@ -157,7 +158,9 @@ class Sweep:
         for run in held:
             if run.id not in there and not run.closed:
                 self._scheduler.refused(run)
-        strays = [run_id for run_id in owned if run_id not in self._scheduler.runs]
+        strays = [
+            run_id for run_id in owned if run_id not in known and run_id not in self._scheduler.runs
+        ]
         if strays:
             log.warning("the database lost the ends of %d runs; they are recovered", len(strays))
             await self._store.free_runs(worker, strays)
