@@ -64,6 +64,9 @@ class Settings:
     unflushed_bytes_max: int = 64 * MEBIBYTE
     #: The largest encoded arguments or result.
     payload_bytes_max: int = 32 * MEBIBYTE
+    #: Journal entries of a run after which its memory is kept in the database, so that
+    #: recovery starts from there.
+    snapshot_entries: int = 1_000
     #: Let Waymark tune the garbage collector of this process: everything alive
     #: at `start()` is frozen and collections become rarer. Shortens pauses of
     #: the event loop under load; undone by `stop()`.
@@ -164,6 +167,7 @@ _PARSERS: Mapping[str, Callable[[object], object]] = {
     "unflushed_rows_max": _count,
     "unflushed_bytes_max": _count,
     "payload_bytes_max": _count,
+    "snapshot_entries": _count,
     "tune_gc": _switch,
 }
 

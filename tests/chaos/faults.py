@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 from waymark.errors import StoreUnavailable
 from waymark.store.memory import MemoryDatabase, MemoryStore
-from waymark.store.records import ClaimedRun, Flush, JournalRow, Park, RunRow, Sight
+from waymark.store.records import NO_ENTRIES, ClaimedRun, Flush, JournalRow, Park, RunRow, Sight
 from waymark.store.suspects import NONE_HELD, Held
 
 T = TypeVar("T")
@@ -100,8 +100,10 @@ class FaultyStore(MemoryStore):
     async def free_runs(self, worker: UUID, runs: Sequence[UUID]) -> None:
         await self._call(lambda: MemoryStore.free_runs(self, worker, runs))
 
-    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
-        return await self._call(lambda: MemoryStore.read_journal(self, runs))
+    async def read_journal(
+        self, runs: Sequence[UUID], after: Mapping[UUID, int] = NO_ENTRIES
+    ) -> dict[UUID, list[JournalRow]]:
+        return await self._call(lambda: MemoryStore.read_journal(self, runs, after))
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
         return await self._call(lambda: MemoryStore.read_runs(self, runs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -14,7 +14,7 @@ from tests.runtime.serving import result, serving, submit
 from waymark import Workflow, workflow
 from waymark.runtime.clock import VirtualClock
 from waymark.store.memory import MemoryDatabase, MemoryStore
-from waymark.store.records import EntryKind, JournalRow
+from waymark.store.records import NO_ENTRIES, EntryKind, JournalRow
 
 pytestmark = pytest.mark.anyio
 
@@ -81,9 +81,11 @@ async def test_a_claimed_run_begins_at_the_time_that_is_stored() -> None:
     class SlowStore(MemoryStore):
         """Time passes while it reads."""
 
-        async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
+        async def read_journal(
+            self, runs: Sequence[UUID], after: Mapping[UUID, int] = NO_ENTRIES
+        ) -> dict[UUID, list[JournalRow]]:
             clock._now_ns += 5_000_000_000
-            return await super().read_journal(runs)
+            return await super().read_journal(runs, after)
 
     async with serving(MemoryStore(database), queues=()) as front:
         run_id = await submit(front, Timed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import pytest
@@ -17,7 +17,7 @@ from waymark.errors import StoreUnavailable, WaymarkBug
 from waymark.runtime.backing import Backing
 from waymark.settings import Settings
 from waymark.store.memory import MemoryDatabase, MemoryStore
-from waymark.store.records import ClaimedRun, JournalRow, RunState
+from waymark.store.records import NO_ENTRIES, ClaimedRun, JournalRow, RunState
 
 pytestmark = pytest.mark.anyio
 
@@ -140,11 +140,13 @@ class ForgetfulStore(MemoryStore):
 
     failures = 0
 
-    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
+    async def read_journal(
+        self, runs: Sequence[UUID], after: Mapping[UUID, int] = NO_ENTRIES
+    ) -> dict[UUID, list[JournalRow]]:
         if self.failures:
             self.failures -= 1
             raise StoreUnavailable("the connection was lost")
-        return await super().read_journal(runs)
+        return await super().read_journal(runs, after)
 
 
 async def test_a_claim_whose_journal_cannot_be_read_is_not_forgotten() -> None:

@@ -9,7 +9,8 @@
     most one recorded end.
 4.  Nobody works long under a dead name: an attempt starts at most a lease later.
 5.  Same outcome: what the authored body comes to under plain asyncio.
-6.  Feeding the journal again gives the recorded end.
+6.  A snapshot with the entries after it leads where the whole journal leads.
+7.  Feeding the journal again gives the recorded end.
 7.  A run that kills its processes is quarantined after so many of them, and says why; no
     other is that did not crash as often in a row.
 
@@ -29,7 +30,7 @@ from tests.oracle.host import authored_runs
 from tests.oracle.virtual_loop import run_virtually
 from waymark import context
 from waymark.authoring.workflow import WorkflowDefinition
-from waymark.engine.outcomes import Finish, StartAction, StartAttempt
+from waymark.engine.outcomes import Advance, Finish, StartAction, StartAttempt
 from waymark.engine.program import Program
 from waymark.engine.session import Session
 from waymark.runtime.programs import Programs
@@ -91,6 +92,15 @@ class Workers(dict[UUID, float]):
     def __delitem__(self, worker: UUID) -> None:
         super().__delitem__(worker)
         self.died_at[worker] = self._database.now()
+
+
+def _told(advance: Advance) -> list[Any]:
+    """Entries and commands, without what spares an attempt some decoding."""
+    commands = [
+        one._replace(plain=None, bound_to=None) if isinstance(one, StartAction) else one
+        for one in advance.commands
+    ]
+    return [*advance.entries, *commands]
 
 
 class Account:
@@ -182,9 +192,16 @@ class Account:
         row = self._database.runs[run_id]
         rows = self._database.journal.get(run_id, {})
         entries = [rows[seq] for seq in sorted(rows)]
-        session = Session(program(self._definitions[row.workflow]), run_id)
-        last = max((entry.at_ns for entry in entries), default=row.began_ns)
-        return session.recover(row.input, row.began_ns or 1, entries, max(last, 1)).commands
+        kept = program(self._definitions[row.workflow])
+        last = max(row.began_ns, 1, *(entry.at_ns for entry in entries))
+        session = Session(kept, run_id)
+        found = session.recover(row.input, row.began_ns or 1, entries, last)
+        for seq, snapshot in self._database.snapshots.get(run_id, {}).items():
+            short, later = Session(kept, run_id), [entry for entry in entries if entry.seq > seq]
+            same = short.recover(row.input, row.began_ns, later, last, snapshot.payload)
+            if _told(same) != _told(found):
+                self._wrong.append(f"the snapshot of {run_id} at entry {seq} leads elsewhere")
+        return found.commands
 
     def problems(self) -> list[str]:
         """Everything that is wrong at the end."""

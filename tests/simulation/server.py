@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
@@ -21,6 +21,7 @@ from waymark.errors import StoreUnavailable
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.memory.tasks import MemoryTasks
 from waymark.store.records import (
+    NO_ENTRIES,
     ClaimedRun,
     Flush,
     JournalRow,
@@ -29,6 +30,7 @@ from waymark.store.records import (
     Park,
     RunRow,
     Sight,
+    SnapshotRow,
 )
 from waymark.store.suspects import NONE_HELD, Held
 
@@ -392,8 +394,19 @@ class SimStore:
     async def free_runs(self, worker: UUID, runs: Sequence[UUID]) -> None:
         await self._ask("free", lambda: self._inner.free_runs(worker, runs))
 
-    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
-        return await self._ask("read", lambda: self._inner.read_journal(runs))
+    async def read_journal(
+        self, runs: Sequence[UUID], after: Mapping[UUID, int] = NO_ENTRIES
+    ) -> dict[UUID, list[JournalRow]]:
+        return await self._ask("read", lambda: self._inner.read_journal(runs, after))
+
+    async def put_snapshot(self, worker: UUID, snapshot: SnapshotRow) -> bool:
+        return await self._ask("snapshot", lambda: self._inner.put_snapshot(worker, snapshot))
+
+    async def read_snapshots(self, runs: Sequence[UUID]) -> dict[UUID, SnapshotRow]:
+        return await self._ask("snapshot", lambda: self._inner.read_snapshots(runs))
+
+    async def forget_snapshots(self, runs: Sequence[UUID]) -> None:
+        await self._ask("snapshot", lambda: self._inner.forget_snapshots(runs))
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
         return await self._ask("read", lambda: self._inner.read_runs(runs))

@@ -91,6 +91,7 @@ class Process:
             flush_rows_max=random.choice([1, 4, 500]),
             unflushed_rows_max=random.choice([1, 10, 10_000]),
             queues=self.queues,
+            snapshot_entries=Random(f"snapshots {simulation.seed}").choice([1, 2, 5, 1000]),
             submit_timeout_seconds=random.choice([1.0, 30.0]),
         )
         surroundings = Surroundings(
@@ -463,8 +464,7 @@ class Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        expected = ("has not turned for", BY_CRASHES, BY_CLAIMERS)
-        if not any(one in text for one in expected):
+        if not any(one in text for one in ("has not turned for", BY_CRASHES, BY_CLAIMERS)):
             self.texts.append(text + (f": {record.exc_info[1]!r}" if record.exc_info else ""))
 
 

@@ -121,13 +121,17 @@ def _restored(program: Program, evaluator: Evaluator, data: bytes) -> Parts:
         evaluator.adopt(machine)
         fill_evaluator(evaluator, kept)
     started = [_effect(tree, program) for tree in root["effects"]]
+    stands = None if straight is None else straight_of(straight, program)
+    pending = set(evaluator.machine.effects) if stands is None else {stands.pending}
+    if {start[0] for start in started} != pending:
+        raise Failure("effects that nothing waits for")
     return Parts(
         checked(root["seq"], int),
         checked(root["began_ns"], int),
         {text_of(key): checked(seq, int) for key, seq in root["heard"].items()},
         {checked(effect, int): checked(count, int) for effect, count in root["cancels"]},
         {start[0]: start for start in started},
-        None if straight is None else straight_of(straight, program),
+        stands,
         None if kept is None else evaluator,
     )
 

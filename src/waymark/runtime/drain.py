@@ -47,6 +47,7 @@ class Drain:
         self._writer = writer
         self._waiters = waiters
         self._guests = guests
+        self._snapshots = scheduler.snapshots
 
     async def run(self, seconds: float) -> None:
         """Let running attempts finish for so long, then give everything back."""
@@ -61,8 +62,7 @@ class Drain:
         with anyio.move_on_after(CANCEL_SECONDS):
             await self._sweep.ended.wait()
         await self._settled()
-        for run in list(scheduler.runs.values()):
-            self._give_back(run)
+        await self._give_back(list(scheduler.runs.values()))
         with anyio.move_on_after(LAST_FLUSH_SECONDS):
             while not self._writer.idle or scheduler.has_inputs:
                 await scheduler.quiet.wait(LOOK_SECONDS)
@@ -78,9 +78,8 @@ class Drain:
         deadline = loop.time() + seconds
         while True:
             await self._settled()
-            for run in list(self._scheduler.runs.values()):
-                if not _at_work(run):
-                    self._give_back(run)
+            runs = list(self._scheduler.runs.values())
+            await self._give_back([run for run in runs if not _at_work(run)])
             running, left = set(self._executor.running), deadline - loop.time()
             if not running or left <= 0:
                 return
@@ -90,9 +89,18 @@ class Drain:
         while self._scheduler.has_inputs:
             await self._scheduler.quiet.wait(LOOK_SECONDS)
 
-    def _give_back(self, run: LiveRun) -> None:
-        if not run.closed:
-            self._scheduler.release(run, RunState.READY)
+    async def _give_back(self, runs: list[LiveRun]) -> None:
+        """At once, but for those that have much to be fed: these are written first."""
+        late = self._snapshots.behind(runs)
+        for run in runs:
+            if not run.closed and run not in late:
+                self._scheduler.release(run, RunState.READY)
+        if late:
+            await self._snapshots.hand_over(late)
+            await self._settled()
+        for run in late:
+            if not run.closed:
+                self._scheduler.release(run, RunState.READY)
 
 
 def _at_work(run: LiveRun) -> bool:

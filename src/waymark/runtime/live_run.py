@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from ..engine.outcomes import UNREAD, Advance, Command, Entry, Finish, StartAttempt, maker
 from ..store.records import JournalRow, NewRun, Park, Release, RunEnd, RunState
+
+if TYPE_CHECKING:
+    from ..engine.program import Program
 
 _run_end = maker(RunEnd)
 
@@ -49,8 +52,18 @@ class RunSession(Protocol):
     def fire(self, timer: int, now_ns: int) -> Advance: ...
 
     def recover(
-        self, input: bytes, began_ns: int, entries: Sequence[JournalRow], now_ns: int
+        self,
+        input: bytes,
+        began_ns: int,
+        entries: Sequence[JournalRow],
+        now_ns: int,
+        snapshot: bytes | None = None,
     ) -> Advance: ...
+
+    @property
+    def program(self) -> Program: ...
+
+    def snapshot(self) -> bytes: ...
 
 
 def fail(future: asyncio.Future[Any], error: BaseException) -> None:

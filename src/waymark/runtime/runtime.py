@@ -42,6 +42,7 @@ from .programs import Programs
 from .rest import jump_when_at_rest
 from .retention import Retention
 from .scheduler import Scheduler
+from .snapshots import Snapshots
 from .surroundings import Surroundings
 from .sweep import Sweep
 from .tasks import share_tasks
@@ -144,6 +145,9 @@ class Runtime:
         scheduler.writer, scheduler.executor = self._writer, self._executor
         self._executor.retry = scheduler.retry
         scheduler.lease_holds = self._lease_holds
+        scheduler.snapshots = Snapshots(
+            self._backing.store, self.settings, scheduler, lambda: self._worker
+        )
         scheduler.hint = self._backing.store.hint
         scheduler.room = self._room
         scheduler.passed_on = self._passed_on
@@ -228,6 +232,7 @@ class Runtime:
         group.start_soon(self._children.serve)
         group.start_soon(self._scheduler.parking.serve)
         group.start_soon(self._sweep.serve)
+        group.start_soon(self._scheduler.snapshots.serve)
         group.start_soon(self._retention.serve)
         group.start_soon(self._tasks.serve_offers)
         group.start_soon(self._tasks.serve_guests)

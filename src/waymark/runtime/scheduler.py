@@ -48,6 +48,7 @@ from .writer import Writer
 if TYPE_CHECKING:
     from .children import Children
     from .parking import Parking
+    from .snapshots import Snapshots
 
 _change = maker(Change)
 _ending = maker(Ending)
@@ -62,7 +63,6 @@ PAUSE_SECONDS_MAX = 2e9
 
 #: Outcomes and commits handled, and attempts started, before the loop turns.
 ITEMS_PER_TICK = 50
-
 #: A step of a run that holds up the host's loop for longer is named in a warning.
 SLOW_SECONDS = 0.05
 SLOW = (
@@ -81,6 +81,7 @@ class Scheduler:
         self.executor: Executor
         self.children: Children
         self.parking: Parking
+        self.snapshots: Snapshots
         self.timers = Timers(clock, self._due)
         self.runs: dict[UUID, LiveRun] = {}
         #: No attempt starts any more.

@@ -26,7 +26,7 @@ from uuid import UUID
 from ..engine.outcomes import Advance
 from ..errors import Fenced, StoreUnavailable, ValueDecodeError
 from ..settings import Settings
-from ..store.records import ClaimedRun, JournalRow, Message, RunState
+from ..store.records import ClaimedRun, JournalRow, Message, RunState, SnapshotRow
 from ..store.tasks import TaskRow
 from .backing import Backing
 from .deaths import GRACE_SECONDS, Deaths
@@ -69,6 +69,7 @@ class Sweep:
         self._worker = worker
         self._fenced = fenced
         self._adopt = adopt
+        self._snapshots = scheduler.snapshots
         self._deaths = Deaths(backing, settings, scheduler.clock, worker)
         self._closed = False
         #: Set while nothing is under way.
@@ -218,22 +219,39 @@ class Sweep:
         while our name lives, nobody else would ever look for it."""
         if not self._claimed:
             return
-        journals = await self._store.read_journal([run.id for run in self._claimed])
+        snapshots = await self._snapshots.usable(self._claimed)
+        after = {run_id: snapshot.seq for run_id, snapshot in snapshots.items()}
+        journals = await self._store.read_journal([run.id for run in self._claimed], after)
         # Who owned one of them before may have asked others for help.
         owned = [run.id for run in self._claimed if run.epoch > 1]
         tasks = await self._store.tasks.read(owned) if owned else {}
         while self._claimed:
-            if self._claimer != self._worker():
-                self._claimed.clear()  # With the name that claimed them they became free.
-                return
-            run = self._claimed.popleft()
-            self._recover(run, journals.get(run.id, []), tasks.get(run.id, []))
+            run = self._claimed[0]
+            journal, helped = journals.get(run.id, []), tasks.get(run.id, [])
+            snapshot = snapshots.get(run.id)
+            if self._still_ours() and not self._recover(run, journal, helped, snapshot):
+                journal = (await self._store.read_journal([run.id])).get(run.id, [])
+                if self._still_ours():
+                    self._recover(run, journal, helped, None)
+            if self._claimed:
+                self._claimed.popleft()
             await asyncio.sleep(0)
 
+    def _still_ours(self) -> bool:
+        """Whether what was claimed is; with the name that claimed it, it became free."""
+        if self._claimer != self._worker():
+            self._claimed.clear()
+        return bool(self._claimed)
+
     def _recover(
-        self, claimed: ClaimedRun, journal: list[JournalRow], tasks: list[TaskRow]
-    ) -> None:
-        """Feed a claimed run its journal; what is outstanding then starts again."""
+        self,
+        claimed: ClaimedRun,
+        journal: list[JournalRow],
+        tasks: list[TaskRow],
+        snapshot: SnapshotRow | None,
+    ) -> bool:
+        """Feed a claimed run its journal, or what is behind its snapshot; what is
+        outstanding then starts again. False when the snapshot leads nowhere."""
         scheduler = self._scheduler
         if claimed.id in scheduler.runs:
             # Ours until the database took it from a name we no longer bear.
@@ -241,28 +259,39 @@ class Sweep:
         session = self._programs.session(self._programs.loaded(claimed.graph), claimed.id)
         run = LiveRun(claimed.id, claimed.workflow, claimed.epoch, scheduler.lane(), session)
         run.stored, run.parent = True, claimed.parent
-        run.acked = journal[-1].seq if journal else 0
+        run.acked = journal[-1].seq if journal else snapshot.seq if snapshot else 0
         reason = guilt(claimed, journal)
         if reason is not None:
             scheduler.runs[run.id] = run
             scheduler.quarantine(run, reason)
-            return
+            return True
         now_ns = scheduler.clock.now_ns()
         began_ns = claimed.began_ns or now_ns
+        now_ns, payload = max(now_ns, began_ns), None if snapshot is None else snapshot.payload
         try:
-            advance = session.recover(claimed.input, began_ns, journal, max(now_ns, began_ns))
-        except ValueDecodeError as error:
-            scheduler.runs[run.id] = run
+            advance = session.recover(claimed.input, began_ns, journal, now_ns, payload)
+        except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
+            if payload is None:
+                self._unrecovered(run, claimed, error)
+                return True
+            log.warning("run %s is recovered without its snapshot: %s", run.id, error)
+            return False
+        self._resting.pop(claimed.graph, None)
+        self._snapshots.recovered(run, snapshot)
+        adopted = self._adopt(run, advance, tasks) if tasks else advance
+        scheduler.admit(run, self._suspects.recovered(run, claimed, adopted))
+        return True
+
+    def _unrecovered(self, run: LiveRun, claimed: ClaimedRun, error: Exception) -> None:
+        """A journal cannot be fed: with other code it may be, or never."""
+        scheduler = self._scheduler
+        scheduler.runs[run.id] = run
+        if isinstance(error, ValueDecodeError):
             self._rest(claimed.graph)
             scheduler.release(run, RunState.BLOCKED, str(error))
-        except Exception as error:
-            scheduler.runs[run.id] = run
+        else:
             log.error("run %s cannot be recovered", run.id, exc_info=error)
             scheduler.quarantine(run, f"{type(error).__name__}: {error}")
-        else:
-            self._resting.pop(claimed.graph, None)
-            adopted = self._adopt(run, advance, tasks) if tasks else advance
-            scheduler.admit(run, self._suspects.recovered(run, claimed, adopted))
 
     def _rest(self, graph: bytes) -> None:
         """Runs of this graph do not decode here: others may claim them meanwhile."""

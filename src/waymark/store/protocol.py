@@ -17,7 +17,7 @@ Invariants every store keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from .records import (
     Park,
     RunRow,
     Sight,
+    SnapshotRow,
 )
 from .suspects import NONE_HELD, Held
 from .tasks import TaskTable
@@ -156,8 +157,25 @@ class Store(Protocol):
         """Give back those of `runs` that are this worker's and unfinished."""
         ...
 
-    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
-        """Entries of each run in order of `seq`."""
+    async def read_journal(
+        self, runs: Sequence[UUID], after: Mapping[UUID, int] = ...
+    ) -> dict[UUID, list[JournalRow]]:
+        """Entries of each run in order of `seq`; where `after` names one, those behind
+        it."""
+        ...
+
+    async def put_snapshot(self, worker: UUID, snapshot: SnapshotRow) -> bool:
+        """Keep a snapshot, the newest of its run, instead of those before it. False, and
+        nothing is written, unless `worker` lives and owns the run at its epoch, and the
+        journal has the entry that it is of. Written again it stays as it is."""
+        ...
+
+    async def read_snapshots(self, runs: Sequence[UUID]) -> dict[UUID, SnapshotRow]:
+        """The newest snapshot of each run that has one."""
+        ...
+
+    async def forget_snapshots(self, runs: Sequence[UUID]) -> None:
+        """Delete the snapshots of those runs that have ended."""
         ...
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]: ...

@@ -6,7 +6,7 @@ outcome and a store turns them into columns with one `zip(*rows)`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
@@ -72,6 +72,22 @@ class JournalRow(NamedTuple):
     node: int  # graph node, -1 where there is none
     digest: int  # signed 32 bits: crc32 of the call's recorded arguments
     at_ns: int  # engine time handed over with the entry
+    payload: bytes
+
+
+#: No entry is known of any run.
+NO_ENTRIES: Mapping[UUID, int] = {}
+
+
+class SnapshotRow(NamedTuple):
+    """What a run was in memory after entry `seq` of its journal."""
+
+    run_id: UUID
+    seq: int
+    epoch: int
+    graph: bytes  # content hash
+    writer: str  # format and Python: `engine.snapshot.WRITER`
+    digest: int  # signed crc32 of the payload
     payload: bytes
 
 

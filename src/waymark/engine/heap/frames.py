@@ -79,10 +79,10 @@ def straight_of(parts: Any, program: Program) -> Straight:
     """The same again. Raises Failure."""
     frame = frame_of(parts["frame"], program)
     made = Straight(frame, checked(parts["now_ns"], int))
-    made.pc, made.effects = checked(parts["pc"], int), checked(parts["effects"], int)
-    made.pending = checked(parts["pending"], int)
+    pc, pending = _int(parts["pc"]), _int(parts["pending"])
+    made.pc, made.pending, made.effects = pc, pending, _int(parts["effects"])
     ops = program.flat[0].ops
-    waits = 0 <= made.pc < len(ops) and ops[made.pc] == Op.AWAIT and made.pending >= 0
+    waits = 0 <= pc < len(ops) and ops[pc] == Op.AWAIT and pending >= 0
     if not waits or frame.function is not program.functions[0]:
         raise Failure("a run that stands where none waits")
     return made

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from waymark.store.records import EntryKind, JournalRow, Message, NewRun, RunState
+from waymark.store.records import EntryKind, JournalRow, Message, NewRun, RunState, SnapshotRow
 from waymark.store.suspects import CRASHES_MAX, IDLE, Held, is_suspect, room_for
 from waymark.store.tasks import TaskOffer
 
@@ -89,6 +89,7 @@ class MemoryDatabase:
         self.runs: dict[UUID, MemoryRun] = {}
         self.live: dict[UUID, MemoryRun] = {}
         self.journal: dict[UUID, dict[int, JournalRow]] = {}
+        self.snapshots: dict[UUID, dict[int, SnapshotRow]] = {}
         self.inbox: dict[tuple[UUID, str], Message] = {}
         self.sent_at: dict[tuple[UUID, str], float] = {}
         self.tasks: dict[tuple[UUID, int], MemoryTask] = {}
@@ -178,6 +179,7 @@ class MemoryDatabase:
         for run_id in old:
             del self.runs[run_id]
             self.journal.pop(run_id, None)
+            self.snapshots.pop(run_id, None)
         return len(old), entries_max - left
 
 

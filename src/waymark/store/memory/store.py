@@ -8,7 +8,7 @@ anything, so that code which holds up the loop or forgets to await shows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from math import inf
@@ -18,6 +18,7 @@ from waymark.errors import Fenced, RefusedData
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
     BLOCKED_MAX,
+    NO_ENTRIES,
     ClaimedRun,
     Flush,
     JournalRow,
@@ -28,6 +29,7 @@ from waymark.store.records import (
     RunState,
     SeenWorker,
     Sight,
+    SnapshotRow,
 )
 from waymark.store.suspects import NONE_HELD, Held
 
@@ -256,14 +258,45 @@ class MemoryStore:
             if run is not None and run.owner == worker:
                 run.owner, run.state = None, RunState.READY
 
-    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
+    async def read_journal(
+        self, runs: Sequence[UUID], after: Mapping[UUID, int] = NO_ENTRIES
+    ) -> dict[UUID, list[JournalRow]]:
         await asyncio.sleep(0)
         journal = self.database.journal
-        return {
-            run_id: [rows[seq] for seq in sorted(rows)]
+        found = {
+            run_id: [rows[seq] for seq in sorted(rows) if seq > after.get(run_id, 0)]
             for run_id in runs
             if (rows := journal.get(run_id))
         }
+        return {run_id: entries for run_id, entries in found.items() if entries}
+
+    async def put_snapshot(self, worker: UUID, snapshot: SnapshotRow) -> bool:
+        await asyncio.sleep(0)
+        database, run_id = self.database, snapshot.run_id
+        run = database.runs.get(run_id)
+        ours = run is not None and (run.owner, run.epoch) == (worker, snapshot.epoch)
+        known = snapshot.seq in database.journal.get(run_id, ())
+        if not ours or not known or worker not in database.workers:
+            return False
+        kept = database.snapshots.setdefault(run_id, {})
+        for seq in [seq for seq in kept if seq < snapshot.seq]:
+            del kept[seq]
+        kept.setdefault(snapshot.seq, snapshot)
+        return True
+
+    async def read_snapshots(self, runs: Sequence[UUID]) -> dict[UUID, SnapshotRow]:
+        await asyncio.sleep(0)
+        kept = self.database.snapshots
+        return {run_id: kept[run_id][max(kept[run_id])] for run_id in runs if kept.get(run_id)}
+
+    async def forget_snapshots(self, runs: Sequence[UUID]) -> None:
+        await asyncio.sleep(0)
+        for run_id in runs:
+            if (
+                run_id in self.database.runs
+                and self.database.runs[run_id].state >= RunState.SUCCEEDED
+            ):
+                self.database.snapshots.pop(run_id, None)
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
         await asyncio.sleep(0)

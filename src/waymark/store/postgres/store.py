@@ -4,7 +4,7 @@ the writer's connections, `connecting` for how many connections there are."""
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from waymark.errors import Fenced, StoreUnavailable
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
     BLOCKED_MAX,
+    NO_ENTRIES,
     ClaimedRun,
     Flush,
     JournalRow,
@@ -22,6 +23,7 @@ from waymark.store.records import (
     RunRow,
     SeenWorker,
     Sight,
+    SnapshotRow,
 )
 from waymark.store.suspects import CRASHES_MAX, NONE_HELD, Held
 
@@ -214,12 +216,26 @@ class PostgresStore:
     async def free_runs(self, worker: UUID, runs: Sequence[UUID]) -> None:
         await self._fetch("free_runs", worker, list(runs))
 
-    async def read_journal(self, runs: Sequence[UUID]) -> dict[UUID, list[JournalRow]]:
+    async def read_journal(
+        self, runs: Sequence[UUID], after: Mapping[UUID, int] = NO_ENTRIES
+    ) -> dict[UUID, list[JournalRow]]:
         found: dict[UUID, list[JournalRow]] = {}
-        for row in await self._fetch("read_journal", list(runs)):
+        wanted = {run_id: after.get(run_id, 0) for run_id in runs}
+        for row in await self._fetch("read_journal", list(wanted), list(wanted.values())):
             entry = JournalRow(*row)
             found.setdefault(entry.run_id, []).append(entry)
         return found
+
+    async def put_snapshot(self, worker: UUID, snapshot: SnapshotRow) -> bool:
+        run_id, seq, epoch, *rest = snapshot
+        return bool(await self._fetch("put_snapshot", worker, run_id, seq, epoch, *rest))
+
+    async def read_snapshots(self, runs: Sequence[UUID]) -> dict[UUID, SnapshotRow]:
+        rows = [SnapshotRow(*row) for row in await self._fetch("read_snapshots", list(runs))]
+        return {row.run_id: row for row in rows}
+
+    async def forget_snapshots(self, runs: Sequence[UUID]) -> None:
+        await self._fetch("forget_snapshots", list(runs))
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
         rows = [RunRow(*row) for row in await self._fetch("read_runs", list(runs))]

@@ -135,8 +135,17 @@ select
 from verdict;
 
 -- name: read_journal
--- The entries of runs, in order.
-select run_id, seq, epoch, kind, effect, node, digest, at_ns, payload
-from :"schema".journal
-where run_id = any ($1::uuid[])
-order by run_id, seq;
+-- The entries of runs after one of each, in order.
+select
+    journal.run_id,
+    journal.seq,
+    journal.epoch,
+    journal.kind,
+    journal.effect,
+    journal.node,
+    journal.digest,
+    journal.at_ns,
+    journal.payload
+from unnest($1::uuid[], $2::integer[]) as wanted (run_id, after)
+join :"schema".journal on journal.run_id = wanted.run_id and journal.seq > wanted.after
+order by journal.run_id, journal.seq;

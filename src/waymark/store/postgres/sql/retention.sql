@@ -40,6 +40,9 @@ rows_gone as (
 messages_gone as (
     delete from :"schema".inbox using old where inbox.run_id = old.id
 ),
+snapshots_gone as (
+    delete from :"schema".snapshots using old where snapshots.run_id = old.id
+),
 attempts_gone as (
     delete from :"schema".attempts using old where attempts.run_id = old.id
 ),
