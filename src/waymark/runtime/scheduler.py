@@ -60,7 +60,6 @@ _BEGINS = SetTimer | StartAttempt | StartChild | CancelChild
 
 #: The longest pause between attempts: some sixty years, so that deadlines stay small.
 PAUSE_SECONDS_MAX = 2e9
-
 #: Outcomes and commits handled, and attempts started, before the loop turns.
 ITEMS_PER_TICK = 50
 #: A step of a run that holds up the host's loop for longer is named in a warning.
