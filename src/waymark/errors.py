@@ -172,6 +172,19 @@ class RunNotFound(WaymarkError, LookupError):
         super().__init__(f"there is no run {run_id}; it may have been removed after its retention")
 
 
+class RunEnded(WaymarkError):
+    """An event or a cancellation was sent to a run that has ended, so that nobody
+    would hear it. `state` says how it ended."""
+
+    def __init__(self, run_id: UUID, workflow: str, state: str) -> None:
+        self.run_id = run_id
+        self.workflow = workflow
+        self.state = state
+        super().__init__(
+            f"run {run_id} of {workflow} has ended ({state}), so it hears nothing any more"
+        )
+
+
 class RunFailed(WaymarkError):
     """The run ended with an exception. Raised as the cause of the original
     exception, so that both show; its own cause is the author's."""

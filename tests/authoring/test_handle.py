@@ -16,6 +16,9 @@ pytestmark = pytest.mark.anyio
 RUN = UUID("0190a000-0000-7000-8000-000000000001")
 
 
+ASKED: list[tuple[Any, ...]] = []
+
+
 class FakeClient:
     async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
         raise AssertionError("not asked here")
@@ -30,6 +33,12 @@ class FakeClient:
 
     async def status(self, run_id: UUID) -> RunStatus:
         return RunStatus(run_id, "w", "running", datetime(2026, 1, 1, tzinfo=UTC), None, None)
+
+    async def send(self, run_id: UUID, name: str, payload: Any, key: str | None) -> None:
+        ASKED.append((run_id, name, payload, key))
+
+    async def cancel(self, run_id: UUID) -> None:
+        ASKED.append((run_id, "cancel"))
 
 
 @pytest.mark.parametrize(
@@ -46,10 +55,25 @@ async def test_a_handle_asks_for_its_run(
 
 
 async def test_a_handle_needs_something_started() -> None:
-    """Both questions fail with the remedy while nothing runs."""
-    for question in (handle(RUN).result(), handle(RUN).status()):
+    """All that it can be asked fails with the remedy while nothing runs."""
+    one = handle(RUN)
+    for question in (one.result(), one.status(), one.send("a"), one.cancel()):
         with pytest.raises(NotStartedError, match=r"waymark\.start"):
             await question
+
+
+async def test_a_handle_sends_to_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event, null where nothing is said, and the request to cancel."""
+    monkeypatch.setattr(hooks, "client", FakeClient)
+    ASKED.clear()
+    await handle(RUN).send("approved")
+    await handle(RUN).send("approved", {"by": "ann"}, key="delivery 7")
+    await handle(RUN).cancel()
+    assert ASKED == [
+        (RUN, "approved", None, None),
+        (RUN, "approved", {"by": "ann"}, "delivery 7"),
+        (RUN, "cancel"),
+    ]
 
 
 def test_handles_on_one_run_are_equal() -> None:

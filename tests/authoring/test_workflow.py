@@ -48,6 +48,12 @@ class FakeClient:
     async def status(self, run_id: UUID) -> RunStatus:
         raise AssertionError("not asked here")
 
+    async def send(self, run_id: UUID, name: str, payload: Any, key: str | None) -> None:
+        raise AssertionError("not asked here")
+
+    async def cancel(self, run_id: UUID) -> None:
+        raise AssertionError("not asked here")
+
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> FakeClient:

@@ -25,6 +25,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from tests.oracle.posting import SEND, queues
 from tests.oracle.virtual_loop import run_virtually
 from waymark.authoring.policies import within
 from waymark.authoring.registry import registry
@@ -134,7 +135,7 @@ def plain_outcome(definition: WorkflowDefinition, *args: Any) -> Outcome:
         # A program that fails between two calls may leave one never awaited.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited")
         try:
-            with authored_runs():
+            with authored_runs(), queues():
                 return Outcome.returned(run_virtually(main()))
         except BaseException as error:
             return Outcome.raised(error)
@@ -304,7 +305,7 @@ class Host:
         child = self.children.get(effect)
         if session is self.session and child is not None and child.finish is None:
             assert child.session is not None
-            child.take(child.session.cancel(f"{effect} {time}", self.now_ns()))
+            child.take(child.session.hear(8, f"{effect} {time}", "", b"", self.now_ns()))
 
     def child_ended(self, effect: int, finish: Finish) -> None:
         session = self.session
@@ -316,6 +317,10 @@ class Host:
         self.timers.pop(timer, None)
         self.take(self.session.fire(timer, max(deadline_ns, self.now_ns())))
 
+    def tell(self, key: str, name: str, payload: bytes) -> None:
+        assert self.session is not None
+        self.take(self.session.hear(9, key, name, payload, self.now_ns()))
+
     async def attempt(self, command: StartAction | StartAttempt) -> None:
         begun_by = self.session
         action = registry.action(command.action)
@@ -325,6 +330,7 @@ class Host:
         if isinstance(command, StartAttempt):
             number, policy = command.attempt, (command.policy or policy).over(policy)
         delay = None
+        SEND.set(partial(self.tell, str(command.effect)))
         try:
             call = action.function(*args, **kwargs)
             value = await within(call, policy.timeout_seconds, action.name, number)

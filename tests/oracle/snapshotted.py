@@ -60,7 +60,7 @@ class Snapshotted(Session):
     begin = _after(Session.begin)
     settle = _after(Session.settle)
     attempt_failed = _after(Session.attempt_failed)
-    cancel = _after(Session.cancel)
+    hear = _after(Session.hear)
     fire = _after(Session.fire)
     recover = _after(Session.recover)
 
@@ -88,7 +88,7 @@ class Keeping(Session):
     begin = _after(Session.begin)
     settle = _after(Session.settle)
     attempt_failed = _after(Session.attempt_failed)
-    cancel = _after(Session.cancel)
+    hear = _after(Session.hear)
     fire = _after(Session.fire)
 
     def look_back(self) -> None:

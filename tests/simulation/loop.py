@@ -151,3 +151,11 @@ class SimLoop(asyncio.SelectorEventLoop):
     def repeat(self, call: _Call) -> None:
         """Run a call that waited in a backlog."""
         super().call_soon(call, context=call.context)
+
+
+async def until(true: Callable[[], bool], seconds: float = 1e9) -> None:
+    """Returns once `true()` is, or the simulated time is up."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not true() and loop.time() < end:  # noqa: ASYNC110  # this time costs nothing
+        await asyncio.sleep(0.2)

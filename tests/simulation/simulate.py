@@ -12,6 +12,7 @@ everything that was promised must come true.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import logging
 import random as global_random
@@ -35,10 +36,10 @@ from waymark.runtime.surroundings import Surroundings
 from waymark.settings import Settings
 from waymark.store.records import RunState
 
-from . import work
+from . import clients, work
 from .account import BY_CLAIMERS, BY_CRASHES, Account
 from .clock import SimClock
-from .loop import Domain, SimLoop, current_domain
+from .loop import Domain, SimLoop, current_domain, until
 from .server import Server, SimStore
 
 #: Seconds of faults, and of peace after them, in which all must end.
@@ -126,14 +127,6 @@ class Process:
         server.later(server.delay(), self.store.end_session)
 
 
-async def until(true: Callable[[], bool], seconds: float = 1e9) -> None:
-    """Returns once `true()` is, or the simulated time is up."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    while not true() and loop.time() < end:  # noqa: ASYNC110  # this time costs nothing
-        await asyncio.sleep(0.2)
-
-
 @lru_cache(maxsize=100)
 def _linked(hash: bytes) -> list[Program]:
     return []
@@ -152,6 +145,7 @@ class Simulation:
         self.seed = seed
         self.random = Random(seed)
         self.loop = SimLoop()
+        self.context = contextvars.copy_context()
         self.server = Server(self.loop, self.random)
         self.account = Account(self.server.database)
         self.processes: list[Process] = []
@@ -329,6 +323,10 @@ class Simulation:
             self.submitting.remove(process)
         self.account.submitted(run_id, definition, args)
         self.say(f"{process.name}: submitted {run_id} {definition.name}")
+        if definition.cls is work.Listening:
+            clients.begin(self, clients.say_words(self, run_id, *args))
+        elif definition.cls is work.Resting:
+            clients.begin(self, clients.insist(self, run_id, "cancel"))
         if random.random() < 0.5:
             self.waiting[run_id] = process
             try:
@@ -392,6 +390,7 @@ class Simulation:
         ):
             self.start_process()
         await until(lambda: all(p.dead for p in self.submitting), PEACE_SECONDS)
+        clients.begin(self, clients.tidy(self))
         await until(lambda: not self.unfinished(), PEACE_SECONDS)
         await until(lambda: not self.server.database.tasks, ORPHANS_SECONDS + 5.0)
         await until(lambda: len(self.ready()) == len(self.living()), STOP_SECONDS)

@@ -308,6 +308,32 @@ class Poisonous(Workflow):
         return await poison(1)
 
 
+@workflow
+class Resting(Workflow):
+    """A client cancels it, and it cleans up."""
+
+    async def run(self) -> None:
+        try:
+            never = self.wait_for_event("never", timeout=100_000)
+            await asyncio.gather(hang("it"), asyncio.sleep(100_000), never)
+        finally:
+            await asyncio.gather(echo("cleaning"), slow("up"), return_exceptions=True)
+
+
+@workflow
+class Listening(Workflow):
+    """Takes the words that a client sends, each once and in their order."""
+
+    async def run(self, count: int) -> list[object]:
+        heard: list[object] = []
+        async with asyncio.timeout(100_000):
+            while len(heard) < count:
+                heard.append(await self.wait_for_event("word"))
+                if len(heard) == 2:
+                    await slow("two")
+        return heard
+
+
 #: Each shape with the arguments that a seed may choose from.
 SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Chain, [(0,), (1,), (4,), (9,)]),
@@ -325,4 +351,6 @@ SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Retrying, [(1,), (3,), (9,)]),
     (Hanging, [()]),
     (Cancelling, [(0.01,), (3.0,)]),
+    (Listening, [(1,), (5,)]),
+    (Resting, [()]),
 ]

@@ -57,6 +57,23 @@ async def send_email(
     return EmailResult(accepted=bool(to and subject and session))
 
 
+@workflow
+class Approval(Workflow):
+    async def run(self, user: str) -> str:
+        answer = await self.wait_for_event("answer", type=EmailResult, timeout=timedelta(days=1))
+        assert_type(answer, EmailResult)
+        assert_type(await self.wait_for_event("n", type=int, timeout=60), int)
+        assert_type(await self.wait_for_event("any", type=EmailResult | None), Any)
+        assert_type(await self.wait_for_event("any"), Any)
+        return user if answer.accepted else ""
+
+
+async def answer(run_id: str) -> None:
+    await handle(run_id).send("answer", EmailResult(accepted=True), key="delivery 1")
+    await handle(run_id).send("go")
+    await handle(run_id).cancel()
+
+
 @action(name="mail.count", aliases=("mail.number",))
 def count(text: str, session: Session = Depends(get_session)) -> int:
     return len(text)

@@ -56,6 +56,14 @@ class Client(Protocol):
 
     async def status(self, run_id: UUID) -> RunStatus: ...
 
+    async def send(self, run_id: UUID, name: str, payload: Any, key: str | None) -> None:
+        """Store an event for a run; returns once that is committed."""
+        ...
+
+    async def cancel(self, run_id: UUID) -> None:
+        """Store the request that a run cancel itself; returns once that is committed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RunHandle(Generic[R_co]):
@@ -84,6 +92,27 @@ class RunHandle(Generic[R_co]):
     async def status(self) -> RunStatus:
         """Where the run stands now. Raises RunNotFound."""
         return await hooks.client().status(self.id)
+
+    async def send(self, name: str, payload: Any = None, *, key: str | None = None) -> None:
+        """Send the run an event, which `self.wait_for_event(name)` gives to its body.
+
+        Returns once it is stored; the run gets it exactly once, and keeps it until it
+        waits for it. Events of one name that are sent one after the other come in
+        that order. With a `key` (the id of a webhook's delivery, say) sending again
+        what may have arrived changes nothing. Raises RunNotFound, RunEnded,
+        ValueEncodeError for a payload that cannot be stored or is too large, and
+        ValueError for a name or a key that is no text.
+        """
+        await hooks.client().send(self.id, name, payload, key)
+
+    async def cancel(self) -> None:
+        """Ask the run to cancel itself, as `task.cancel()` asks a task: CancelledError
+        is raised where it waits, and its `finally` parts run.
+
+        Returns once the request is stored; `result()` tells how the run ends. Raises
+        RunNotFound, and RunEnded for one that has.
+        """
+        await hooks.client().cancel(self.id)
 
 
 def handle(run_id: UUID | str) -> RunHandle[Any]:

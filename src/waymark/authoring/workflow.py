@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 #: Attribute of the durable `run`, holding the function it was authored as.
@@ -178,6 +180,42 @@ class Workflow:
         TypeError and ValueError for what can never apply.
         """
         return attempts(call, retry, timeout)
+
+    @overload
+    async def wait_for_event(
+        self,
+        name: str,
+        *,
+        type: builtins.type[T],
+        timeout: float | timedelta | None = None,
+    ) -> T: ...
+    @overload
+    async def wait_for_event(
+        self,
+        name: str,
+        *,
+        type: Any = None,
+        timeout: float | timedelta | None = None,
+    ) -> Any: ...
+    async def wait_for_event(
+        self,
+        name: str,
+        *,
+        type: Any = None,  # noqa: A002 - as above
+        timeout: float | timedelta | None = None,
+    ) -> Any:
+        """What the next event of this name says, as `handle.send(name, payload)` sent it.
+
+        Events are kept from when they are sent, in their order; each is given once, to
+        who waited first. `type` is a class, or a union or a list of classes: what
+        comes as plain JSON is validated by pydantic, whose ValidationError is raised
+        here. `timeout` is in seconds or a timedelta; TimeoutError is raised when it is
+        over, as by `asyncio.timeout`. Raises RuntimeError outside of a run.
+        """
+        raise RuntimeError(
+            f"{builtins.type(self).__name__} waits for the event {name!r} outside of a run; events"
+            " come to runs alone: `await waymark.start()`, and submit it"
+        )
 
     @classmethod
     def visualize(

@@ -44,6 +44,7 @@ _AWAITABLES: dict[str, CalleeKind] = {
     "asyncio.wait": "definition",
     "asyncio.wait_for": "definition",
     "waymark.run_action": "run_action",
+    "waymark.wait_for_event": "definition",
 }
 _CALLBACKS = frozenset({"add_done_callback", "remove_done_callback"})
 _HELD = ("action", "child", "helper", "sleep", "gather", "definition", "run_action")
@@ -343,7 +344,8 @@ def _may_be_held(node: ast.expr, parents: tuple[ast.AST, ...]) -> bool:
 
 def _spelled(function: ast.expr, callee: Callee) -> str:
     """What is called, as its author wrote it."""
-    return "self.run_action" if callee.kind == "run_action" else ast.unparse(function)
+    own = callee.ref.startswith("waymark.")
+    return f"self.{callee.ref.partition('.')[2]}" if own else ast.unparse(function)
 
 
 def _short(signature: inspect.Signature) -> str:

@@ -1,4 +1,5 @@
-"""Every diagnostic code. A code is never reused; its name says the bad pattern.
+"""Every diagnostic code. A code is never reused (WM501 was one); its name says the bad
+pattern.
 
 WM1xx syntax, WM2xx names and calls, WM3xx control flow and concurrency, WM4xx
 values and types, WM5xx policies and options, WM9xx a bug of ours.
@@ -52,6 +53,7 @@ CODES: Mapping[str, str] = {
     "WM311": "unreachable-except",
     "WM312": "loop-without-end",
     "WM313": "condition-never-changes",
+    "WM314": "event-wait-without-timeout",
     "WM315": "retry-of-unrepeatable",
     "WM316": "errors-thrown-away",
     "WM317": "task-never-begins",
@@ -72,7 +74,6 @@ CODES: Mapping[str, str] = {
     "WM416": "identity-of-values",
     "WM417": "default-changed",
     "WM418": "await-missing",
-    "WM501": "option-not-supported-yet",
     "WM502": "run-action-of-something-else",
     "WM503": "policy-that-cannot-apply",
     "WM504": "unknown-option",

@@ -25,17 +25,11 @@ from .names import Refusal, constant, function_refusal
 from .origins import class_origin
 from .reach import Reach, Receiver
 
-_LATER = {
-    "wait_for_event": (
-        "WM501",
-        "`self.wait_for_event` is not supported yet",
-        "poll an @action in a loop with `await asyncio.sleep(...)`",
-    ),
-}
-
-
 #: What the base class of all workflows gives a body, by its path of the catalogue.
-_OWN_OPERATIONS = {"run_action": "waymark.run_action"}
+_OWN_OPERATIONS = {
+    "run_action": "waymark.run_action",
+    "wait_for_event": "waymark.wait_for_event",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +85,7 @@ def _own_attribute(reach: Reach, name: str) -> Name | Refusal | None:
     if member is None:
         if name in reach.facts.stored:
             return None
-        return Refusal(*(_LATER.get(name) or unknown_attribute(name)))
+        return Refusal(*unknown_attribute(name))
     if member.owner is Workflow:
         return Refusal(*run_apart(f"self.{name}", cls.__name__))
     return entry_of(reach, member)

@@ -22,6 +22,7 @@ from .primitives import (
     claim_lock,
     condition_lock,
     end_watch,
+    event_seconds,
     finish_group,
     forget_emptied,
     group_aborting,
@@ -32,10 +33,12 @@ from .primitives import (
     join_line,
     leave_getters,
     leave_line,
-    nothing_completed,
+    mailbox,
     notify_another,
     pass_lock_on,
+    store_empty,
     take_completed,
+    take_event,
     take_lock,
     take_semaphore,
     wake_waiters,
@@ -93,14 +96,32 @@ async def wait(fs: Any, *, timeout: Any = None, return_when: str = "ALL_COMPLETE
 
 async def next_completed(completed: Any, resolve: bool) -> Any:
     """What an item of `asyncio.as_completed` comes to."""
-    while nothing_completed(completed):
-        getter = join_getters(completed)
+    await has_item(completed)
+    return take_completed(completed, resolve)
+
+
+async def has_item(store: Any) -> None:
+    """Wait until there is an item to take, as `Queue.get` does."""
+    while store_empty(store):
+        getter = join_getters(store)
         try:
             await getter
         except BaseException:
-            leave_getters(completed, getter, not nothing_completed(completed))
+            leave_getters(store, getter)
             raise
-    return take_completed(completed, resolve)
+
+
+async def wait_for_event(
+    name: str,
+    *,
+    type: Any = None,  # noqa: A002 - as the author gives it
+    timeout: Any = None,
+) -> Any:
+    """`Workflow.wait_for_event`: the time limit is that of `asyncio.timeout`."""
+    box = mailbox(name)
+    async with asyncio.timeout(event_seconds(timeout)):
+        await has_item(box)
+        return take_event(box, type)
 
 
 async def acquire_lock(lock: Any) -> bool:

@@ -103,13 +103,13 @@ def watch_results(watch: Any) -> Any:
     """Which are over and which are not."""
 
 
-def nothing_completed(completed: Any) -> bool:
-    """Whether there is to wait."""
-    raise NotImplementedError
-
-
 def take_completed(completed: Any, resolve: bool) -> Any:
     """The next that is over: its result, or itself."""
+
+
+def store_empty(store: Any) -> bool:
+    """Whether there is to wait."""
+    raise NotImplementedError
 
 
 def join_getters(store: Any) -> Waiter:
@@ -117,8 +117,20 @@ def join_getters(store: Any) -> Waiter:
     raise NotImplementedError
 
 
-def leave_getters(store: Any, getter: Waiter, has_items: bool) -> None:
+def leave_getters(store: Any, getter: Waiter) -> None:
     """Do not wait for an item any more; another may."""
+
+
+def mailbox(name: Any) -> Any:
+    """Where events of this name are kept."""
+
+
+def take_event(box: Any, expected: Any) -> Any:
+    """What the oldest event says, as what is expected."""
+
+
+def event_seconds(timeout: Any) -> float | None:
+    """A time limit in seconds."""
 
 
 def async_items(items: Any) -> Any:

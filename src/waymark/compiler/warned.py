@@ -16,6 +16,7 @@ from waymark.graph.model import DEFINED
 
 from .catalogue import WARNINGS
 from .diagnostics import Diagnostic
+from .lints.events import check_events
 from .lints.loops import check_loops
 from .lints.retries import check_retries
 from .lints.scene import Scene
@@ -30,6 +31,7 @@ from .types.storing import check_storing
 _CHECKS: Final[tuple[Callable[[Scene], None], ...]] = (
     check_unreachable,
     check_loops,
+    check_events,
     check_unused,
     check_retries,
     check_suspicious,

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zlib import crc32
 
 from waymark.errors import RecoveryMismatch
+from waymark.values import load_exception
 
 from .awaitables import ActionCall, PolicedCall
 from .outcomes import (
@@ -26,6 +27,9 @@ from .outcomes import (
     StartChild,
     maker,
 )
+
+if TYPE_CHECKING:
+    from .program import Program
 
 #: Commands that ask for an effect.
 Start: TypeAlias = StartAction | StartAttempt | StartChild
@@ -79,6 +83,15 @@ def pending(effects: Mapping[int, Start], entry: Recorded) -> Start:
             f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
         )
     return known
+
+
+def decoded(program: Program, known: Start, ok: bool, payload: bytes) -> Any:
+    """What an outcome says: the result of the action or child, or an exception."""
+    if not ok:
+        return load_exception(payload, program.links.types, run=True)
+    if type(known) is StartChild:
+        return program.children[known[2]].result_plan.loads(payload, run=True)
+    return program.actions[known[2]].result_plan.loads(payload, run=True)
 
 
 def outstanding(

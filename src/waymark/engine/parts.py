@@ -16,7 +16,7 @@ class Parts(NamedTuple):
 
     seq: int
     began_ns: int
-    heard: Mapping[str, int]
+    heard: dict[str, int]
     cancels: Mapping[int, int]
     effects: dict[int, Start]
     straight: Straight | None

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 class Running:
     """The run that is being evaluated."""
 
-    __slots__ = ("_tape", "session")
+    __slots__ = ("session", "tape")
 
     def __init__(self, tape: Tape) -> None:
-        self._tape = tape
+        self.tape = tape
         self.session: Session | None = None
 
     @property
     def loop(self) -> RunLoop:
         """Its loop. Code whose results are taped may not have it: it would not run
         again after a crash."""
-        if self._tape.inside:
+        if self.tape.inside:
             raise ImpureCallError(
                 "a function marked @waymark.pure, or a method of your own class, cannot begin or "
                 "end tasks of the run; do it in the workflow's body"

@@ -26,10 +26,10 @@ from typing import Any
 from uuid import UUID
 
 from waymark.errors import RecoveryMismatch, WaymarkBug
-from waymark.values import load_exception
 
 from . import effects as e
 from . import futures as m
+from . import messages
 from .awaitables import ActionCall
 from .cancellation import cancel
 from .digest import digest, of_straight
@@ -60,7 +60,7 @@ from .straight import Straight, advance
 from .tape import join_items, split_items
 
 # Kinds of entries, as `store.records.EntryKind` names them.
-RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM, ATTEMPT, CANCEL = range(1, 9)
+RESULT, ERROR, CANCELLED, TAPE, TIMER, CLAIM, ATTEMPT = range(1, 8)
 
 _entry = maker(Entry)
 _advance = maker(Advance)
@@ -82,8 +82,8 @@ class Session:
     _commands: list[Command] | None = None
     #: What recovery still has to feed, the next entry last; None otherwise.
     _expected: list[Recorded] | None = None
-    #: Keys of cancellations that were heard, with the entry that says so.
-    heard: Mapping[str, int] = {}
+    #: Keys of messages that were heard, with the entry that says so.
+    heard: dict[str, int] = {}  # noqa: RUF012 - never changed: the first message replaces it
     #: How often each child was asked to cancel itself.
     _cancels: Mapping[int, int] = {}
     #: One of the two holds the run: the first until it needs the second.
@@ -118,7 +118,7 @@ class Session:
             return _NOTHING
         # Decoded before anything changes: a payload that cannot be read changes nothing.
         if value is UNREAD or type(value) not in self.program.actions[known[2]].result_plan.direct:
-            value = self._decode(known, ok, payload)
+            value = e.decoded(self.program, known, ok, payload)
         del self._effects[effect]
         self.seq = seq = self.seq + 1
         kind = RESULT if ok else ERROR
@@ -141,13 +141,14 @@ class Session:
         self._commands = [start]
         return self._flush()
 
-    def cancel(self, key: str, now_ns: int) -> Advance:
-        """Somebody asks the run to cancel itself, as `task.cancel()` does. `key` is the
-        sender's: what was heard once makes nothing."""
+    def hear(self, kind: int, key: str, name: str, payload: bytes, now_ns: int) -> Advance:
+        """Somebody asks the run to cancel itself, as `task.cancel()` does, or to take the
+        event `name`. `key` is the sender's: what was heard once makes nothing."""
         if key in self.heard or self.finished:
             return _NOTHING
-        self._append(CANCEL, -1, (-1, 0), now_ns, key.encode())
-        self._hear(key, now_ns)
+        event, payload = messages.received(kind, key, name, payload, self.program.tape.plan)
+        self._append(kind, -1, (-1, 0), now_ns, payload)
+        self._hear(key, now_ns, event)
         return self._flush()
 
     @property
@@ -226,8 +227,8 @@ class Session:
                 self._feed_claim(input, entry)
             case 7:
                 self._feed_attempt(entry)
-            case 8:
-                self._feed_cancel(entry)
+            case 8 | 9:
+                self._feed_message(entry)
             case kind:
                 raise RecoveryMismatch(f"entry {entry.seq} of kind {kind} came unexpectedly")
 
@@ -236,16 +237,18 @@ class Session:
         self._effects[entry.effect] = e.recorded_attempt(known, entry)
         self.seq = entry.seq
 
-    def _feed_cancel(self, entry: Recorded) -> None:
+    def _feed_message(self, entry: Recorded) -> None:
         self.seq = entry.seq
-        self._hear(entry.payload.decode(errors="replace"), entry.at_ns)
+        key, event = messages.recorded(entry, self.program.tape.plan)
+        self._hear(key, entry.at_ns, event)
 
     def _feed_outcome(self, entry: Recorded) -> None:
         known = e.pending(self._effects, entry)
         del self._effects[entry.effect]
         self.seq = entry.seq
         ok = entry.kind == RESULT
-        self._deliver(entry.effect, ok, self._decode(known, ok, entry.payload), entry.at_ns)
+        value = e.decoded(self.program, known, ok, entry.payload)
+        self._deliver(entry.effect, ok, value, entry.at_ns)
 
     def _feed_timer(self, entry: Recorded) -> None:
         try:
@@ -270,11 +273,16 @@ class Session:
 
     # Running
 
-    def _hear(self, key: str, now_ns: int) -> None:
-        """The request whose entry is the last one reaches the main task."""
-        self.heard = {**self.heard, key: self.seq}
+    def _hear(self, key: str, now_ns: int, event: messages.Event | None) -> None:
+        """The message whose entry is the last one: an event reaches its mailbox, a
+        cancellation the main task."""
+        self.heard = self.heard or {}
+        self.heard[key] = self.seq
         self._advance_to(now_ns)
-        cancel(self.evaluator.machine, 0)
+        if event is None:
+            cancel(self.evaluator.machine, 0)
+        else:
+            self.evaluator.loop.post(event)
         self._run()
 
     def _start(self, input: bytes, now_ns: int, plain: Mapping[str, Any] | None = None) -> None:
@@ -289,13 +297,6 @@ class Session:
         values = bind(*args, **kwargs) if make_self is None else bind(make_self(), *args, **kwargs)
         self._straight = Straight(Frame(function, values), now_ns)
         self._run()
-
-    def _decode(self, known: Start, ok: bool, payload: bytes) -> Any:
-        if ok:
-            if type(known) is StartChild:
-                return self.program.children[known[2]].result_plan.loads(payload, run=True)
-            return self.program.actions[known[2]].result_plan.loads(payload, run=True)
-        return load_exception(payload, self.program.links.types, run=True)
 
     def _deliver(self, effect: int, ok: bool, value: Any, now_ns: int) -> None:
         straight = self._straight

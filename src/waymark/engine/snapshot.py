@@ -17,7 +17,7 @@ All that it is then is this:
     list stay two names of one list; dicts and sets keep their order;
 -   **the evaluator's tables**: outcomes not yet received, futures by number, callbacks;
 -   **the session's**: sequence number, engine time, commands of pending effects, the
-    cancellations that were heard.
+    messages that were heard.
 
 The program (graph, code, constants, registered actions) is no state: values refer to it by
 name. The tape, the clock and the decimal context belong to an evaluation, and none is under
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from .program import Program
 
 #: What is written, and by which Python. See 5 above.
-FORMAT = 1
+FORMAT = 2
 WRITER = f"{FORMAT} {sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
 
 

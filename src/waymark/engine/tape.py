@@ -42,11 +42,11 @@ class Tape:
     """The tape of the evaluation that is under way. One per program: evaluations
     never nest, and all runs of a program take turns on one thread."""
 
-    __slots__ = ("_inside", "_plan", "_types", "clock_ns", "recorded", "replayed")
+    __slots__ = ("_inside", "_types", "clock_ns", "plan", "recorded", "replayed")
 
     def __init__(self, types: TypeRegistry) -> None:
         self._types = types
-        self._plan = plan_for(Any, types)
+        self.plan = plan_for(Any, types)
         #: Whether a call is under way. Calls that it makes itself (through a lambda
         #: that it was given) are part of what it returns.
         self._inside = False
@@ -84,9 +84,9 @@ class Tape:
         if self.replayed is not None:
             return self._play(self._next(function), touched)
         parts = _parts(touched)
-        before = self._plan.dumps(touched) if parts else b""
+        before = self.plan.dumps(touched) if parts else b""
         value = self._record(function, args, kwargs, touched)
-        if parts and self._plan.dumps(touched) != before:
+        if parts and self.plan.dumps(touched) != before:
             name = getattr(function, "__qualname__", repr(function))
             raise ImpureCallError(
                 f"{name}() changed its arguments; inside a workflow body a call of your own "
@@ -115,9 +115,9 @@ class Tape:
             raise failure
         references = _parts(touched)
         name = getattr(function, "__qualname__", "value")
-        data = self._plan.dumps(value, f"{name}()", references)
+        data = self.plan.dumps(value, f"{name}()", references)
         self.recorded.append(b"[0,%b]" % data)
-        return self._plan.loads(data, references, run=True)
+        return self.plan.loads(data, references, run=True)
 
     def _next(self, function: Callable[..., Any]) -> bytes:
         if not self.replayed:
@@ -129,7 +129,7 @@ class Tape:
         data = item[3:-1]
         if item[:3] == b"[1,":
             raise load_exception(data, self._types, run=True)
-        return self._plan.loads(data, _parts(touched), run=True)
+        return self.plan.loads(data, _parts(touched), run=True)
 
 
 def _parts(touched: list[Any]) -> list[object]:

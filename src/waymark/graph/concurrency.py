@@ -23,7 +23,8 @@ _PRIMITIVES = (
     "begin_leaving group_has_tasks group_emptied forget_emptied group_aborting abort_group"
     " finish_group join_line leave_line take_lock claim_lock pass_lock_on take_semaphore"
     " hand_back wake_waiters condition_lock notify_another watch watched end_watch"
-    " watch_results nothing_completed take_completed join_getters leave_getters async_items"
+    " watch_results take_completed store_empty join_getters leave_getters async_items mailbox"
+    " take_event event_seconds"
 )
 
 _NEEDS = {
@@ -38,10 +39,10 @@ _NEEDS = {
     "Condition": "acquire_lock enter_lock wait_condition wait_until",
 }
 
-#: Definitions that a name of asyncio needs in the graph.
+#: Definitions that a name of asyncio, or of a workflow's base class, needs in the graph.
 NEEDS: Mapping[str, tuple[str, ...]] = {
     f"asyncio.{name}": tuple(needed.split()) for name, needed in _NEEDS.items()
-}
+} | {"waymark.wait_for_event": ("wait_for_event",)}
 
 #: What a call of gives something to await.
 _AWAITABLE = "sleep gather create_task ensure_future current_task shield wait wait_for"

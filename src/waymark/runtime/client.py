@@ -21,6 +21,7 @@ from ..values import RecordedArguments, load_exception, plan_for, recorded_trace
 from .executor import too_large
 from .live_run import Ending, LiveRun
 from .programs import Programs
+from .requests import Requests
 from .scheduler import Scheduler
 from .waiters import Waiters
 
@@ -58,6 +59,7 @@ class RuntimeClient:
         self._check = check
         self._new_id = new_id
         self._insist = insist
+        self._requests = Requests(store, settings.payload_bytes_max, new_id, self._asked)
         self._loop = asyncio.get_running_loop()
         self._executes = DEFAULT_QUEUE in settings.queues
 
@@ -105,6 +107,20 @@ class RuntimeClient:
             raise RunNotFound(run_id)
         state = RunState(row.state).name.lower()
         return RunStatus(row.id, row.workflow, state, row.submitted_at, row.finished_at, row.reason)
+
+    async def send(self, run_id: UUID, name: str, payload: Any, key: str | None) -> None:
+        self._check()
+        await self._requests.event(run_id, name, payload, key)
+
+    async def cancel(self, run_id: UUID) -> None:
+        self._check()
+        await self._requests.cancellation(run_id)
+
+    def _asked(self) -> None:
+        """A run has a message: its owner is to look, be it us or another."""
+        self._scheduler.hint("inbox")
+        self._scheduler.look()
+        self._scheduler.wake()
 
     async def _ensure(self, definition: WorkflowDefinition) -> Program:
         program = await self._insist(partial(self._programs.ensure, definition))

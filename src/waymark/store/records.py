@@ -44,6 +44,7 @@ class EntryKind(IntEnum):
     CLAIM = 6  # a new owner took the run; digest: of the frames at that moment
     ATTEMPT = 7  # an attempt failed and there will be another; payload: number, when, error
     CANCEL = 8  # somebody asked the run to cancel itself; payload: the sender's key
+    EVENT = 9  # somebody sent an event; payload: the sender's key, its name, what it says
 
 
 class NewRun(NamedTuple):
@@ -97,7 +98,7 @@ class Message(NamedTuple):
 
     run_id: UUID
     key: str
-    kind: int  # EntryKind of the entry that will say so: CANCEL
+    kind: int  # EntryKind of the entry that will say so: CANCEL or EVENT
     name: str
     payload: bytes
 

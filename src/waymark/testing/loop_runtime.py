@@ -74,6 +74,12 @@ class LoopClient:
     async def status(self, run_id: UUID) -> RunStatus:
         return await (await self._client()).status(run_id)
 
+    async def send(self, run_id: UUID, name: str, payload: Any, key: str | None) -> None:
+        await (await self._client()).send(run_id, name, payload, key)
+
+    async def cancel(self, run_id: UUID) -> None:
+        await (await self._client()).cancel(run_id)
+
     def end(self) -> None:
         """Cancel the runtime; its clean-up runs as the loop turns."""
         self._ownership.cancel()

@@ -7,6 +7,7 @@ format and `registry` for the classes that data may name.
 from __future__ import annotations
 
 from .arguments import Arguments, RecordedArguments
+from .conforming import conform, fits
 from .failures import dump_exception, load_exception, recorded_traceback
 from .frozen import FrozenDict, FrozenList, FrozenSet, freeze
 from .ordered import OrderedFrozenSet, OrderedSet
@@ -24,7 +25,9 @@ __all__ = [
     "Plan",
     "RecordedArguments",
     "TypeRegistry",
+    "conform",
     "dump_exception",
+    "fits",
     "freeze",
     "load_exception",
     "mutable_parts",

@@ -183,7 +183,14 @@ class Expressions:
 
     def _own_method(self, node: ast.Call, function: ast.Attribute) -> Type:
         arguments = self._arguments(node)
+        if function.attr == "wait_for_event":
+            return Pending(self._event(node), "wait_for_event")
         return arguments[0] if function.attr == "run_action" and arguments else UNKNOWN
+
+    def _event(self, node: ast.Call) -> Type:
+        """What the event of `self.wait_for_event(name, type=...)` says."""
+        wanted = next((each.value for each in node.keywords if each.arg == "type"), None)
+        return UNKNOWN if wanted is None else type_of(written(wanted, self.state.scene))
 
     def _change(self, node: ast.expr, owner: Type) -> None:
         """What a container holds is no longer known."""

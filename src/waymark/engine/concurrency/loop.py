@@ -18,9 +18,11 @@ from waymark.engine.frame import Frame
 from waymark.errors import GraphError
 
 from .future import Future, GatheringFuture, Task
+from .mailboxes import Mailbox, mailbox
 
 if TYPE_CHECKING:
     from waymark.engine.evaluator import Evaluator
+    from waymark.engine.messages import Event
 
 _EFFECT_CHILD = (m.CHILD_EFFECT, -1)
 _NOT_AWAITABLE = "An asyncio.Future, a coroutine or an awaitable is required"
@@ -59,6 +61,8 @@ class RunLoop:
         self.awaited: dict[int, Future] = {}
         self.callbacks: dict[int, tuple[Callback, Any]] = {}
         self.next_callback = 0
+        #: Of events from outside, by their name.
+        self.mailboxes: dict[str, Mailbox] = {}
         #: What `cancel` was told, by the number that the machine has for it.
         self.messages: list[Any] = []
 
@@ -210,6 +214,10 @@ class RunLoop:
         seconds = min(SLEEP_SECONDS_MAX, when)
         deadline_ns = max(began_ns + round(seconds * 1e9), self.machine.now_ns)
         return Handle(self, number, primitives.call_at(self.machine, deadline_ns, number))
+
+    def post(self, event: Event) -> None:
+        """An event has come: who waits for one of its name goes on."""
+        mailbox(self, event.name).put((event.value, event.problem))
 
     def _new_callback(self, callback: Callback, argument: Any) -> int:
         number = self.next_callback

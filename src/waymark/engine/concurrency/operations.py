@@ -14,7 +14,7 @@ from waymark.engine.awaitables import Coroutine, SleepCall, run_action
 from waymark.engine.groups import Suppress
 from waymark.errors import ImpureCallError
 
-from . import groups, locks, waiting
+from . import groups, locks, mailboxes, stores, waiting
 from .future import Future, GatheringFuture, Task
 from .loop import RunLoop
 from .timeouts import Timeout
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from waymark.engine.running import Running
 
 #: Types that no code may construct: their objects stand for what the machine has.
-MADE_BY_ENGINE: tuple[type, ...] = (Future, RunLoop, Timeout, waiting.AsCompleted, waiting.Watch)
+MADE_BY_ENGINE: tuple[type, ...] = (Future, RunLoop, Timeout, stores.Store, waiting.Watch)
 
 #: Operations on one engine object, the first argument: its type, and what they do.
 _ON_OBJECTS: tuple[tuple[type, tuple[Callable[..., Any], ...]], ...] = (
@@ -46,13 +46,9 @@ _ON_OBJECTS: tuple[tuple[type, tuple[Callable[..., Any], ...]], ...] = (
     (waiting.Watch, (waiting.watched, waiting.end_watch, waiting.watch_results)),
     (
         waiting.AsCompleted,
-        (
-            waiting.nothing_completed,
-            waiting.take_completed,
-            waiting.join_getters,
-            waiting.leave_getters,
-        ),
+        (waiting.take_completed,),
     ),
+    (stores.Store, (stores.store_empty, stores.join_getters, stores.leave_getters)),
 )
 
 
@@ -112,6 +108,15 @@ class _Functions:
         line.waiters.append(waiter)
         return waiter
 
+    def mailbox(self, name: object) -> mailboxes.Mailbox:
+        return mailboxes.mailbox(self.running.loop, name)
+
+    def take_event(self, box: object, expected: object) -> Any:
+        """What the oldest event says, as what is expected."""
+        if not isinstance(box, mailboxes.Mailbox) or not box.items:
+            raise ImpureCallError(f"take_event is not for {type(box).__name__}")
+        return mailboxes.take_event(self.running.tape, box, expected)
+
     def watch(self, fs: Any, timeout: float | None, return_when: str) -> waiting.Watch:
         return waiting.watch(self.running.loop, fs, timeout, return_when)
 
@@ -137,6 +142,9 @@ def operations(running: Running) -> Mapping[str, Any]:
     found["waymark.run_action"] = run_action
     found["waymark.join_line"] = _checked(locks.Line, functions.join_line)
     found["waymark.watch"] = functions.watch
+    found["waymark.mailbox"] = functions.mailbox
+    found["waymark.take_event"] = functions.take_event
+    found["waymark.event_seconds"] = mailboxes.event_seconds
     found["waymark.async_items"] = functions.async_items
     for function in (
         functions.gather,

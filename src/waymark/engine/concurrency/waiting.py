@@ -10,6 +10,7 @@ from waymark.engine.futures import CANCELLED, ERROR, RESOLVED
 from waymark.values import OrderedSet
 
 from .future import Future
+from .stores import Store
 
 if TYPE_CHECKING:
     from .loop import Handle, RunLoop
@@ -60,14 +61,12 @@ class Watch:
             self.loop.not_when_over(future, callback)
 
 
-class AsCompleted:
+class AsCompleted(Store):
     """What `asyncio.as_completed` gives: awaitables in a `for`, whose results come in
     the order in which they end; the futures themselves in an `async for`."""
 
     def __init__(self, loop: RunLoop, awaitables: Iterable[Any], timeout: float | None) -> None:
-        self.loop = loop
-        self.done: list[Future | None] = []
-        self.getters: list[Future] = []
+        super().__init__(loop)
         self.todo: dict[int, Future] = {}
         futures = [loop.ensure_future(each) for each in OrderedSet(awaitables)]
         self.todo = {id(future): future for future in futures}
@@ -99,20 +98,16 @@ class AsCompleted:
         if argument is None:
             for key, future in self.todo.items():
                 self.loop.not_when_over(future, self.callbacks[key])
-                self._put(None)
+                self.put(None)
             self.todo = {}
         elif self.todo.pop(id(argument), None) is not None:
-            self._put(argument)
+            self.put(argument)
             if not self.todo and self.handle is not None:
                 self.handle.cancel()
 
-    def _put(self, item: Future | None) -> None:
-        self.done.append(item)
-        wake_getter(self)
-
     def take(self, resolve: bool) -> Any:
         """The next one that is over."""
-        future = self.done.pop(0)
+        future = self.items.popleft()
         if future is None:
             raise TimeoutError
         return future.result() if resolve else future
@@ -199,36 +194,6 @@ def watch_results(watch: Watch) -> tuple[Any, Any]:
     return done, OrderedSet([future for future in watch.futures if not future.done()])
 
 
-def wake_getter(store: Any) -> None:
-    """The first who waits for an item, and is not awake, goes on."""
-    while store.getters:
-        getter = store.getters.pop(0)
-        if not getter.done():
-            getter.set_result(None)
-            break
-
-
-def nothing_completed(completed: AsCompleted) -> bool:
-    """Whether there is to wait."""
-    return not completed.done
-
-
 def take_completed(completed: AsCompleted, resolve: bool) -> Any:
     """The next that is over: its result, or itself."""
     return completed.take(resolve)
-
-
-def join_getters(store: Any) -> Future:
-    """Stand in line for an item."""
-    getter: Future = store.loop.create_future()
-    store.getters.append(getter)
-    return getter
-
-
-def leave_getters(store: Any, getter: Future, has_items: bool) -> None:
-    """Do not wait for an item any more; another may."""
-    getter.cancel()
-    if getter in store.getters:
-        store.getters.remove(getter)
-    if has_items and not getter.cancelled():
-        wake_getter(store)

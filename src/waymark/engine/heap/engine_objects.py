@@ -7,6 +7,7 @@ object that the engine could not have made of this type.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
@@ -14,7 +15,7 @@ from waymark.engine.awaitables import (
     Ready,
     SleepCall,
 )
-from waymark.engine.concurrency import groups, locks, timeouts, waiting
+from waymark.engine.concurrency import groups, locks, mailboxes, timeouts, waiting
 from waymark.engine.concurrency.future import Future, GatheringFuture, Task
 from waymark.engine.concurrency.loop import Handle, RunLoop
 from waymark.engine.groups import Suppress
@@ -51,6 +52,14 @@ def _anything(value: Any) -> bool:
 def _tasks(value: Any) -> bool:
     return kind_of(value) is dict and all(
         type(number) is int and isinstance(task, Task) for number, task in value.items()
+    )
+
+
+def _events(value: Any) -> bool:
+    """What a mailbox holds: pairs of a value and why it cannot be read, if so."""
+    return isinstance(value, deque) and all(
+        type(pair) is tuple and len(pair) == 2 and isinstance(pair[1], str | None)
+        for pair in value
     )
 
 
@@ -111,6 +120,7 @@ _TABLE: Mapping[type, Mapping[str, Fits]] = {
         "handle": _HANDLE,
         "callbacks": list_of(int),
     },
+    mailboxes.Mailbox: {"loop": _LOOP, "items": _events, "getters": _FUTURES},
     waiting.FuturesCompleted: {"completed": is_a(waiting.AsCompleted)},
     waiting.Shield: {
         "loop": _LOOP,
@@ -187,7 +197,7 @@ class AsCompletedForm:
         ]
         return {
             "loop": encode(value.loop, out),
-            "done": [encode(future, out) for future in value.done],
+            "done": [encode(future, out) for future in value.items],
             "getters": [encode(future, out) for future in value.getters],
             "todo": pending,
             "left": value.left,
@@ -200,7 +210,7 @@ class AsCompletedForm:
             source.shared[number] = made
         decode = self._anything.decode
         made.loop = decode(tree["loop"], source)
-        made.done = [decode(part, source) for part in checked(tree["done"], list)]
+        made.items = deque(decode(part, source) for part in checked(tree["done"], list))
         made.getters = [decode(part, source) for part in checked(tree["getters"], list)]
         pending = [(decode(part, source), callback) for part, callback in tree["todo"]]
         made.todo = {id(future): future for future, _ in pending}
@@ -209,7 +219,7 @@ class AsCompletedForm:
         made.handle = decode(tree["handle"], source)
         fine = (
             _LOOP(made.loop)
-            and list_of((Future, type(None)))(made.done)
+            and list_of((Future, type(None)))([*made.items])
             and _FUTURES([*made.getters, *made.todo.values()])
             and _HANDLE(made.handle)
         )

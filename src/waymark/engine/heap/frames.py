@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from waymark.engine.awaitables import ActionCall
 from waymark.engine.concurrency import waiting
 from waymark.engine.concurrency.future import Future
+from waymark.engine.concurrency.mailboxes import Mailbox
 from waymark.engine.evaluator import Evaluator
 from waymark.engine.flat import Op
 from waymark.engine.frame import Frame
@@ -114,6 +115,7 @@ def _loop_parts(loop: RunLoop) -> dict[str, Any]:
         "callbacks": [[number, *called] for number, called in loop.callbacks.items()],
         "next_callback": loop.next_callback,
         "messages": loop.messages,
+        "mailboxes": [[*pair] for pair in loop.mailboxes.items()],
     }
 
 
@@ -138,6 +140,9 @@ def _fill_loop(loop: RunLoop, parts: Any) -> None:
     )
     loop.next_callback = _int(parts["next_callback"])
     loop.messages = checked(parts["messages"], list)
+    loop.mailboxes.update(
+        (checked(name, str), _a(Mailbox, box)) for name, box in parts["mailboxes"]
+    )
     if not all(isinstance(called, CALLBACKS) for called, _ in loop.callbacks.values()):
         raise Failure("callbacks that are none")
 

@@ -137,7 +137,7 @@ def missing_migrations(
 ) -> list[Migration]:
     """What is still to be applied. Raises `CodeTooOld` when the schema is past this
     code, `StoreError` when a file was edited after it had been applied."""
-    code = len(shipped)
+    code = shipped[-1].number
     newest = max(applied, key=lambda row: row.oldest_code, default=None)
     if newest is not None and newest.oldest_code > code:
         raise CodeTooOld(
