@@ -1,5 +1,7 @@
 """Each diagnostic code: a program that earns it, and exactly what is shown.
 
+`fixed/` holds each program again with the fixes applied that it is shown, and compiles.
+
 `WAYMARK_WRITE_GOLDENS=1` writes the `.txt` files anew; read the difference.
 """
 
@@ -20,6 +22,7 @@ from waymark.errors import WorkflowCompileError
 
 REJECTED = Path(__file__).parent / "rejected"
 PROGRAMS = sorted(REJECTED.glob("*.py"))
+FIXED = REJECTED.with_name("fixed")
 
 
 def compile_file(path: Path) -> None:
@@ -72,3 +75,19 @@ def test_every_code_has_a_program() -> None:
 
 def test_golden_files_have_programs() -> None:
     assert {path.stem for path in REJECTED.glob("*.txt")} == {path.stem for path in PROGRAMS}
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("error::waymark.WorkflowWarning")
+def test_the_fix_that_is_shown_compiles(path: Path) -> None:
+    """A remedy that is refused itself, or earns a warning, is none."""
+    compile_file(FIXED / path.name)
+    found = [each for each in registry.workflows() if each.cls.__module__ == path.stem]
+    assert found, "the fixed program defines the workflow"
+
+
+def test_every_program_has_its_fix() -> None:
+    """As many as there are rejected programs, each with lines of its own."""
+    assert {path.name for path in FIXED.glob("*.py")} == {path.name for path in PROGRAMS}
+    for path in PROGRAMS:
+        assert (FIXED / path.name).read_text() != path.read_text()

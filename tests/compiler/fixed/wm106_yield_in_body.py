@@ -1,0 +1,17 @@
+from waymark import Workflow, action, workflow
+
+
+@action
+async def fetch(key: str) -> str: ...
+
+
+@action
+async def store(key: str, value: str) -> None: ...
+
+
+@workflow
+class Report(Workflow):
+    async def run(self, key: str) -> object:
+        pages = []
+        fill = lambda page: [*pages, page]
+        return fill(await fetch(key))
