@@ -26,8 +26,9 @@ from waymark.errors import GraphError, UnresolvedActionError, WaymarkBug
 from waymark.graph.displays import build, every_name
 from waymark.graph.model import DEFINED, HIDDEN, INIT, Code, Function, Graph, Name, SyncFunction
 from waymark.graph.operations import BUILTINS, operation_at
-from waymark.values import freeze, plan_for
+from waymark.values import freeze, meet_decimals, plan_for
 
+from .arithmetic import made
 from .awaitables import HelperCall, action_stub, workflow_stub
 from .binding import binder, binding_code, definition, local_maker, no_arguments
 from .concurrency.operations import operations
@@ -139,7 +140,7 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         running,
         {name: i for name, i in linker.indices.items() if name.startswith(DEFINED)},
         Names(linker),
-        linker.self_class if graph.self_class else None,
+        partial(made, linker.self_class) if graph.self_class else None,
     )
 
 
@@ -352,6 +353,8 @@ class _Linker:
         operation = operation_at(path)
         if operation is None or operation.kind == "module":
             raise GraphError(f"{path} is not in the catalogue")
+        if path.startswith("decimal."):
+            meet_decimals()
         if path in self.operations:
             return self.operations[path]
         if operation.kind == "definition":

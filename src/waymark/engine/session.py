@@ -27,9 +27,9 @@ from uuid import UUID
 
 from waymark.errors import RecoveryMismatch, WaymarkBug
 
+from . import arithmetic, messages
 from . import effects as e
 from . import futures as m
-from . import messages
 from .awaitables import ActionCall
 from .cancellation import cancel
 from .digest import digest, of_straight
@@ -319,35 +319,40 @@ class Session:
 
     def _run(self) -> None:
         """Go on until the run waits."""
-        program, straight = self.program, self._straight
-        tape = program.tape
-        program.running.session = self
-        if straight is None:
-            tape.clock_ns = self._now_ns() - self._began_ns
-            request = m.IDLE
-        else:
-            tape.clock_ns = straight.now_ns - self._began_ns
-            request = advance(straight, self)
-            if not straight.over:
-                return
-        evaluator, expected = self.evaluator, self._expected
-        machine, frames = evaluator.machine, evaluator.frames
-        request = request or machine.poll()
-        while request:
-            if request == m.EVALUATE:
-                frame, pc = frames[machine.frame], machine.pc
-                site = frame.function.sites[pc]
-                if expected:
-                    self.rewind(site.node, pc)
-                request = evaluator.evaluate(frame, site)
-                if site.tapes and (tape.recorded or tape.replayed is not None):
-                    self.keep_tape(site.node, pc)
-            elif request == m.RECEIVE:
-                request = evaluator.receive(frames[machine.frame])
+        host = arithmetic.begin() if arithmetic.MET else None
+        try:
+            program, straight = self.program, self._straight
+            tape = program.tape
+            program.running.session = self
+            if straight is None:
+                tape.clock_ns = self._now_ns() - self._began_ns
+                request = m.IDLE
             else:
-                request = evaluator.serve(request)
-        if machine.commands:
-            self._translate()
+                tape.clock_ns = straight.now_ns - self._began_ns
+                request = advance(straight, self)
+                if not straight.over:
+                    return
+            evaluator, expected = self.evaluator, self._expected
+            machine, frames = evaluator.machine, evaluator.frames
+            request = request or machine.poll()
+            while request:
+                if request == m.EVALUATE:
+                    frame, pc = frames[machine.frame], machine.pc
+                    site = frame.function.sites[pc]
+                    if expected:
+                        self.rewind(site.node, pc)
+                    request = evaluator.evaluate(frame, site)
+                    if site.tapes and (tape.recorded or tape.replayed is not None):
+                        self.keep_tape(site.node, pc)
+                elif request == m.RECEIVE:
+                    request = evaluator.receive(frames[machine.frame])
+                else:
+                    request = evaluator.serve(request)
+            if machine.commands:
+                self._translate()
+        finally:
+            if host is not None:
+                arithmetic.setcontext(host)
 
     # Time and digest, with a machine or without
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from .arguments import Arguments, RecordedArguments
 from .conforming import conform, fits
+from .decimals import MET as DECIMALS_MET
+from .decimals import meet as meet_decimals
 from .failures import dump_exception, load_exception, recorded_traceback
 from .frozen import FrozenDict, FrozenList, FrozenSet, freeze
 from .ordered import OrderedFrozenSet, OrderedSet
@@ -16,6 +18,7 @@ from .plan import Plan, plan_for
 from .registry import TypeRegistry
 
 __all__ = [
+    "DECIMALS_MET",
     "Arguments",
     "FrozenDict",
     "FrozenList",
@@ -30,6 +33,7 @@ __all__ = [
     "fits",
     "freeze",
     "load_exception",
+    "meet_decimals",
     "mutable_parts",
     "plan_for",
     "recorded_traceback",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import types as kinds
 import typing
 from collections import abc
+from decimal import Decimal
 from typing import Any, Final
 
 from .codec import Form, Lookup, Refusal
+from .decimals import meet
 from .generics import container_form
 from .standard import ABSTRACT_PATHS
 
@@ -112,6 +114,8 @@ def _form(annotation: Any, lookup: Lookup) -> tuple[tuple[type, ...], Form] | No
     if not isinstance(origin, type) or origin in (object, str, int, float, bool, type(None)):
         return None
     cls: type[Any] = origin
+    if cls is Decimal:
+        meet()
     found = container_form(cls, annotation, lookup)
     if found is not None:
         return found

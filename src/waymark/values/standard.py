@@ -29,6 +29,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from .codec import Decoding, Encoding, Failure, Form, Lookup, Refusal, Tree
+from .decimals import read_decimal, write_decimal
 from .text import encodable, escape, text_of, unescape
 
 
@@ -214,7 +215,7 @@ def standard_forms(lookup: Lookup) -> dict[type, Form]:
     texts: dict[type, Form] = {
         bytes: TextForm("bytes", _to_base64, _from_base64),
         date: TextForm("date", date.isoformat, date.fromisoformat),
-        Decimal: TextForm("Decimal", str, Decimal),
+        Decimal: TextForm("Decimal", write_decimal, read_decimal),
         Fraction: TextForm("Fraction", str, Fraction),
         UUID: TextForm("UUID", str, UUID),
         complex: TextForm("complex", lambda value: repr(value).strip("()"), complex),
