@@ -179,6 +179,8 @@ class _CallCheck:
             check_policies(node, self.prepared, self.reach, fits=self.tries_an_action(node))
         if isinstance(node.func, ast.Attribute) and node.func.attr in _CALLBACKS:
             self.report(node.func, *advice.DONE_CALLBACK)
+        if isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass"):
+            self.classes(node)
         self.arguments(node, callee)
         if callee.kind in ("action", "child"):
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -202,6 +204,16 @@ class _CallCheck:
                 return not isinstance(first, (ast.Await, *_PLAIN))
             case _:
                 return False
+
+    def classes(self, node: ast.Call) -> None:
+        """Report workflows among the classes that `isinstance` asks for."""
+        for inner in walk(node.args[1]) if len(node.args) > 1 else ():
+            if isinstance(inner, ast.Name) and self.prepared.is_variable(inner.id):
+                continue
+            if isinstance(inner, ast.Name | ast.Attribute):
+                found = callee_of(inner, self.prepared, self.reach)
+                if found.kind == "workflow":
+                    self.report(inner, *advice.kind_of_workflow(ast.unparse(inner)))
 
     def child_attribute(self, node: ast.Attribute) -> None:
         """`Other().<name>`: only its run can be called."""

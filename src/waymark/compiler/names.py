@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import functools
 import inspect
 import typing
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ from waymark.authoring.pure import pure_ref
 from waymark.authoring.registry import registry
 from waymark.authoring.workflow import Workflow, WorkflowDefinition
 from waymark.errors import ValueEncodeError
-from waymark.graph.advice import stdlib_not_allowed
+from waymark.graph.advice import kind_of_workflow, stdlib_not_allowed
 from waymark.graph.model import Name
 from waymark.graph.operations import STDLIB_MODULES
 
@@ -127,6 +128,8 @@ def _is_workflow(cls: type) -> bool:
 
 
 def _workflow(cls: type, spelled: str) -> Name | Refusal:
+    if cls is Workflow:
+        return Refusal(*kind_of_workflow(spelled))
     definition = cls.__dict__.get("__waymark__")
     if isinstance(definition, WorkflowDefinition):
         return Name("workflow", ref=definition.name)
@@ -207,6 +210,13 @@ def _callable(value: Any, spelled: str) -> Refusal:
             "WM208",
             f"`{spelled}` belongs to a live object, {_kind(value.__self__)}",
             _action_fix(spelled),
+        )
+    if isinstance(value, functools._lru_cache_wrapper):
+        return Refusal(
+            "WM208",
+            f"`{spelled}` is a cached function, whose cache belongs to this process",
+            "take the cache off (another process, which may go on with the run, has another),"
+            " or call it in an @action",
         )
     return Refusal("WM208", f"`{spelled}` is a live object, {_kind(value)}", _action_fix(spelled))
 

@@ -41,6 +41,7 @@ from .awaitables import ActionCall, ChildWorkflow, HelperCall, SleepCall
 from .concurrency.operations import MADE_BY_ENGINE
 from .instance import Instance
 from .reach import SET_OPERATIONS, set_operation
+from .refusals import property_set, refusal, unknown
 from .tape import Tape
 from .taped import TapedBuiltin, TapedMethod
 
@@ -138,7 +139,7 @@ class Guards:
         if cls is ChildWorkflow and name == "run":
             return _PLAIN
         if issubclass(cls, (types.ModuleType, ChildWorkflow, *_AWAITABLES)):
-            raise _refusal(cls, name)
+            raise refusal(cls, name)
         if issubclass(cls, Instance):
             return _own(cls, name)
         found = _find(cls, name)
@@ -154,11 +155,11 @@ class Guards:
             if name in ATTRIBUTES.get(key, ()):
                 return _PLAIN
             if name in base.__dict__ and not _opens(base, name):
-                raise _refusal(cls, name)
+                raise refusal(cls, name)
         if _is_engines(cls) or (
             name.startswith("_") and not (name in _TUPLE_METHODS and _is_tuple(cls))
         ):
-            raise _refusal(cls, name)
+            raise refusal(cls, name)
         return self._judge_user(cls, name, found)
 
     def _judge_user(self, cls: type[Any], name: str, found: object) -> int:
@@ -199,19 +200,19 @@ class Guards:
             return _PLAIN
         if issubclass(cls, Instance):
             if hasattr(type(cls), name):
-                raise _refusal(cls, name)  # what classes have because they are classes
+                raise refusal(cls, name)  # what classes have because they are classes
             return _own(cls, name)
         operation = operation_at(f"{type_key(cls)}.{name}")
         if operation is not None:
             return _TAPED_BUILTIN if operation.kind == "recorded" else _PLAIN
         if name.startswith("_") or not _is_user_class(cls):
-            raise _refusal(cls, name)
+            raise refusal(cls, name)
         found = _find(cls, name)
         if found is None and hasattr(type(cls), name):
-            raise _refusal(cls, name)  # what classes have because they are classes
+            raise refusal(cls, name)  # what classes have because they are classes
         home = next((base for base in cls.__mro__ if name in base.__dict__), cls)
         if not _opens(home, name) and operation_at(f"{type_key(home)}.{name}") is None:
-            raise _refusal(cls, name)
+            raise refusal(cls, name)
         if isinstance(found, _FUNCTIONS):
             return _TAPED_METHOD
         if isinstance(getattr(cls, name, None), types.BuiltinFunctionType | types.MethodType):
@@ -306,7 +307,7 @@ class Guards:
         if isinstance(value, type):
             cls: type[Any] = value
             if issubclass(cls, (type, Instance, *MADE_BY_ENGINE)):
-                raise _refusal(cls, "__call__")
+                raise refusal(cls, "__call__")
             if cls is set or cls is frozenset:
                 return OrderedSet if cls is set else OrderedFrozenSet
             if _is_user_class(cls) or issubclass(cls, enum.Enum):
@@ -318,14 +319,14 @@ class Guards:
             home = str(value.__globals__.get("__name__", ""))
             if getattr(value, "__builtins__", None) is NO_BUILTINS or home.startswith(_ENGINE):
                 return value
-            raise _unknown(value)
+            raise unknown(value)
         if isinstance(value, types.MethodType):
             # `lock.release` was reached through a guard, `self.rank` is the graph's.
             if not _is_engines(type(value.__self__)):
                 self.callable(value.__func__)
             return value
         if isinstance(value, types.ModuleType):
-            raise _unknown(value)
+            raise unknown(value)
         return value
 
     def callables(self, values: Any) -> Any:
@@ -344,7 +345,7 @@ class Guards:
         if isinstance(cls, enum.EnumMeta):
             members: Mapping[str, Any] = cls.__members__
             if not members:
-                raise _refusal(cls, "__call__")  # it would make a class
+                raise refusal(cls, "__call__")  # it would make a class
             return cls(*args, **kwargs)
         return self.callable(cls)(*args, **kwargs)
 
@@ -356,9 +357,11 @@ class Guards:
             _own(cls, name)
             return value
         if isinstance(value, type | types.ModuleType | types.FunctionType) or name.startswith("_"):
-            raise _refusal(cls, name)
-        if not _is_user_class(cls) or isinstance(_find(cls, name), property):
-            raise _refusal(cls, name)
+            raise refusal(cls, name)
+        if isinstance(_find(cls, name), property) and _is_user_class(cls):
+            raise property_set(cls, name)
+        if not _is_user_class(cls):
+            raise refusal(cls, name)
         return value
 
     def recorded(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -389,7 +392,7 @@ def plain_type(value: object) -> type[Any]:
     of a class makes classes, which no body may."""
     cls: type[Any] = type(value)
     if issubclass(cls, type):
-        raise _refusal(cls, "__class__")
+        raise refusal(cls, "__class__")
     while cls.__module__.startswith(_VALUES):
         cls = cls.__bases__[0]
     return cls
@@ -431,14 +434,14 @@ def _template(text: str) -> str:
 def _own(cls: type[Any], name: str) -> int:
     """Whatever hangs on `self` is the graph's own, but for what every object has."""
     if name.startswith("__"):
-        raise _refusal(cls, name)
+        raise refusal(cls, name)
     return _PLAIN
 
 
 def _seeded(generator: type[Any], seed: Any) -> Any:
     """`random.Random(seed)`, repeatable as long as there is a seed."""
     if seed is None:
-        raise _refusal(generator, "__init__")
+        raise refusal(generator, "__init__")
     return generator(seed)
 
 
@@ -454,18 +457,3 @@ def _find(cls: type[Any], name: str) -> Any:
         if name in base.__dict__:
             return base.__dict__[name]
     return None
-
-
-def _refusal(cls: type[Any], name: str) -> ImpureCallError:
-    return ImpureCallError(
-        f"`{cls.__qualname__}.{name}` may touch the world; a workflow body cannot use it. "
-        "Move it into an @action and await it"
-    )
-
-
-def _unknown(value: Any) -> ImpureCallError:
-    name = getattr(value, "__qualname__", type(value).__qualname__)
-    return ImpureCallError(
-        f"`{name}` is not known to be pure. Mark it @waymark.pure if it only computes, else "
-        "make it an @action and await it"
-    )

@@ -328,11 +328,29 @@ def unknown_attribute(name: str) -> Advice:
     )
 
 
+#: What says the same as a method that Python itself calls.
+_SPELLED = {
+    "__getitem__": "a function that looks up is `lambda key: values[key]`",
+    "__contains__": "a function that tests is `lambda value: value in values`",
+    "__len__": "call `len(values)`",
+    "__dict__": "name the fields, or use `dataclasses.asdict(x)` or `x.model_dump()`",
+}
+
+
 def underscore_attribute(name: str) -> Advice:
     return (
         "WM203",
         f"`{name}` is private; it may lead anywhere",
-        "use the public attribute, or read it in a function marked @waymark.pure",
+        _SPELLED.get(name)
+        or "use the public attribute, or read it in a function marked @waymark.pure",
+    )
+
+
+def kind_of_workflow(name: str) -> Advice:
+    return (
+        "WM217",
+        f"`{name}` is a workflow, and no value of a body is an instance of one",
+        "leave the test out, or ask for an attribute of the class: `self.kind`",
     )
 
 
