@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import enum
-import functools
 import inspect
 import typing
 from collections.abc import Iterable
@@ -211,7 +210,7 @@ def _callable(value: Any, spelled: str) -> Refusal:
             f"`{spelled}` belongs to a live object, {_kind(value.__self__)}",
             _action_fix(spelled),
         )
-    if isinstance(value, functools._lru_cache_wrapper):
+    if hasattr(value, "cache_info"):
         return Refusal(
             "WM208",
             f"`{spelled}` is a cached function, whose cache belongs to this process",

@@ -182,7 +182,7 @@ class Guards:
         """`value.name` where it is a method, so that nothing runs to get it."""
         found = _find(cast("type[Any]", value) if isinstance(value, type) else type(value), name)
         if not isinstance(found, (*_FUNCTIONS, types.MethodDescriptorType)):
-            raise _refusal(type(value), name)
+            raise refusal(type(value), name)
         return self.get(value, name)
 
     def _get_from_class(self, cls: type[Any], name: str) -> Any:

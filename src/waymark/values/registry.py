@@ -9,6 +9,7 @@ registered functions use. All of these exist already in this process.
 from __future__ import annotations
 
 import builtins
+import calendar
 import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -71,6 +72,8 @@ class TypeRegistry:
         self.forms = Forms(self)
         #: Plans by annotation (see `values.plan`).
         self.plans: dict[object, Any] = {}
+        for name in ("Day", "Month"):  # what `calendar` gives since 3.12
+            self.add(getattr(calendar, name, None))
 
     def add(self, annotation: object) -> None:
         """Registers every class that an annotation, class or function reaches:

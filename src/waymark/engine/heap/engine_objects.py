@@ -57,7 +57,7 @@ def _tasks(value: Any) -> bool:
 
 def _events(value: Any) -> bool:
     """What a mailbox holds: pairs of a value and why it cannot be read, if so."""
-    return isinstance(value, deque) and all(
+    return kind_of(value) is deque and all(
         type(pair) is tuple and len(pair) == 2 and isinstance(pair[1], str | None) for pair in value
     )
 
