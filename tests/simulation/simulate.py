@@ -385,10 +385,7 @@ class Simulation:
         if not self.living():
             self.start_process()
             await asyncio.sleep(2.0)
-        if not any("gpu" in process.queues for process in self.living()) or not any(
-            "default" in process.queues for process in self.living()
-        ):
-            self.start_process()
+        self.start_process()  # One that serves all queues; of those that live, some may be leaving.
         await until(lambda: all(p.dead for p in self.submitting), PEACE_SECONDS)
         clients.begin(self, clients.tidy(self))
         await until(lambda: not self.unfinished(), PEACE_SECONDS)
