@@ -305,7 +305,7 @@ class Host:
         child = self.children.get(effect)
         if session is self.session and child is not None and child.finish is None:
             assert child.session is not None
-            child.take(child.session.hear(8, f"{effect} {time}", "", b"", self.now_ns()))
+            child.take(child.session.hear(f"{effect} {time}", 8, "", b"", self.now_ns()))
 
     def child_ended(self, effect: int, finish: Finish) -> None:
         session = self.session
@@ -319,7 +319,7 @@ class Host:
 
     def tell(self, key: str, name: str, payload: bytes) -> None:
         assert self.session is not None
-        self.take(self.session.hear(9, key, name, payload, self.now_ns()))
+        self.take(self.session.hear(key, 9, name, payload, self.now_ns()))
 
     async def attempt(self, command: StartAction | StartAttempt) -> None:
         begun_by = self.session

@@ -21,11 +21,12 @@ from decimal import (
     getcontext,
     setcontext,
 )
-from typing import Any
+from typing import TypeVar
 
 from waymark.values import DECIMALS_MET as MET
 
-__all__ = ["MET", "begin", "made", "setcontext"]
+T = TypeVar("T")
+R = TypeVar("R")
 
 _RUNS = Context(
     prec=28,
@@ -39,20 +40,18 @@ _RUNS = Context(
 )
 
 
-def begin() -> Context:
-    """Compute under the run's context. Returns the host's, to be set again. The
-    author's pure functions may change the one they get: it is a copy."""
-    host = getcontext()
-    setcontext(_RUNS.copy())
-    return host
+def fixed(function: Callable[[T], R]) -> Callable[[T], R]:
+    """Let a function of one argument compute under the run's context, once there are
+    decimals. The author's pure functions may change the one they get: it is a copy."""
 
+    def under(argument: T) -> R:
+        if not MET:
+            return function(argument)
+        host = getcontext()
+        setcontext(_RUNS.copy())
+        try:
+            return function(argument)
+        finally:
+            setcontext(host)
 
-def made(make: Callable[[], Any]) -> Any:
-    """What `make()` gives: the `self` of a run, whose `__init__` may compute."""
-    if not MET:
-        return make()
-    host = begin()
-    try:
-        return make()
-    finally:
-        setcontext(host)
+    return under

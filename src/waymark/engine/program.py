@@ -28,7 +28,7 @@ from waymark.graph.model import DEFINED, HIDDEN, INIT, Code, Function, Graph, Na
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, meet_decimals, plan_for
 
-from .arithmetic import made
+from .arithmetic import fixed
 from .awaitables import HelperCall, action_stub, workflow_stub
 from .binding import binder, binding_code, definition, local_maker, no_arguments
 from .concurrency.operations import operations
@@ -140,8 +140,13 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
         running,
         {name: i for name, i in linker.indices.items() if name.startswith(DEFINED)},
         Names(linker),
-        partial(made, linker.self_class) if graph.self_class else None,
+        _maker(linker.self_class) if graph.self_class else None,
     )
+
+
+def _maker(cls: Callable[[], Any]) -> Callable[[], Any]:
+    """Makes the `self` of a run, whose `__init__` may compute."""
+    return partial(fixed(lambda made: made()), cls)
 
 
 class _Linker:

@@ -141,7 +141,7 @@ class Session:
         self._commands = [start]
         return self._flush()
 
-    def hear(self, kind: int, key: str, name: str, payload: bytes, now_ns: int) -> Advance:
+    def hear(self, key: str, kind: int, name: str, payload: bytes, now_ns: int) -> Advance:
         """Somebody asks the run to cancel itself, as `task.cancel()` does, or to take the
         event `name`. `key` is the sender's: what was heard once makes nothing."""
         if key in self.heard or self.finished:
@@ -317,42 +317,38 @@ class Session:
             evaluator.outcomes[key] = value
         self._run()
 
+    @arithmetic.fixed
     def _run(self) -> None:
         """Go on until the run waits."""
-        host = arithmetic.begin() if arithmetic.MET else None
-        try:
-            program, straight = self.program, self._straight
-            tape = program.tape
-            program.running.session = self
-            if straight is None:
-                tape.clock_ns = self._now_ns() - self._began_ns
-                request = m.IDLE
+        program, straight = self.program, self._straight
+        tape = program.tape
+        program.running.session = self
+        if straight is None:
+            tape.clock_ns = self._now_ns() - self._began_ns
+            request = m.IDLE
+        else:
+            tape.clock_ns = straight.now_ns - self._began_ns
+            request = advance(straight, self)
+            if not straight.over:
+                return
+        evaluator, expected = self.evaluator, self._expected
+        machine, frames = evaluator.machine, evaluator.frames
+        request = request or machine.poll()
+        while request:
+            if request == m.EVALUATE:
+                frame, pc = frames[machine.frame], machine.pc
+                site = frame.function.sites[pc]
+                if expected:
+                    self.rewind(site.node, pc)
+                request = evaluator.evaluate(frame, site)
+                if site.tapes and (tape.recorded or tape.replayed is not None):
+                    self.keep_tape(site.node, pc)
+            elif request == m.RECEIVE:
+                request = evaluator.receive(frames[machine.frame])
             else:
-                tape.clock_ns = straight.now_ns - self._began_ns
-                request = advance(straight, self)
-                if not straight.over:
-                    return
-            evaluator, expected = self.evaluator, self._expected
-            machine, frames = evaluator.machine, evaluator.frames
-            request = request or machine.poll()
-            while request:
-                if request == m.EVALUATE:
-                    frame, pc = frames[machine.frame], machine.pc
-                    site = frame.function.sites[pc]
-                    if expected:
-                        self.rewind(site.node, pc)
-                    request = evaluator.evaluate(frame, site)
-                    if site.tapes and (tape.recorded or tape.replayed is not None):
-                        self.keep_tape(site.node, pc)
-                elif request == m.RECEIVE:
-                    request = evaluator.receive(frames[machine.frame])
-                else:
-                    request = evaluator.serve(request)
-            if machine.commands:
-                self._translate()
-        finally:
-            if host is not None:
-                arithmetic.setcontext(host)
+                request = evaluator.serve(request)
+        if machine.commands:
+            self._translate()
 
     # Time and digest, with a machine or without
 

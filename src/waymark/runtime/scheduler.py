@@ -271,8 +271,7 @@ class Scheduler:
             return seq <= run.acked
         started = perf_counter()
         try:
-            key, kind, name, payload = message[1:]
-            advance = session.hear(kind, key, name, payload, self.clock.now_ns())
+            advance = session.hear(*message[1:], self.clock.now_ns())
         except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             self._broken(run, error)
         else:
