@@ -12,8 +12,6 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 from waymark.graph.policies import CallPolicy
 
-from .links import LinkedAction
-
 T = TypeVar("T", bound="tuple[Any, ...]")
 
 #: Stands where a payload has to be decoded to know its value.
@@ -31,7 +29,7 @@ class StartAction(NamedTuple):
     #: The arguments by name where they are plain scalars and known, and the action whose
     #: signature they were bound to: for that one they need no decoding.
     plain: Mapping[str, Any] | None = None
-    bound_to: LinkedAction | None = None
+    bound_to: object = None
 
 
 class StartAttempt(NamedTuple):

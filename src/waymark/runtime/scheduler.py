@@ -359,7 +359,8 @@ class Scheduler:
             return
         del attempts[effect]
         started = perf_counter()
-        failure: bytes | None = None
+        advance: Advance | None = None
+        failure = payload
         try:
             try:
                 advance = session.settle(effect, ok, payload, now_ns, value)
@@ -370,7 +371,7 @@ class Scheduler:
                 # the action's failure. The session has not changed.
                 failure = dump_exception(error)
             # Out here, so that the error is no context of what the workflow raises.
-            if failure is not None:
+            if advance is None:
                 advance = session.settle(effect, False, failure, now_ns)
         except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             self._broken(run, error)
