@@ -146,7 +146,11 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
 
 def _maker(cls: Callable[[], Any]) -> Callable[[], Any]:
     """Makes the `self` of a run, whose `__init__` may compute."""
-    return partial(fixed(lambda made: made()), cls)
+    return partial(fixed(_made), cls)
+
+
+def _made(cls: Callable[[], Any]) -> Any:
+    return cls()
 
 
 class _Linker:

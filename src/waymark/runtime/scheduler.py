@@ -367,8 +367,7 @@ class Scheduler:
             except ValueDecodeError as error:
                 if not ok:
                     raise
-                # What was encoded a moment ago cannot be read: a result of no use, and thus
-                # the action's failure. The session has not changed.
+                # The action's failure: its result is of no use. The session has not changed.
                 failure = dump_exception(error)
             # Out here, so that the error is no context of what the workflow raises.
             if advance is None:
