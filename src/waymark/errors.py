@@ -237,14 +237,25 @@ class InjectionError(WaymarkError):
 
 
 class ActionTimeout(WaymarkError, TimeoutError):
-    """An attempt of an action took longer than its `timeout=`. Raise the limit, or
-    make the action do less at once; `retry=` tries it again."""
+    """An attempt of an action took longer than its `timeout=`, gave no sign of life for
+    its `heartbeat_timeout=`, or all attempts took longer than `total_timeout=`: `limit`
+    is that option's name. Raise it, or make the action do less at once; `retry=` tries
+    it again, but for the total."""
 
-    def __init__(self, action: str, attempt: int, seconds: float) -> None:
+    def __init__(self, action: str, attempt: int, seconds: float, limit: str = "timeout") -> None:
         self.action = action
         self.attempt = attempt
         self.seconds = seconds
-        super().__init__(f"attempt {attempt} of {action} took longer than {seconds:g} seconds")
+        self.limit = limit
+        text = f"attempt {attempt} of {action} took longer than {seconds:g} seconds"
+        if limit == "heartbeat_timeout":
+            text = f"attempt {attempt} of {action} gave no heartbeat for {seconds:g} seconds"
+        elif limit == "total_timeout":
+            text = (
+                f"{action} took longer than {seconds:g} seconds over all attempts; {attempt} of it"
+                " had begun"
+            )
+        super().__init__(text)
 
 
 class OutsideActionError(WaymarkError, LookupError):

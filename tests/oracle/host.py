@@ -27,7 +27,7 @@ from uuid import UUID
 
 from tests.oracle.posting import SEND, queues
 from tests.oracle.virtual_loop import run_virtually
-from waymark.authoring.policies import within
+from waymark.authoring.policies import pause, soonest, within
 from waymark.authoring.registry import registry
 from waymark.authoring.workflow import WorkflowDefinition
 from waymark.engine.links import Links
@@ -202,6 +202,8 @@ class Host:
     finish: Finish | None = None
     tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     timers: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
+    #: By effect: when its first attempt began.
+    began: dict[int, int] = field(default_factory=dict)
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def now_ns(self) -> int:
@@ -329,11 +331,15 @@ class Host:
         number, policy = 1, action.policy or CallPolicy(None, None)
         if isinstance(command, StartAttempt):
             number, policy = command.attempt, (command.policy or policy).over(policy)
-        delay = None
         SEND.set(partial(self.tell, str(command.effect)))
+        delay, began_ns = None, self.began.setdefault(command.effect, self.now_ns())
+
+        def elapsed() -> float:
+            return (self.now_ns() - began_ns) / 1e9
+
         try:
             call = action.function(*args, **kwargs)
-            value = await within(call, policy.timeout_seconds, action.name, number)
+            value = await within(call, *soonest(policy, action.name, number, elapsed()))
             ok, payload = True, action.result_plan.dumps(value, "result")
         except asyncio.CancelledError:
             if self.tasks.get(command.effect) is not asyncio.current_task():
@@ -341,7 +347,7 @@ class Host:
             ok, payload = False, dump_exception(asyncio.CancelledError())
         except Exception as error:
             ok, payload = False, dump_exception(error)
-            delay = policy.retry and policy.retry.delay_seconds(number, error, 0.5)
+            delay = pause(policy, number, error, elapsed())
         session = self.session
         assert session is not None
         if session is not begun_by and not self.world.keep_attempts:

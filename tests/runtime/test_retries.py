@@ -102,8 +102,13 @@ class Late(Workflow):
 @workflow
 class LateInThread(Workflow):
     async def run(self, attempts: int) -> Any:
-        policy = RetryPolicy(attempts=attempts, backoff_seconds=0)
+        policy = RetryPolicy(attempts=1)
+        if attempts > 1:
+            policy = RetryPolicy(attempts=attempts, backoff_seconds=0)
         return await self.run_action(late_in_thread(attempts), retry=policy, timeout=0.02)
+
+
+HOURLY = RetryPolicy(attempts=9, backoff_seconds=3600, max_backoff_seconds=3600)
 
 
 @workflow
@@ -118,7 +123,7 @@ class Impatient(Workflow):
         return "not raised"
 
     async def patient(self) -> None:
-        await self.run_action(flaky(9), retry=RetryPolicy(attempts=9, backoff_seconds=3600))
+        await self.run_action(flaky(9), retry=HOURLY)
 
     async def broken(self) -> None:
         await late(0.0)

@@ -22,6 +22,7 @@ from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.memory.tasks import MemoryTasks
 from waymark.store.records import (
     NO_ENTRIES,
+    AttemptRow,
     ClaimedRun,
     Flush,
     JournalRow,
@@ -410,6 +411,15 @@ class SimStore:
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
         return await self._ask("read", lambda: self._inner.read_runs(runs))
+
+    async def write_attempts(self, worker: UUID, rows: Sequence[AttemptRow]) -> None:
+        await self._ask("attempts", lambda: self._inner.write_attempts(worker, rows))
+
+    async def read_attempts(self, runs: Sequence[UUID]) -> list[AttemptRow]:
+        return await self._ask("read", lambda: self._inner.read_attempts(runs))
+
+    async def forget_attempts(self, calls: Sequence[tuple[UUID, int | None]]) -> None:
+        await self._ask("attempts", lambda: self._inner.forget_attempts(calls))
 
     async def send(self, messages: Sequence[Message]) -> None:
         await self._ask("inbox", lambda: self._inner.send(messages))

@@ -18,6 +18,7 @@ from tests.simulation.simulate import simulate
 from waymark.runtime.children import Children
 from waymark.runtime.clock import Agreement
 from waymark.runtime.live_run import Change, LiveRun
+from waymark.runtime.reports import Reports
 from waymark.runtime.scheduler import Scheduler
 from waymark.store.memory import MemoryDatabase
 
@@ -86,6 +87,11 @@ def test_a_message_that_meets_a_parking_is_noticed(monkeypatch: pytest.MonkeyPat
 def test_a_clock_that_is_ahead_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Agreement, "agree", lambda self, database_ns, sent, received: None)
     assert _found_by(range(1, 20), "ahead of the database")
+
+
+def test_progress_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reports, "recover", lambda self, run, journal, rows: None)
+    assert _found_by(range(1, 200), "finds 0 parts")
 
 
 def _found_by(seeds: range, text: str) -> bool:

@@ -78,6 +78,23 @@ async def flaky(name: str, succeeds_at: int) -> int:
     return attempt
 
 
+@action(heartbeat_timeout=6.0, total_timeout=100_000)
+async def copy(parts: int) -> int:
+    """Copies one part in each attempt; what failed attempts reported is never lost."""
+    if performing[-1] is _at_once:
+        return parts
+    here = context()
+    done: int = here.progress or 0
+    if done < here.attempt - 1:
+        raise ValueError(f"attempt {here.attempt} finds {done} parts")
+    await performing[-1](0.1)
+    here.heartbeat(max(done, here.attempt))
+    await performing[-1](0.2)
+    if here.attempt < parts:
+        raise ConnectionError(f"{here.attempt} of {parts}")
+    return here.attempt
+
+
 @action
 async def hang(name: str) -> str:
     await performing[-1](0.02)
@@ -235,6 +252,13 @@ class Retrying(Workflow):
 
 
 @workflow
+class Copying(Workflow):
+    async def run(self, parts: int) -> int:
+        policy = RetryPolicy(attempts=20, backoff_seconds=0.1)
+        return await self.run_action(copy(parts), retry=policy)
+
+
+@workflow
 class Hanging(Workflow):
     async def run(self) -> str:
         try:
@@ -349,6 +373,7 @@ SHAPES: list[tuple[type[Workflow], list[tuple[Any, ...]]]] = [
     (Parent, [(0,), (3,)]),
     (Tree, [(1,), (2,)]),
     (Retrying, [(1,), (3,), (9,)]),
+    (Copying, [(1,), (4,)]),
     (Hanging, [()]),
     (Cancelling, [(0.01,), (3.0,)]),
     (Listening, [(1,), (5,)]),

@@ -183,6 +183,8 @@ def action(
     aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     timeout: float | timedelta | None = None,
+    total_timeout: float | timedelta | None = None,
+    heartbeat_timeout: float | timedelta | None = None,
     queue: str | None = None,
 ) -> ActionDecorator: ...
 def action(
@@ -193,6 +195,8 @@ def action(
     aliases: Sequence[str] = (),
     retry: RetryPolicy | None = None,
     timeout: float | timedelta | None = None,
+    total_timeout: float | timedelta | None = None,
+    heartbeat_timeout: float | timedelta | None = None,
     queue: str | None = None,
 ) -> Any:
     """Register a function as an action, so that workflows can await it.
@@ -201,13 +205,15 @@ def action(
     names it had before, under which runs in flight still find it. A sync
     function runs in a thread of its own. In a run a call is tried as `retry` says,
     without it once, and each attempt may take `timeout` (seconds or a timedelta)
-    from when the function begins; `run_action` decides otherwise for one call. With
+    from when the function begins, all of them with their pauses `total_timeout`;
+    `run_action` decides otherwise for one call. An attempt that does not call
+    `waymark.context().heartbeat()` for `heartbeat_timeout` is given up as well. With
     `queue` only processes that serve it execute the action (`start(queues=...)`).
     Raises RegistrationError, DuplicateNameError, and InjectionError for a dependency
     that needs a request.
     """
     frame = inspect.currentframe()
-    policy = _policy(retry, timeout)
+    policy = _policy(retry, timeout, total_timeout, heartbeat_timeout)
     if queue is not None:
         checked_queue(queue)
     if function is not None:
@@ -220,11 +226,11 @@ def action(
     return decorate
 
 
-def _policy(retry: object, timeout: object) -> CallPolicy | None:
-    if retry is None and timeout is None:
+def _policy(*options: object) -> CallPolicy | None:
+    if all(option is None for option in options):
         return None
     try:
-        return call_policy(retry, timeout)
+        return call_policy(*options)
     except (TypeError, ValueError) as error:
         raise RegistrationError(f"@action: {error}") from None
 

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 from waymark.errors import OutsideActionError
+
+#: Stands for a progress that stays as it is.
+SAME: Final[Any] = object()
+
+
+class Reporter(Protocol):
+    """What a running Waymark does with what attempts say of themselves."""
+
+    def heartbeat(self, attempt: ActionContext, progress: Any) -> None: ...
+
+    def progress(self, attempt: ActionContext) -> Any: ...
+
+
+#: The runtime that attempts of this context belong to.
+reporter: ContextVar[Reporter] = ContextVar("waymark_reporter")
 
 
 class ActionContext(NamedTuple):
@@ -31,6 +46,26 @@ class ActionContext(NamedTuple):
         """Text that is the same in every attempt of this call, and that no other
         call ever has. Hand it to what must act once (a payment, a message id)."""
         return f"{self.run_id}:{self.effect}"
+
+    def heartbeat(self, progress: Any = SAME) -> None:
+        """Show that this attempt is alive, and say how far it is.
+
+        It begins the action's `heartbeat_timeout` anew. `progress` is any value that
+        can be stored (256 KiB at most); the attempt after this one finds it as
+        `context().progress`, also in another process. It is kept at once, and written
+        about once a second, so a crash may cost the last second's. May be called as
+        often as you like, and from the thread of a sync action.
+
+        Raises ValueEncodeError, and asyncio.CancelledError in a thread whose attempt is
+        over (timed out, or its run goes on elsewhere), so that it ends.
+        """
+        reporter.get().heartbeat(self, progress)
+
+    @property
+    def progress(self) -> Any:
+        """A copy of what this call's attempts last gave to `heartbeat`; None when they
+        gave nothing."""
+        return reporter.get().progress(self)
 
 
 #: Set by the executor around each attempt, dependencies included.

@@ -170,16 +170,18 @@ class Workflow:
         *,
         retry: RetryPolicy | None = None,
         timeout: float | timedelta | None = None,
+        total_timeout: float | timedelta | None = None,
     ) -> Coroutine[Any, Any, R]:
         """The call of an action, `act(x)`, under a policy of its own.
 
         `retry` says how often it is tried, `timeout` (seconds or a timedelta) how long
-        each attempt may take: ActionTimeout, a TimeoutError, is its failure then. What
-        is None is as the action's decorator says. In a run the failures are recorded,
+        each attempt may take, `total_timeout` how long all of them with their pauses:
+        ActionTimeout, a TimeoutError, is the failure then. What is None is as the
+        action's decorator says. In a run the failures are recorded,
         so that a crash counts none twice, and the pauses go on after it. Raises
         TypeError and ValueError for what can never apply.
         """
-        return attempts(call, retry, timeout)
+        return attempts(call, retry, timeout, total_timeout)
 
     @overload
     async def wait_for_event(

@@ -13,7 +13,7 @@ from .names import MISSING, Namespace
 from .reach import Reach
 from .table import Prepared
 
-_OPTIONS = ("retry", "timeout")
+_OPTIONS = ("retry", "timeout", "total_timeout")
 
 #: What may be called in a policy that is known before the run.
 _MAKERS: tuple[Callable[..., Any], ...] = (RetryPolicy, timedelta)
@@ -41,8 +41,8 @@ def check_policies(node: ast.Call, prepared: Prepared, reach: Reach, *, fits: bo
                 keyword,
                 "WM504",
                 f"`run_action` has no option `{given}`",
-                "its options are `retry=` and `timeout=`; what else is to be told goes to the"
-                " action",
+                "its options are `retry=`, `timeout=` and `total_timeout=`; what else is to be told"
+                " goes to the action",
             )
             continue
         problem = values.problem(keyword.arg, keyword.value)

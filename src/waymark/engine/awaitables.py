@@ -166,11 +166,18 @@ def action_stub(action: LinkedAction) -> Callable[..., ActionCall]:
     return call
 
 
-def run_action(call: object, /, *, retry: object = None, timeout: object = None) -> PolicedCall:
+def run_action(
+    call: object,
+    /,
+    *,
+    retry: object = None,
+    timeout: object = None,
+    total_timeout: object = None,
+) -> PolicedCall:
     """What `self.run_action` is inside a graph."""
     if type(call) is not ActionCall:
         raise TypeError(NO_CALL)
-    return PolicedCall(call, call_policy(retry, timeout))
+    return PolicedCall(call, call_policy(retry, timeout, total_timeout))
 
 
 def workflow_stub(workflow: LinkedWorkflow) -> Callable[[], ChildWorkflow]:

@@ -55,9 +55,10 @@ def next_attempt(known: StartAction | StartAttempt, attempt: int, again_ns: int)
     return StartAttempt(*known[:5], policy, attempt + 1, again_ns)
 
 
-def attempt_payload(attempt: int, again_ns: int, error: bytes) -> bytes:
-    """The payload of an ATTEMPT entry: a JSON array. `error` is an encoded exception."""
-    return b"[%d,%d,%b]" % (attempt, again_ns, error)
+def attempt_payload(attempt: int, again_ns: int, told: bytes) -> bytes:
+    """The payload of an ATTEMPT entry: a JSON array. `told` are its further items, for
+    the host and for people: the encoded exception first."""
+    return b"[%d,%d,%b]" % (attempt, again_ns, told)
 
 
 def recorded_attempt(known: Start, entry: Recorded) -> StartAttempt:
@@ -65,7 +66,7 @@ def recorded_attempt(known: Start, entry: Recorded) -> StartAttempt:
     if isinstance(known, StartChild):
         raise RecoveryMismatch(f"entry {entry.seq} is an attempt of a child, which has none")
     try:
-        attempt, again_ns, _ = json.loads(entry.payload)
+        attempt, again_ns, *_ = json.loads(entry.payload)
         return next_attempt(known, int(attempt), int(again_ns))
     except (ValueError, TypeError):
         raise RecoveryMismatch(f"entry {entry.seq} is damaged") from None

@@ -128,14 +128,14 @@ class Session:
         return self._flush()
 
     def attempt_failed(
-        self, effect: int, attempt: int, again_ns: int, error: bytes, now_ns: int
+        self, effect: int, attempt: int, again_ns: int, told: bytes, now_ns: int
     ) -> Advance:
-        """An attempt failed with `error` (encoded), and the call is tried again at
-        `again_ns`. Nothing that the run itself could see."""
+        """An attempt failed with what `told` begins with (encoded), and the call is tried
+        again at `again_ns`. Nothing that the run itself could see."""
         known = self._effects.get(effect)
         if known is None or isinstance(known, StartChild):
             return _NOTHING
-        payload = e.attempt_payload(attempt, again_ns, error)
+        payload = e.attempt_payload(attempt, again_ns, told)
         self._append(ATTEMPT, effect, (known.node, known.digest), now_ns, payload)
         start = self._effects[effect] = e.next_attempt(known, attempt, again_ns)
         self._commands = [start]

@@ -318,7 +318,7 @@ _BUILTIN_CLASS_METHODS = frozenset(
 
 #: What the base class of all workflows gives a body, behind `self.`.
 OWN: Mapping[str, Operation] = {
-    "waymark.run_action": Operation("awaitable", 1, _words("retry timeout")),
+    "waymark.run_action": Operation("awaitable", 1, _words("retry timeout total_timeout")),
     "waymark.wait_for_event": Operation("definition"),
 }
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Final, NamedTuple, cast
 
@@ -34,7 +34,8 @@ class RetryPolicy:
     pause lasts `backoff_seconds` (a number or a timedelta), each further one
     `backoff_multiplier` times as long, at most `max_backoff_seconds`; up to the share
     `jitter` (0 to 1) is taken off at random. `RetryPolicy(attempts=1)` switches off
-    the retries that an action has by default. Raises TypeError and ValueError.
+    the retries that an action has by default. Raises TypeError, and ValueError for what
+    can never apply.
     """
 
     attempts: int = 3
@@ -58,6 +59,21 @@ class RetryPolicy:
         jitter = _number(self.jitter, "jitter")
         if not 0 <= jitter <= 1:
             raise ValueError(f"jitter={jitter!r} is no share of the pause; use 0 to 1")
+        self._check_use()
+
+    def _check_use(self) -> None:
+        """Refuse what is said in vain."""
+        said = [name for name, unsaid in _UNSAID.items() if getattr(self, name) != unsaid]
+        if self.attempts == 1 and said != ["attempts"]:
+            raise ValueError(
+                f"this policy can never apply: attempts=1 makes no second attempt, and {said[-1]}="
+                " is about one; leave it out, or give more attempts"
+            )
+        if cast("float", self.backoff_seconds) > cast("float", self.max_backoff_seconds):
+            raise ValueError(
+                f"backoff_seconds={self.backoff_seconds:g} can never apply: no pause is longer than"
+                f" max_backoff_seconds={self.max_backoff_seconds:g}; raise that as well"
+            )
 
     def delay_seconds(self, attempt: int, error: BaseException, chance: float) -> float | None:
         """How long to pause after this attempt (the first is 1) failed with `error`;
@@ -80,31 +96,63 @@ class RetryPolicy:
         )
 
 
+#: What each field of a policy is when nothing is said of it.
+_UNSAID: Final = {each.name: each.default for each in fields(RetryPolicy)}
+
+
 class CallPolicy(NamedTuple):
-    """What one call was given: None where the action's own default holds."""
+    """What one call was given: None where the action's own default holds. Seconds for
+    one attempt, for all of them with their pauses, and from one heartbeat to the next."""
 
     retry: RetryPolicy | None
     timeout_seconds: float | None
+    total_seconds: float | None = None
+    heartbeat_seconds: float | None = None
 
     def over(self, default: CallPolicy | None) -> CallPolicy:
         """This policy, with what it leaves open from the default."""
         if default is None:
             return self
-        seconds = default.timeout_seconds if self.timeout_seconds is None else self.timeout_seconds
-        return CallPolicy(self.retry or default.retry, seconds)
+        said = zip(self, default, strict=True)
+        return CallPolicy._make(theirs if own is None else own for own, theirs in said)
+
+    @property
+    def limited(self) -> bool:
+        """Whether time can be up for an attempt."""
+        return self[1:] != (None, None, None)
 
 
-def call_policy(retry: object, timeout: object) -> CallPolicy:
-    """A policy from what a user wrote for `retry=` and `timeout=`. Raises TypeError
-    and ValueError."""
+def call_policy(
+    retry: object, timeout: object, total_timeout: object = None, heartbeat_timeout: object = None
+) -> CallPolicy:
+    """A policy from what a user wrote for these options. Raises TypeError and
+    ValueError."""
     if retry is not None:
         if not isinstance(retry, RetryPolicy):
             raise TypeError(f"retry= takes a RetryPolicy, not {_kind(retry)}")
         retry = replace(retry)  # Checked again: it may have been read from a row.
-    seconds = None if timeout is None else _seconds(timeout, "timeout")
+    seconds = _limit(timeout, "timeout")
+    total = _limit(total_timeout, "total_timeout")
+    heartbeat = _limit(heartbeat_timeout, "heartbeat_timeout")
+    _check_order("timeout", seconds, "total_timeout", total)
+    _check_order("heartbeat_timeout", heartbeat, "timeout", seconds)
+    _check_order("heartbeat_timeout", heartbeat, "total_timeout", total)
+    return CallPolicy(retry, seconds, total, heartbeat)
+
+
+def _limit(value: object, option: str) -> float | None:
+    """A limit in seconds, more than none."""
+    seconds = None if value is None else _seconds(value, option)
     if seconds is not None and seconds <= 0:
-        raise ValueError(f"timeout={timeout!r} leaves no time at all; use more than 0 seconds")
-    return CallPolicy(retry, seconds)
+        raise ValueError(f"{option}={value!r} leaves no time at all; use more than 0 seconds")
+    return seconds
+
+
+def _check_order(inner: str, least: float | None, outer: str, most: float | None) -> None:
+    if least is not None and most is not None and least > most:
+        raise ValueError(
+            f"{inner}={least:g} can never apply: {outer}={most:g} ends sooner; leave one out"
+        )
 
 
 def _length(value: object, option: str) -> float:

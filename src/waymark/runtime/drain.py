@@ -12,9 +12,11 @@ the run may leave, so that the work is not done twice.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import anyio
 
+from ..errors import StoreUnavailable
 from ..store.records import RunState
 from .guests import Guests
 from .live_run import LiveRun
@@ -61,6 +63,8 @@ class Drain:
         # A claim that is under way would take back what is given up here.
         with anyio.move_on_after(CANCEL_SECONDS):
             await self._sweep.ended.wait()
+        with anyio.move_on_after(CANCEL_SECONDS), suppress(StoreUnavailable):
+            await executor.reports.flush()
         await self._settled()
         await self._give_back(list(scheduler.runs.values()))
         with anyio.move_on_after(LAST_FLUSH_SECONDS):

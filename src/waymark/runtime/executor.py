@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import random
 import sys
 from collections import deque
 from collections.abc import Callable, Container, Coroutine, Mapping
@@ -22,14 +21,14 @@ from typing import Any, TypeAlias
 
 from ..authoring.action import Action
 from ..authoring.context import ActionContext, attempt_context
+from ..authoring.policies import pause
 from ..authoring.registry import registry
 from ..engine.outcomes import UNREAD, StartAction, StartAttempt, maker
 from ..errors import UnresolvedActionError, ValueEncodeError, WaymarkError
-from ..graph.policies import CallPolicy
 from ..values import dump_exception
 from .live_run import LiveRun
+from .reports import Reports
 from .threads import ActionThreads
-from .time_limit import TimeLimit
 
 _context = maker(ActionContext)
 
@@ -82,6 +81,7 @@ class Executor:
         self.ending = ending
         #: Called when a slot is free that no outcome tells of.
         self.freed = threads.freed = freed
+        self.reports: Reports
         #: Takes a failed attempt after which there is another: run, command, pause in
         #: seconds, encoded error.
         self.retry: Callable[[LiveRun, Attempt, float, bytes], None]
@@ -172,8 +172,10 @@ class Executor:
                 args, kwargs = action.arguments.unpack(command[3])
             injection = action.injection
             function = action.function if action.is_async else self._threaded(action)
-            if policy is not None and policy.timeout_seconds is not None:
-                function = limit = TimeLimit(self.threads, action, policy.timeout_seconds)
+            if policy is not None and policy.limited:
+                function = limit = self.reports.limit(
+                    run, effect, number, policy, action, self.threads
+                )
             if injection is None:
                 value = await function(*args, **kwargs)
             else:
@@ -195,16 +197,22 @@ class Executor:
             ok, payload = False, self._encode_error(name, error)
         except BaseException as error:  # noqa: BLE001  # an outcome, whatever it is
             ok, payload = False, self._encode_error(name, error)
-            pause = None if policy is None else _pause(policy, number, error)
-            if pause is not None:
+            delay = None
+            if limit is not None:
+                delay = limit.pause(number, error)
+            elif policy is not None:
+                delay = pause(policy, number, error, 0.0)
+            if delay is not None:
                 if limit is not None:
                     await limit.thread_ended()
-                self.retry(run, command, pause, payload)
+                self.retry(run, command, delay, payload)
                 return
         finally:
             self.running.discard(task)
             if limit is not None:
                 limit.leave()
+        if limit is not None:
+            self.reports.over(run, effect)
         self.deliver((run, effect, ok, payload, value if ok else UNREAD))
 
     def _action(self, name: str) -> Action[..., Any]:
@@ -250,13 +258,6 @@ class Executor:
         if len(payload) > self.payload_bytes_max:
             payload = dump_exception(too_large("error", len(payload), self.payload_bytes_max))
         return payload
-
-
-def _pause(policy: CallPolicy, attempt: int, error: BaseException) -> float | None:
-    """Seconds until the next attempt, None when this was the last."""
-    if policy.retry is None:
-        return None
-    return policy.retry.delay_seconds(attempt, error, random.random())  # noqa: S311  # jitter
 
 
 def too_large(path: str, size: int, limit: int) -> ValueEncodeError:

@@ -86,6 +86,13 @@ class Guests:
     def __len__(self) -> int:
         return len(self._held)
 
+    def run_of(self, run_id: UUID, effect: int) -> LiveRun | None:
+        """The stand-in of an attempt that is under way here; called from any thread."""
+        for run, task in list(self._held.items()):
+            if (task.run_id, task.effect) == (run_id, effect):
+                return run
+        return None
+
     # From outside
 
     def look(self) -> None:

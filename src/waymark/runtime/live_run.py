@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ..engine.outcomes import UNREAD, Advance, Command, Entry, Finish, StartAttempt, maker
 from ..store.records import JournalRow, NewRun, Park, Release, RunEnd, RunState
+from .report import Report
 
 if TYPE_CHECKING:
     from ..engine.program import Program
@@ -34,7 +35,7 @@ class RunSession(Protocol):
     ) -> Advance: ...
 
     def attempt_failed(
-        self, effect: int, attempt: int, again_ns: int, error: bytes, now_ns: int
+        self, effect: int, attempt: int, again_ns: int, told: bytes, now_ns: int
     ) -> Advance: ...
 
     def outstanding(self) -> Sequence[Command]: ...
@@ -103,6 +104,7 @@ class LiveRun:
         "id",
         "lane",
         "parent",
+        "reports",
         "session",
         "stored",
         "timers",
@@ -129,6 +131,8 @@ class LiveRun:
         #: By effect: the attempt's task, None while it waits for a slot.
         self.attempts: dict[int, asyncio.Task[None] | None] = {}
         self.timers: set[int] | None = None
+        #: By effect: what its attempts said of themselves.
+        self.reports: dict[int, Report] | None = None
 
     @property
     def settled(self) -> bool:

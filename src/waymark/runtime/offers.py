@@ -205,8 +205,12 @@ class Offers:
         if not self._scheduler.executor.ready:
             return
         if self._foreign():
-            for run, command in overflow.take(OFFERED_MAX, lambda _, call: not self._serves(call)):
-                self._add(run, command)
+    
+        def may_leave(_: LiveRun, call: Attempt) -> bool:
+            return _queue(call) in served and not _reports(call)
+
+        for run, command in overflow.take(count, may_leave):
+            self._add(run, command)
         overflow.excess = 0
         if not excess or self._scheduler.draining:
             return
@@ -220,7 +224,11 @@ class Offers:
             share = overflow.share(excess, len(others), self._now()) or 0
         served = {queue for queues in others for queue in queues}
         count = min(share, OFFERED_MAX - len(self._offered))
-        for run, command in overflow.take(count, lambda _, call: _queue(call) in served):
+
+        def may_leave(_: LiveRun, call: Attempt) -> bool:
+            return _queue(call) in served and not _reports(call)
+
+        for run, command in overflow.take(count, may_leave):
             self._add(run, command)
 
     async def _offer(self, worker: UUID) -> None:
@@ -354,6 +362,15 @@ class Offers:
 
 def _attempt(command: Attempt) -> int:
     return 1 if isinstance(command, StartAction) else command.attempt
+
+
+def _reports(command: Attempt) -> bool:
+    """Whether attempts of a call report to its run's owner, and so are rather made there."""
+    action = registry.action(command.action)
+    policy = None if action is None else action.policy
+    if isinstance(command, StartAttempt) and command.policy is not None:
+        policy = command.policy.over(policy)
+    return policy is not None and (policy.total_seconds or policy.heartbeat_seconds) is not None
 
 
 def _queue(command: Attempt) -> str:

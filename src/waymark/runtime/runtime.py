@@ -10,6 +10,7 @@ starts again under a new name after a pause. The host never notices.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import json
 import logging
@@ -25,6 +26,7 @@ from uuid import UUID
 import anyio
 import anyio.abc
 
+from ..authoring.context import reporter
 from ..authoring.registry import registry
 from ..errors import StoppingError, StoreUnavailable, WaymarkError, WrongLoopError
 from ..settings import Settings
@@ -32,6 +34,7 @@ from .backing import Backing
 from .backoff import Backoff
 from .children import Children
 from .client import RuntimeClient
+from .clock import Clock
 from .drain import Drain
 from .executor import Executor
 from .leases import Heartbeat
@@ -39,6 +42,7 @@ from .live_run import LiveRun
 from .parking import Parking
 from .patience import Patience
 from .programs import Programs
+from .reports import Reports
 from .rest import jump_when_at_rest
 from .retention import Retention
 from .scheduler import Scheduler
@@ -93,7 +97,8 @@ class Runtime:
         store = backing.store
         self._threads = ActionThreads(self.loop)
         self._waiters = Waiters(store, settings.poll_seconds, clock)
-        self._scheduler = scheduler = Scheduler(clock, self._waiters)
+        self._reports = Reports(store, lambda: self._worker, clock)
+        self._scheduler = scheduler = _scheduler(clock, self._waiters, self._reports)
         self._writer = Writer(store, settings, scheduler, lambda: self._worker, self.fenced, clock)
         self._executor = Executor(
             settings.concurrency,
@@ -143,7 +148,7 @@ class Runtime:
     def _connect(self, scheduler: Scheduler) -> None:
         """What the scheduler has to ask and to tell."""
         scheduler.writer, scheduler.executor = self._writer, self._executor
-        self._executor.retry = scheduler.retry
+        self._executor.retry, self._executor.reports = scheduler.retry, self._reports
         scheduler.lease_holds = self._lease_holds
         scheduler.snapshots = Snapshots(
             self._backing.store, self.settings, scheduler, lambda: self._worker
@@ -229,6 +234,7 @@ class Runtime:
         if not self._scheduler.clock.virtual:
             group.start_soon(self._patience.serve)
         group.start_soon(self._waiters.serve)
+        group.start_soon(self._reports.serve)
         group.start_soon(self._children.serve)
         group.start_soon(self._scheduler.parking.serve)
         group.start_soon(self._sweep.serve)
@@ -423,6 +429,15 @@ def _stopped(run: LiveRun) -> WaymarkError:
     return StoreUnavailable(
         f"Waymark was stopped while run {run.id} was being stored; whether it was is not known"
     )
+
+
+def _scheduler(clock: Clock, waiters: Waiters, reports: Reports) -> Scheduler:
+    """Attempts find the reports through the context that the scheduler keeps."""
+    context = contextvars.copy_context()
+    context.run(reporter.set, reports)
+    scheduler = context.run(Scheduler, clock, waiters)
+    reports.runs = scheduler.runs
+    return scheduler
 
 
 def _about(queues: Sequence[str]) -> str:

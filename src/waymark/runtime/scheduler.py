@@ -257,7 +257,8 @@ class Scheduler:
         again_ns = now_ns + round(min(pause, PAUSE_SECONDS_MAX) * 1e9)
         number = 1 if isinstance(command, StartAction) else command.attempt
         log.info("attempt %d of %s failed in run %s", number, command.action, run.id)
-        advance = run.session.attempt_failed(effect, number, again_ns, error, now_ns)
+        told = self.executor.reports.told(run, effect, command.action, error)
+        advance = run.session.attempt_failed(effect, number, again_ns, told, now_ns)
         self._record(run, advance, None, started)
 
     def hear(self, run: LiveRun, message: Message) -> bool:

@@ -26,7 +26,7 @@ from uuid import UUID
 from ..engine.outcomes import Advance
 from ..errors import Fenced, StoreUnavailable, ValueDecodeError
 from ..settings import Settings
-from ..store.records import ClaimedRun, JournalRow, Message, RunState, SnapshotRow
+from ..store.records import AttemptRow, ClaimedRun, JournalRow, Message, RunState, SnapshotRow
 from ..store.tasks import TaskRow
 from .backing import Backing
 from .deaths import GRACE_SECONDS, Deaths
@@ -222,17 +222,18 @@ class Sweep:
         snapshots = await self._snapshots.usable(self._claimed)
         after = {run_id: snapshot.seq for run_id, snapshot in snapshots.items()}
         journals = await self._store.read_journal([run.id for run in self._claimed], after)
-        # Who owned one of them before may have asked others for help.
+        # Who owned one of them before may have asked others for help, or left reports.
         owned = [run.id for run in self._claimed if run.epoch > 1]
         tasks = await self._store.tasks.read(owned) if owned else {}
+        reports = await self._scheduler.executor.reports.read(owned) if owned else {}
         while self._claimed:
             run = self._claimed[0]
             journal, helped = journals.get(run.id, []), tasks.get(run.id, [])
-            snapshot = snapshots.get(run.id)
-            if self._still_ours() and not self._recover(run, journal, helped, snapshot):
+            told, snapshot = reports.get(run.id, []), snapshots.get(run.id)
+            if self._still_ours() and not self._recover(run, journal, helped, told, snapshot):
                 journal = (await self._store.read_journal([run.id])).get(run.id, [])
                 if self._still_ours():
-                    self._recover(run, journal, helped, None)
+                    self._recover(run, journal, helped, told, None)
             if self._claimed:
                 self._claimed.popleft()
             await asyncio.sleep(0)
@@ -248,6 +249,7 @@ class Sweep:
         claimed: ClaimedRun,
         journal: list[JournalRow],
         tasks: list[TaskRow],
+        reports: list[AttemptRow],
         snapshot: SnapshotRow | None,
     ) -> bool:
         """Feed a claimed run its journal, or what is behind its snapshot; what is
@@ -278,6 +280,7 @@ class Sweep:
             return False
         self._resting.pop(claimed.graph, None)
         self._snapshots.recovered(run, snapshot)
+        scheduler.executor.reports.recover(run, journal, reports)
         adopted = self._adopt(run, advance, tasks) if tasks else advance
         scheduler.admit(run, self._suspects.recovered(run, claimed, adopted))
         return True

@@ -16,7 +16,8 @@ def options_of(command: Attempt) -> bytes:
     if policy is None:
         return b""
     retry = None if policy.retry is None else asdict(policy.retry)
-    return json.dumps({"retry": retry, "timeout": policy.timeout_seconds}).encode()
+    limits = {"timeout": policy.timeout_seconds, "total": policy.total_seconds}
+    return json.dumps({"retry": retry, **limits}).encode()
 
 
 def policy_of(options: bytes) -> CallPolicy | None:
@@ -25,4 +26,4 @@ def policy_of(options: bytes) -> CallPolicy | None:
         return None
     given = json.loads(options)
     retry = None if given["retry"] is None else RetryPolicy(**given["retry"])
-    return call_policy(retry, given["timeout"])
+    return call_policy(retry, given["timeout"], given["total"])

@@ -151,7 +151,7 @@ def share_tasks(
     visiting = Executor(
         own.slots, own.payload_bytes_max, own.threads, scheduler.deliver, ending, scheduler.wake
     )
-    visiting.running = own.running
+    visiting.running, visiting.reports = own.running, own.reports
     offers = Offers(store.tasks, scheduler, settings.queues, poll_seconds)
     guests = Guests(
         store.tasks,
@@ -163,6 +163,7 @@ def share_tasks(
         scheduler.may_start,
         scheduler.wake,
     )
+    own.reports.guest = guests.run_of
     # Where time is virtual nobody else is there, as in a user's tests.
     own.queues = None if scheduler.clock.virtual else settings.queues
     own.send = offers.send

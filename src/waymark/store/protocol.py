@@ -22,6 +22,7 @@ from typing import Protocol
 from uuid import UUID
 
 from .records import (
+    AttemptRow,
     ClaimedRun,
     Flush,
     JournalRow,
@@ -179,6 +180,20 @@ class Store(Protocol):
         ...
 
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]: ...
+
+    async def write_attempts(self, worker: UUID, rows: Sequence[AttemptRow]) -> None:
+        """Keep what attempts report, each row over an older one of its call. Rows of
+        runs that the worker does not own at their epoch are left out."""
+        ...
+
+    async def read_attempts(self, runs: Sequence[UUID]) -> list[AttemptRow]:
+        """What is kept for these runs."""
+        ...
+
+    async def forget_attempts(self, calls: Sequence[tuple[UUID, int | None]]) -> None:
+        """Delete what was kept for calls (run and effect) that are over, or, without an
+        effect, for a whole run if it has ended."""
+        ...
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Put messages into the inboxes of their runs, and wake those that sleep. One

@@ -103,6 +103,17 @@ class Message(NamedTuple):
     payload: bytes
 
 
+class AttemptRow(NamedTuple):
+    """What the attempts of one call reported of themselves while they run."""
+
+    run_id: UUID
+    epoch: int  # of the owner that writes it; when read, the run's own
+    effect: int
+    attempt: int
+    since_ns: int  # engine time at which the first attempt began, 0 when not known
+    progress: bytes | None  # encoded
+
+
 class RunEnd(NamedTuple):
     """The run's own end."""
 

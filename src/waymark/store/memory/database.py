@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from waymark.store.records import EntryKind, JournalRow, Message, NewRun, RunState, SnapshotRow
+from waymark.store.records import (
+    AttemptRow,
+    EntryKind,
+    JournalRow,
+    Message,
+    NewRun,
+    RunState,
+    SnapshotRow,
+)
 from waymark.store.suspects import CRASHES_MAX, IDLE, Held, is_suspect, room_for
 from waymark.store.tasks import TaskOffer
 
@@ -90,6 +98,7 @@ class MemoryDatabase:
         self.live: dict[UUID, MemoryRun] = {}
         self.journal: dict[UUID, dict[int, JournalRow]] = {}
         self.snapshots: dict[UUID, dict[int, SnapshotRow]] = {}
+        self.attempts: dict[tuple[UUID, int], AttemptRow] = {}
         self.inbox: dict[tuple[UUID, str], Message] = {}
         self.sent_at: dict[tuple[UUID, str], float] = {}
         self.tasks: dict[tuple[UUID, int], MemoryTask] = {}

@@ -17,6 +17,7 @@ from uuid import UUID
 from waymark.errors import Fenced, RefusedData
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
+    AttemptRow,
     BLOCKED_MAX,
     NO_ENTRIES,
     ClaimedRun,
@@ -302,6 +303,36 @@ class MemoryStore:
         await asyncio.sleep(0)
         rows = self.database.runs
         return {run_id: _row(run) for run_id in runs if (run := rows.get(run_id))}
+
+    # Reports of attempts
+
+    async def write_attempts(self, worker: UUID, rows: Sequence[AttemptRow]) -> None:
+        await asyncio.sleep(0)
+        if worker not in self.database.workers:
+            return
+        for row in rows:
+            run = self.database.runs.get(row.run_id)
+            if run is not None and (run.owner, run.epoch) == (worker, row.epoch):
+                self.database.attempts[row.run_id, row.effect] = row
+
+    async def read_attempts(self, runs: Sequence[UUID]) -> list[AttemptRow]:
+        await asyncio.sleep(0)
+        asked, epochs = set(runs), self.database.runs
+        return [
+            row._replace(epoch=epochs[run_id].epoch)
+            for (run_id, _), row in sorted(self.database.attempts.items())
+            if run_id in asked
+        ]
+
+    async def forget_attempts(self, calls: Sequence[tuple[UUID, int | None]]) -> None:
+        await asyncio.sleep(0)
+        attempts, runs = self.database.attempts, self.database.runs
+        for run_id, effect in calls:
+            if effect is not None:
+                attempts.pop((run_id, effect), None)
+            elif run_id in runs and runs[run_id].state >= RunState.SUCCEEDED:
+                for key in [key for key in attempts if key[0] == run_id]:
+                    del attempts[key]
 
     # Messages
 

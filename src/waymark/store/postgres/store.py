@@ -12,6 +12,7 @@ from uuid import UUID
 from waymark.errors import Fenced, StoreUnavailable
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
+    AttemptRow,
     BLOCKED_MAX,
     NO_ENTRIES,
     ClaimedRun,
@@ -240,6 +241,19 @@ class PostgresStore:
     async def read_runs(self, runs: Sequence[UUID]) -> dict[UUID, RunRow]:
         rows = [RunRow(*row) for row in await self._fetch("read_runs", list(runs))]
         return {row.id: row for row in rows}
+
+    # Reports of attempts
+
+    async def write_attempts(self, worker: UUID, rows: Sequence[AttemptRow]) -> None:
+        if rows:
+            await self._fetch("write_attempts", worker, *map(list, zip(*rows, strict=True)))
+
+    async def read_attempts(self, runs: Sequence[UUID]) -> list[AttemptRow]:
+        return [AttemptRow(*row) for row in await self._fetch("read_attempts", list(runs))]
+
+    async def forget_attempts(self, calls: Sequence[tuple[UUID, int | None]]) -> None:
+        if calls:
+            await self._fetch("forget_attempts", *map(list, zip(*calls, strict=True)))
 
     # Messages
 
