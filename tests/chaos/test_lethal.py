@@ -106,3 +106,25 @@ def test_a_run_that_kills_its_processes_is_stopped_from_that(
     )
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE_SECONDS) == 0
+
+
+def test_an_action_that_blocks_the_loop_costs_no_lease(
+    database: Database, start: Start, tmp_path: Path
+) -> None:
+    """Five leases long nothing turns in its process, while another one looks for work: the
+    run stays where it is, and the log names the action."""
+    other = start()
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"ready\n"
+    process = start("Blocking")
+    until(lambda: RunState.SUCCEEDED in database.states("Blocking"))
+    (row,) = database.rows("select epoch from {schema}.runs")
+    assert row["epoch"] == 1
+    assert len(database.rows("select from {schema}.workers")) == 2
+    for one in (process, other):
+        one.send_signal(signal.SIGTERM)
+        assert one.wait(PATIENCE_SECONDS) == 0
+    log = (tmp_path / "log-1").read_text()
+    assert "has not turned for" in log
+    assert "action tests.chaos.lethal:blocking is at " in log
+    assert "declared dead" not in (tmp_path / "log-0").read_text()

@@ -1,7 +1,8 @@
 """The heartbeat: a thread with its own loop, so that code which blocks the app's
 loop does not cost it its lease.
 
-The thread gives up when the app's loop has not turned for a long time: a process
+Between beats the thread looks whether that loop turns, and names what holds it up
+(`watchdog`). It gives up when the app's loop has not turned for a long time: a process
 that is stuck for good must not keep its runs. Whoever finds its row gone was
 declared dead, and says so to the app's loop.
 """
@@ -17,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from ..store.protocol import Store
+from . import watchdog
 from .clock import Clock
 
 log = logging.getLogger("waymark.leases")
@@ -69,6 +71,7 @@ class Heartbeat:
         self._monotonic = clock.monotonic
         self._aside = aside
         self._turned_at = clock.monotonic()
+        self._watchdog = watchdog.Watchdog()
         self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
@@ -111,6 +114,14 @@ class Heartbeat:
                     self._app.call_soon_threadsafe(self._lost, self._worker)
                     return
                 self._app.call_soon_threadsafe(self._confirmed, sent_at)
+            await self._rest(self._wake, pause)
+
+    async def _rest(self, wake: asyncio.Event, seconds: float) -> None:
+        """Wait so long, or to be woken; meanwhile look whether the app's loop turns."""
+        end = self._monotonic() + seconds
+        while not wake.is_set() and (left := end - self._monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
-            self._wake.clear()
+                await asyncio.wait_for(wake.wait(), min(left, watchdog.LOOK_SECONDS))
+            if not self._stopped:
+                self._watchdog.look(self._monotonic() - self._turned_at)
+        wake.clear()
