@@ -205,12 +205,8 @@ class Offers:
         if not self._scheduler.executor.ready:
             return
         if self._foreign():
-    
-        def may_leave(_: LiveRun, call: Attempt) -> bool:
-            return _queue(call) in served and not _reports(call)
-
-        for run, command in overflow.take(count, may_leave):
-            self._add(run, command)
+            for run, command in overflow.take(OFFERED_MAX, lambda _, call: not self._serves(call)):
+                self._add(run, command)
         overflow.excess = 0
         if not excess or self._scheduler.draining:
             return
