@@ -49,7 +49,7 @@ class Watchdog:
         if still_seconds < self._next_seconds:
             self._still_seconds = self._still_seconds and still_seconds
             return
-        frame = sys._current_frames().get(self._thread)
+        frame = sys._current_frames().get(self._thread)  # pyright: ignore[reportPrivateUsage]  # no other way
         if frame is None or _is_waiting(frame):
             return
         self._still_seconds, self._next_seconds = still_seconds, still_seconds * AGAIN
