@@ -32,6 +32,9 @@ BEATS_PER_LEASE = 4
 #: How often the app's loop shows that it turns.
 PULSE_SECONDS = 1.0
 
+#: A shorter rest is none: by some clocks it would never end.
+_REST_SECONDS_MIN = 0.001
+
 
 def in_thread(beat: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a heartbeat in a thread with a loop of its own, so that its connection
@@ -119,7 +122,7 @@ class Heartbeat:
     async def _rest(self, wake: asyncio.Event, seconds: float) -> None:
         """Wait so long, or to be woken; meanwhile look whether the app's loop turns."""
         end = self._monotonic() + seconds
-        while not wake.is_set() and (left := end - self._monotonic()) > 0:
+        while not wake.is_set() and (left := end - self._monotonic()) > _REST_SECONDS_MIN:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), min(left, watchdog.LOOK_SECONDS))
             if not self._stopped:

@@ -17,8 +17,8 @@ from uuid import UUID
 from waymark.errors import Fenced, RefusedData
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
-    AttemptRow,
     BLOCKED_MAX,
+    AttemptRow,
     NO_ENTRIES,
     ClaimedRun,
     Flush,
