@@ -73,6 +73,9 @@ class Runtime:
     embedded server too). Everything belongs to the loop that made it.
     """
 
+    #: Whether the present name is registered.
+    _named = False
+
     def __init__(
         self, backing: Backing, settings: Settings, surroundings: Surroundings | None = None
     ) -> None:
@@ -86,8 +89,6 @@ class Runtime:
         self._surroundings = surroundings = surroundings or Surroundings()
         clock = surroundings.clock
         self._worker = surroundings.new_worker()
-        #: Whether the present name is registered.
-        self._named = False
         self._stop = asyncio.Event()
         self._stopping = False
         self._beaten_at = clock.monotonic()

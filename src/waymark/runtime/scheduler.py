@@ -247,17 +247,16 @@ class Scheduler:
     def retry(self, run: LiveRun, command: Attempt, pause: float, error: bytes) -> None:
         """An attempt has failed, and there is another after `pause` seconds. That is
         recorded first, so that no crash forgets the attempt or shortens the pause."""
-        effect = command[0]
+        effect, name = command[0], command[2]
         if run.closed or effect not in run.attempts or run.session is None:
             self.wake()  # Nothing else tells of the slot that is free now.
             return
         run.attempts[effect] = None
-        started = perf_counter()
-        now_ns = self.clock.now_ns()
+        started, now_ns = perf_counter(), self.clock.now_ns()
         again_ns = now_ns + round(min(pause, PAUSE_SECONDS_MAX) * 1e9)
         number = 1 if isinstance(command, StartAction) else command.attempt
-        log.info("attempt %d of %s failed in run %s", number, command.action, run.id)
-        told = self.executor.reports.told(run, effect, command.action, error)
+        log.info("attempt %d of %s failed in run %s", number, name, run.id)
+        told = self.executor.reports.told(run, effect, name, error)
         advance = run.session.attempt_failed(effect, number, again_ns, told, now_ns)
         self._record(run, advance, None, started)
 
