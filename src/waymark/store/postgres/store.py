@@ -13,8 +13,8 @@ from waymark.errors import Fenced, StoreUnavailable
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
     BLOCKED_MAX,
-    AttemptRow,
     NO_ENTRIES,
+    AttemptRow,
     ClaimedRun,
     Flush,
     JournalRow,
