@@ -31,12 +31,9 @@ order by attempts.run_id, attempts.effect;
 -- name: forget_attempts
 -- Deletes reports of calls that are over; where `effect` is null, all of a run that has ended.
 delete from :"schema".attempts
-using unnest($1::uuid[], $2::integer[]) as over (run_id, effect)
+using
+    unnest($1::uuid[], $2::integer[]) as over (run_id, effect)
+    left join :"schema".runs on runs.id = over.run_id
 where
     attempts.run_id = over.run_id
-    and (
-        attempts.effect = over.effect
-        or over.effect is null and exists (
-            select from :"schema".runs where runs.id = over.run_id and runs.state >= 10
-        )
-    );
+    and (attempts.effect = over.effect or over.effect is null and runs.state >= 10);
