@@ -214,6 +214,26 @@ async def test_a_damaged_journal_quarantines_its_run_alone(stage: Stage) -> None
         assert await run(other, Double, 1) == 2
 
 
+@pytest.mark.parametrize("what", ["journal", "input"])
+async def test_a_payload_that_is_no_json_quarantines_its_run_alone(stage: Stage, what: str) -> None:
+    """No deploy mends it, so it does not wait for one; others of its graph go on at once."""
+    database = MemoryDatabase()
+    async with serving(MemoryStore(database), drain_seconds=0.0) as runtime:
+        run_id = await submit(runtime, HoldTwo)
+        await stage.begun.wait()
+        sound = await submit(runtime, HoldTwo)
+    stage.go.set()
+    if what == "journal":
+        journal = database.journal[run_id]
+        journal[1] = journal[1]._replace(payload=journal[1].payload + b'"')
+    else:
+        database.runs[run_id].input = b'{"damaged'
+    async with serving(MemoryStore(database)) as other:
+        await until(lambda: database.runs[run_id].state == RunState.QUARANTINED)
+        assert "damaged" in (database.runs[run_id].reason or "")
+        assert await result(other, sound, HoldTwo) == [2, "two", 4]
+
+
 async def test_a_submission_that_was_rejected_tells_its_caller(stage: Stage) -> None:
     """Nothing of it is stored and the next one works."""
     store = FlakyStore()

@@ -29,6 +29,7 @@ from ..settings import Settings
 from ..store.records import AttemptRow, ClaimedRun, JournalRow, Message, RunState, SnapshotRow
 from ..store.tasks import TaskRow
 from .backing import Backing
+from .damage import damage
 from .deaths import GRACE_SECONDS, Deaths
 from .live_run import LiveRun
 from .nudge import Nudge
@@ -274,7 +275,7 @@ class Sweep:
             advance = session.recover(claimed.input, began_ns, journal, now_ns, payload)
         except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             if payload is None:
-                self._unrecovered(run, claimed, error)
+                self._unrecovered(run, claimed, journal, error)
                 return True
             log.warning("run %s is recovered without its snapshot: %s", run.id, error)
             return False
@@ -285,11 +286,16 @@ class Sweep:
         scheduler.admit(run, self._suspects.recovered(run, claimed, adopted))
         return True
 
-    def _unrecovered(self, run: LiveRun, claimed: ClaimedRun, error: Exception) -> None:
+    def _unrecovered(
+        self, run: LiveRun, claimed: ClaimedRun, journal: list[JournalRow], error: Exception
+    ) -> None:
         """A journal cannot be fed: with other code it may be, or never."""
         scheduler = self._scheduler
         scheduler.runs[run.id] = run
-        if isinstance(error, ValueDecodeError):
+        damaged = damage(claimed, journal)
+        if damaged is not None:
+            scheduler.quarantine(run, damaged)
+        elif isinstance(error, ValueDecodeError):
             self._rest(claimed.graph)
             scheduler.release(run, RunState.BLOCKED, str(error))
         else:
