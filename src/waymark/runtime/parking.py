@@ -28,6 +28,9 @@ Rules
     parent is here to stay (`LiveRun.parent`). Who is about to be parked is not: from then on
     its children wake it, and it is not parked while the end of one is on its way from here.
     A child that was asked to cancel itself keeps its parent awake.
+8.  One wake-up can still be missed: of a child whose end is on its way without it, while its
+    parent is taken from here and parked elsewhere. So a run that waits for children alone is
+    looked at again after `LOOK_AGAIN_SECONDS`, whatever it was told.
 
 Deadlines. Engine time is the database's clock (`runtime.clock`), so a deadline of the
 engine, in nanoseconds since 1970, is `wake_at` as it stands, cut to microseconds; what the
@@ -61,6 +64,9 @@ RUNS_PER_LOOK = 200
 
 #: Between two looks, so that runs are parked in batches.
 PAUSE_SECONDS = 0.02
+
+#: A run that waits for children alone is looked at again after so long.
+LOOK_AGAIN_SECONDS = 600
 
 #: A run that waits for more children stays: the store looks at each of them.
 CHILDREN_MAX = 1000
@@ -182,7 +188,10 @@ class Parking:
                 return None
             if not self._scheduler.children.to_wake(run, children):
                 return None
-        return Park(run.id, run.epoch, waits.deadline_ns, children)
+        deadline_ns = waits.deadline_ns
+        if deadline_ns is None:
+            deadline_ns = self._scheduler.clock.now_ns() + LOOK_AGAIN_SECONDS * 1_000_000_000
+        return Park(run.id, run.epoch, deadline_ns, children)
 
     def _is_far(self, waits: Waits) -> bool:
         if waits.deadline_ns is None:

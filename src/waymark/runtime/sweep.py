@@ -39,6 +39,9 @@ from .suspects import Suspects, guilt
 
 log = logging.getLogger("waymark.sweep")
 
+#: How often memory and store are made to agree when no loss was noticed.
+RECONCILE_SECONDS = 60.0
+
 #: Runs claimed and recovered in one go; between two of them the loop turns.
 CLAIM_MAX = 100
 
@@ -83,6 +86,7 @@ class Sweep:
         #: Losses of the writer's connections after which strays were looked for; -1 when
         #: another connection was lost since.
         self._losses = 0
+        self._reconcile_at = scheduler.clock.monotonic() + RECONCILE_SECONDS
         #: Claimed by this name, and not yet recovered.
         self._claimer: UUID | None = None
         #: Whether a claim was lost on its way, so that the next finds out what it took.
@@ -149,8 +153,11 @@ class Sweep:
     async def _reconcile(self) -> None:
         """After a loss, make memory and store agree on what is ours."""
         losses, worker = self._scheduler.writer.losses, self._worker()
-        if losses == self._losses:
+        now = self._scheduler.clock.monotonic()
+        if losses == self._losses and now < self._reconcile_at:
             return
+        # Also now and then without a loss: who has nothing to write notices none.
+        self._reconcile_at = now + RECONCILE_SECONDS
         known = dict(self._scheduler.runs)  # Some end while the store is asked.
         held = [run for run in known.values() if run.stored and not run.closed]
         owned = await self._store.owned_runs(worker)
@@ -166,7 +173,8 @@ class Sweep:
         if strays:
             log.warning("the database lost the ends of %d runs; they are recovered", len(strays))
             await self._store.free_runs(worker, strays)
-        self._scheduler.children.cancel_again()
+        if losses != self._losses:
+            self._scheduler.children.cancel_again()
         self._losses = losses
 
     async def _read_inbox(self) -> None:

@@ -133,14 +133,14 @@ def policy_tree(policy: CallPolicy | None) -> Tree:
     kept = None
     if retry is not None:
         kept = {**vars(retry), "exception_types": [*map(str, retry.exception_types)]}
-    return [kept, policy.timeout_seconds]
+    return [kept, policy.timeout_seconds, policy.total_seconds, policy.heartbeat_seconds]
 
 
 def policy_of(tree: Tree) -> CallPolicy:
     """The policy again, checked as one that a body made."""
-    retry, seconds = checked(tree, list)
+    retry, *limits = checked(tree, list)
     made = None if retry is None else RetryPolicy(**checked(retry, dict))
-    return call_policy(made, seconds)
+    return call_policy(made, *limits)
 
 
 def call_forms(program: Program, anything: Codec) -> dict[type, Form]:
