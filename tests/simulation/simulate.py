@@ -388,7 +388,7 @@ class Simulation:
         self.start_process()  # One that serves all queues; of those that live, some may be leaving.
         await until(lambda: all(p.dead for p in self.submitting), PEACE_SECONDS)
         clients.begin(self, clients.tidy(self))
-        await until(lambda: not self.unfinished(), PEACE_SECONDS)
+        await until(lambda: self.written() and not self.unfinished(), PEACE_SECONDS)
         await until(lambda: not self.server.database.tasks, ORPHANS_SECONDS + 5.0)
         await until(lambda: len(self.ready()) == len(self.living()), STOP_SECONDS)
         await asyncio.sleep(5.0)
@@ -401,6 +401,12 @@ class Simulation:
         await until(lambda: not self.living(), STOP_SECONDS)
         for process in self.living():
             self.account.complain(f"{process.name} does not stop")
+
+    def written(self) -> bool:
+        """Nothing waits to be written: not even a run whose client was told that it may
+        be stored, by a process that has been held up since."""
+        runtimes = [process.runtime for process in self.living()]
+        return all(runtime is None or runtime._writer.idle for runtime in runtimes)
 
     def unfinished(self) -> list[UUID]:
         runs = self.server.database.runs.values()
