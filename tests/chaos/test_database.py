@@ -269,8 +269,9 @@ async def test_an_older_copy_takes_over(server: Server, effects: Path) -> None:
         assert sorted(calls) == [-2, -2, -1, -1, 1]
         await load.end()
         census = await load.count(effects)
-        # What happened in the lost time happened to the world, too.
-        assert {*census.broken} <= {"lost", "early"}, census.examples
+        # What happened in the lost time happened to the world, too; and a child whose row
+        # was under way may be stored without the parent that asked for it.
+        assert {*census.broken} <= {"lost", "early", "orphan"}, census.examples
 
 
 async def test_a_submission_fails_clearly_in_the_end(server: Server, effects: Path) -> None:

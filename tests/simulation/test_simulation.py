@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.simulate import simulate
+from waymark.runtime import parking
 from waymark.runtime.children import Children
 from waymark.runtime.clock import Agreement
 from waymark.runtime.live_run import Change, LiveRun
@@ -76,6 +77,7 @@ def test_crashes_that_nobody_counts_are_noticed(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_parent_that_nobody_wakes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Children, "to_wake", lambda self, run, children: True)
+    monkeypatch.setattr(parking, "LOOK_AGAIN_SECONDS", 1_000_000)
     assert _found_by(range(1, 200), "is stuck")
 
 
