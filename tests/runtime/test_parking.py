@@ -28,7 +28,7 @@ from waymark.runtime.runtime import Runtime
 from waymark.settings import Settings
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.protocol import Store
-from waymark.store.records import EntryKind, Message, Park, RunState
+from waymark.store.records import EntryKind, Flush, Message, Park, RunRow, RunState
 
 pytestmark = pytest.mark.anyio
 
@@ -270,6 +270,49 @@ async def test_what_a_run_takes_in_while_it_is_parked_is_not_lost(stage: Stage) 
         assert await result(runtime, run_id, Overnight) == [2, 4]
     assert store.database.runs[run_id].epoch == 2
     assert stage.calls["double 2"] == 1
+
+
+class SlowChildren(SlowParks):
+    """Nobody learns of children, nor are ends written, before their gates open."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database)
+        self.reads, self.ends = asyncio.Event(), asyncio.Event()
+        self.ending: list[Flush] = []
+
+    async def read_runs(self, ids: Sequence[UUID]) -> dict[UUID, RunRow]:
+        await self.reads.wait()
+        return await super().read_runs(ids)
+
+    async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
+        if batch.ends:
+            self.ending.append(batch)
+            await self.ends.wait()
+        return await super().flush(lane, batch)
+
+
+async def test_a_child_that_begins_while_its_parent_is_parked_wakes_it(stage: Stage) -> None:
+    """It was asked for before a crash, and was never stored; its end is on its way when the
+    parent is parked."""
+    clock = MovedClock()
+    database = clock.database()
+    async with parking(clock, MemoryStore(database)) as runtime:
+        run_id = await submit(runtime, Limited, "it", 3600.0)
+        await stage.begun.wait()
+        await asleep(database, run_id)
+    child = database.runs.pop(child_id(run_id, 0))
+    database.journal.pop(child.id, None)
+    database.wake([run_id])
+    store = SlowChildren(database)
+    async with parking(clock, store) as runtime:
+        await until(lambda: bool(store.asked))
+        store.reads.set()
+        stage.go.set()
+        await until(lambda: bool(store.ending))
+        store.gate.set()
+        await until(lambda: state(database, run_id) == RunState.WAITING)
+        store.ends.set()
+        assert await result(runtime, run_id, Limited) == "it!"
 
 
 async def test_a_message_that_comes_first_keeps_a_run_awake(stage: Stage) -> None:

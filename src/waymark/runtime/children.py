@@ -197,7 +197,8 @@ class Children:
         except Exception as error:  # noqa: BLE001  # the call's outcome, as it cannot begin
             self._fail(run, command.effect, error)
         else:
-            self._submit(run, command, definition, program)
+            if not run.closed:  # Whoever has it now begins the child.
+                self._submit(run, command, definition, program)
 
     async def _program(self, name: str) -> tuple[WorkflowDefinition, Program]:
         definition = registry.workflow(name)
@@ -219,6 +220,8 @@ class Children:
             self._fail(run, command.effect, error)
             return
         self._tell_of(run, command.effect, child.wait(self._loop))
+        if run in self._scheduler.parking.under_way:
+            child.parent = run.id
         self._scheduler.submit(child, new._replace(parent=run.id))
 
     def _tell_of(self, run: LiveRun, effect: int, ended: asyncio.Future[Ending]) -> None:

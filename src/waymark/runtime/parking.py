@@ -26,7 +26,9 @@ Rules
     the inbox, the child's end in its row, and the timer in the journal's own future.
 7.  A child's end wakes its parent in the same transaction, unless it was begun here and its
     parent is here to stay (`LiveRun.parent`). Who is about to be parked is not: from then on
-    its children wake it, and it is not parked while the end of one is on its way from here.
+    its children wake it, those too that begin before it is, and it is not parked while the
+    end of one is on its way from here. As a parking may wait long for its turn in the lane,
+    that is asked once more when it is sent, and whether it still waits for the same.
     A child that was asked to cancel itself keeps its parent awake.
 8.  One wake-up can still be missed: of a child whose end is on its way without it, while its
     parent is taken from here and parked elsewhere. So a run that waits for children alone is
@@ -49,6 +51,7 @@ import asyncio
 from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
+from uuid import UUID
 
 from ..engine.outcomes import Command, SetTimer, StartAttempt, StartChild
 from ..settings import Settings
@@ -87,12 +90,13 @@ class Parking:
         self._fresh: dict[LiveRun, None] = {}
         #: To be looked at later, in this order: when, and how long its journal was.
         self._later: dict[LiveRun, tuple[float, int]] = {}
-        #: Those whose parking was handed to the writer.
-        self.under_way: set[LiveRun] = set()
+        #: Those whose parking was handed to the writer, and what they waited for then.
+        self.under_way: dict[LiveRun, Waits] = {}
         self._nudge = Nudge()
         #: Time that is virtual moves by the alarms of runs in memory.
         self._enabled = not scheduler.clock.virtual
         scheduler.timers.noticed = self._timer_set
+        scheduler.writer.still_waits = self._still_waits
         scheduler.writer.stays = self._stays
 
     # What happens to runs
@@ -119,13 +123,22 @@ class Parking:
     def _forget(self, run: LiveRun) -> None:
         if run in self.known:
             self.known.discard(run)
-            self.under_way.discard(run)
+            self.under_way.pop(run, None)
             self._fresh.pop(run, None)
             self._later.pop(run, None)
 
+    def _still_waits(self, run: LiveRun) -> bool:
+        """Whether a parking that is about to be sent is still right."""
+        waits = self.under_way.get(run)
+        if waits is None or run.session is None or not run.settled:
+            return False
+        if waits_of(run.session.outstanding()) != waits:
+            return False
+        return self._scheduler.children.to_wake(run, waits.ids(run))
+
     def _stays(self, run: LiveRun) -> None:
         """The store refused to park a run, or there was no need to ask."""
-        self.under_way.discard(run)
+        self.under_way.pop(run, None)
         self._look_later(run)
 
     def _look_later(self, run: LiveRun) -> None:
@@ -167,31 +180,32 @@ class Parking:
     def _consider(self, run: LiveRun, seq: int | None) -> None:
         """Park a run if that may be done now. `seq` tells how long its journal was when
         it was last looked at, None when it has just set a timer."""
-        park = self._park(run, seq)
-        if park is None:
+        waits = self._waits(run, seq)
+        if waits is None:
             self._look_later(run)
             return
         self._later.pop(run, None)
-        self.under_way.add(run)
+        self.under_way[run] = waits
+        deadline_ns = waits.deadline_ns
+        if deadline_ns is None:
+            deadline_ns = self._scheduler.clock.now_ns() + LOOK_AGAIN_SECONDS * 1_000_000_000
+        park = Park(run.id, run.epoch, deadline_ns, waits.ids(run))
         self._scheduler.writer.park(Change(run, None, [], None, park, [], 0))
 
-    def _park(self, run: LiveRun, seq: int | None) -> Park | None:
+    def _waits(self, run: LiveRun, seq: int | None) -> Waits | None:
+        """What a run waits for that may be parked; None for any other."""
         session = run.session
         if session is None or not run.settled or self._scheduler.draining:
             return None
         waits = waits_of(session.outstanding())
         if waits is None or not self._is_far(waits):
             return None
-        children = tuple(child_id(run.id, effect) for effect in waits.children)
-        if children:
-            if seq != session.seq or len(children) > CHILDREN_MAX:
+        if waits.children:
+            if seq != session.seq or len(waits.children) > CHILDREN_MAX:
                 return None
-            if not self._scheduler.children.to_wake(run, children):
+            if not self._scheduler.children.to_wake(run, waits.ids(run)):
                 return None
-        deadline_ns = waits.deadline_ns
-        if deadline_ns is None:
-            deadline_ns = self._scheduler.clock.now_ns() + LOOK_AGAIN_SECONDS * 1_000_000_000
-        return Park(run.id, run.epoch, deadline_ns, children)
+        return waits
 
     def _is_far(self, waits: Waits) -> bool:
         if waits.deadline_ns is None:
@@ -204,6 +218,10 @@ class Waits(NamedTuple):
 
     deadline_ns: int | None  # of its first timer
     children: list[int]  # by their effects
+
+    def ids(self, run: LiveRun) -> tuple[UUID, ...]:
+        """Those of the children."""
+        return tuple(child_id(run.id, effect) for effect in self.children)
 
 
 def waits_of(outstanding: Sequence[Command]) -> Waits | None:

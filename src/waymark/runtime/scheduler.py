@@ -233,6 +233,7 @@ class Scheduler:
         heir = run.successor()
         if self.runs.get(run.id) is run:
             self.runs[run.id] = heir
+        self.parking.left(run)
         return heir
 
     # Inputs
@@ -342,10 +343,9 @@ class Scheduler:
                     self.wake()
 
     def _give_hints(self) -> None:
-        if self._hints:
-            for topic in self._hints:
-                self.hint(topic)
-            self._hints.clear()
+        for topic in self._hints:
+            self.hint(topic)
+        self._hints.clear()
 
     def may_start(self) -> bool:
         """Bounds on what a crash may take, and proof that our runs are ours; both wake us."""

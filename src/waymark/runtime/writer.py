@@ -147,6 +147,8 @@ class Writer:
         #: `Clock.monotonic` at which the last confirmed flush was sent.
         self.confirmed_at = clock.monotonic()
         self._clock = clock
+        #: Whether a run that is to sleep may do so still.
+        self.still_waits: Callable[[LiveRun], bool] = lambda run: run.settled
         #: Told of runs that were to sleep and do not.
         self.stays: Callable[[LiveRun], None] = lambda run: None
 
@@ -260,7 +262,7 @@ class Writer:
         parks = [
             change.release
             for change in batch
-            if change.run.settled and type(change.release) is Park
+            if self.still_waits(change.run) and type(change.release) is Park
         ]
         asleep = await self.store.park(lane.index, worker, parks) if parks else _NONE
         awake = [change for change in batch if change.run.id not in asleep]
