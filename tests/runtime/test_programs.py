@@ -118,3 +118,14 @@ async def test_a_missing_graph_says_so() -> None:
     await store.open()
     reason = await Programs(store).load(HASH)
     assert reason == f"its graph {HASH.hex()} is not in the database"
+
+
+async def test_a_lost_graph_is_stored_again_by_who_has_its_workflow() -> None:
+    """A failover lost it, and a run of it that was under way arrived afterwards."""
+    store = MemoryStore()
+    await store.open()
+    definition = definition_of(Double)
+    programs = Programs(store)
+    assert await programs.load(definition.hash) is None
+    assert await store.get_graph(definition.hash) == definition.document
+    assert definition.hash in programs.served

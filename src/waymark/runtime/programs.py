@@ -20,7 +20,7 @@ from ..authoring.workflow import WorkflowDefinition
 from ..engine.links import LinkedAction, LinkedWorkflow, Links
 from ..engine.program import Program, load_program
 from ..engine.session import Session
-from ..errors import GraphError, UnresolvedActionError, ValueDecodeError
+from ..errors import GraphError, UnresolvedActionError, ValueDecodeError, WorkflowCompileError
 from ..graph.codec import from_document
 from ..graph.fingerprint import fingerprint
 from ..graph.operations import STDLIB_MODULES
@@ -88,12 +88,26 @@ class Programs:
         if hash in self._refused:
             return self._refused[hash]
         document = await self._store.get_graph(hash)
-        if document is None:  # It may come back: who can serve it stores it again.
-            return f"its graph {hash.hex()} is not in the database"
+        if document is None:
+            return await self._store_lost(hash)
         reason = self._load(hash, document)
         if reason is not None:
             self._refused[hash] = reason
         return reason
+
+    async def _store_lost(self, hash: bytes) -> str | None:
+        """A database may lose a graph, and get a run of it that was under way. Who has the
+        workflow in its code stores the graph again; None when that is us."""
+        for definition in registry.workflows():
+            try:
+                ours = definition.hash == hash
+            except WorkflowCompileError:
+                continue
+            if ours:
+                self._linked.pop(definition, None)
+                await self.ensure(definition)
+                return None
+        return f"its graph {hash.hex()} is not in the database"
 
     async def store_again(self) -> None:
         """After a loss, since the database may have lost the graphs of what is submitted
