@@ -28,7 +28,7 @@ from waymark.engine.links import Links
 from waymark.engine.program import Program, load_program
 from waymark.errors import WaymarkError
 from waymark.graph.model import Graph
-from waymark.runtime import programs
+from waymark.runtime import parking, programs
 from waymark.runtime.backing import Backing
 from waymark.runtime.offers import ORPHANS_SECONDS
 from waymark.runtime.runtime import Runtime
@@ -421,11 +421,14 @@ class Simulation:
         work.performing.append(self.perform)
         work.dying.append(self.die)
         linked, programs.load_program = programs.load_program, _load_program
+        # A wake-up that is missed shall show.
+        patience, parking.LOOK_AGAIN_SECONDS = parking.LOOK_AGAIN_SECONDS, 1_000_000
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_until_complete(self.main())
         finally:
             programs.load_program = linked
+            parking.LOOK_AGAIN_SECONDS = patience
             work.performing.pop()
             work.dying.pop()
             logging.getLogger("waymark").removeHandler(complaints)

@@ -63,9 +63,11 @@ def guilt(claimed: ClaimedRun, journal: Sequence[JournalRow]) -> str | None:
     last = journal[-1] if journal else None
     where = "at its beginning" if last is None else f"after entry {last.seq} of its journal"
     at = f"while its body was computed or its journal read, {where}"
-    if last is not None and last.kind == EntryKind.CLAIM and last.epoch == claimed.epoch - 1:
-        names = _noted(last.payload)
-        at = f"while it ran {', '.join(names)}" if names else at
+    names = _noted(last.payload) if last is not None and last.kind == EntryKind.CLAIM else []
+    if names and last is not None:
+        at = f"while it ran {', '.join(names)}"
+        if last.epoch != claimed.epoch - 1:
+            at = f"before it had begun anything, one before it {at}"
     return (
         f"{claimed.crashes} processes in a row died of it without a new entry in its journal,"
         f" the last one {at}; mend that, then let the run go on"
