@@ -291,7 +291,9 @@ class SlowChildren(SlowParks):
         return await super().flush(lane, batch)
 
 
-async def test_a_child_that_begins_while_its_parent_is_parked_wakes_it(stage: Stage) -> None:
+async def test_a_child_that_begins_while_its_parent_is_parked_wakes_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It was asked for before a crash, and was never stored; its end is on its way when the
     parent is parked."""
     clock = MovedClock()
@@ -306,6 +308,7 @@ async def test_a_child_that_begins_while_its_parent_is_parked_wakes_it(stage: St
     store = SlowChildren(database)
     async with parking(clock, store) as runtime:
         await until(lambda: bool(store.asked))
+        monkeypatch.setattr(runtime._writer, "lane", lambda: 1)  # Not its parent's.
         store.reads.set()
         stage.go.set()
         await until(lambda: bool(store.ending))

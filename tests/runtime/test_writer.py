@@ -171,6 +171,23 @@ async def test_a_change_is_never_split() -> None:
         assert run.acked == 10
 
 
+async def test_a_second_lane_is_for_what_the_first_has_no_room_for() -> None:
+    """Few large flushes rather than many small ones, and no lane that stands still keeps
+    new runs from being stored."""
+    store = HeldStore(lanes=2)
+    async with writing(store, flush_rows_max=4) as bench:
+        lanes: list[int] = []
+        for _ in range(8):
+            lanes.append(bench.writer.lane())
+            bench.writer.put(bench.begin(lanes[-1])[1])
+            if len(store.asked) <= lanes[-1]:
+                await store.someone_waits()
+        assert lanes == [0, 0, 0, 1, 1, 1, 0, 1]  # The first of each lane is on its way.
+        store.open_gate()
+        await bench.settled(8)
+        assert bench.writer.lane() == 0
+
+
 @pytest.mark.parametrize("loss", ["before", "after"])
 async def test_a_lost_connection_loses_nothing_and_repeats_nothing(loss: str) -> None:
     """Whether or not the flush arrived, each row is there once and told once."""

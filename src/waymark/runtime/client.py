@@ -134,12 +134,12 @@ class RuntimeClient:
         settings, scheduler = self._settings, self._scheduler
         if len(arguments) > settings.payload_bytes_max:
             raise too_large("arguments", len(arguments), settings.payload_bytes_max)
-        name, graph = definition.name, definition.hash
+        name, graph, lane = definition.name, definition.hash, scheduler.writer.lane()
         full = len(scheduler.runs) >= settings.resident_runs_max
         if not self._executes or (full and scheduler.held >= settings.resident_runs_max):
-            run = LiveRun(run_id, name, 0, scheduler.lane(), None)
+            run = LiveRun(run_id, name, 0, lane, None)
             return run, NewRun(run_id, name, graph, DEFAULT_QUEUE, None, 0, READY, 0, arguments)
-        run = LiveRun(run_id, name, 1, scheduler.lane(), self._programs.session(program, run_id))
+        run = LiveRun(run_id, name, 1, lane, self._programs.session(program, run_id))
         fields = (run_id, name, graph, DEFAULT_QUEUE, self._worker(), 1, RUNNING)
         return run, _new_run((*fields, scheduler.clock.now_ns(), arguments, None))
 

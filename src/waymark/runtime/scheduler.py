@@ -114,7 +114,6 @@ class Scheduler:
         self._loop = asyncio.get_running_loop()
         #: Attempts begin in the context of start(), not of the request that woke us.
         self._context = contextvars.copy_context()
-        self._next_lane = 0
 
     # Runs come and go
 
@@ -122,11 +121,6 @@ class Scheduler:
     def held(self) -> int:
         """Runs that count against the bound of those in memory."""
         return len(self.runs) - len(self.children.parents)
-
-    def lane(self) -> int:
-        """The writer lane of the next run."""
-        self._next_lane = (self._next_lane + 1) % len(self.writer.lanes)
-        return self._next_lane
 
     def submit(self, run: LiveRun, new: NewRun, plain: Mapping[str, Any] | None = None) -> None:
         """A new run: its first step is taken now, or in a later turn of the loop

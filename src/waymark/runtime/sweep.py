@@ -268,7 +268,7 @@ class Sweep:
             # Ours until the database took it from a name we no longer bear.
             scheduler.forget(scheduler.runs[claimed.id])
         session = self._programs.session(self._programs.loaded(claimed.graph), claimed.id)
-        run = LiveRun(claimed.id, claimed.workflow, claimed.epoch, scheduler.lane(), session)
+        run = LiveRun(claimed.id, claimed.workflow, claimed.epoch, scheduler.writer.lane(), session)
         run.stored, run.parent = True, claimed.parent
         run.acked = journal[-1].seq if journal else snapshot.seq if snapshot else 0
         reason = guilt(claimed, journal)

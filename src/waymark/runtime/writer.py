@@ -3,7 +3,8 @@
 Rules
 
 1.  Each run is pinned to a lane; a lane has one flush under way at a time. So
-    the changes of a run are committed in the order in which they were made.
+    the changes of a run are committed in the order in which they were made. New runs
+    go to the first lane, and to a further one only while it is crowded.
 2.  While a flush commits, the lane's next batch fills. Nothing waits for a batch
     to become full: an idle lane flushes at once, a busy one in large batches.
 3.  After a commit the changes go to `committed`, which only queues them: the
@@ -139,6 +140,8 @@ class Writer:
         #: Puts back what runs depend on and the store may have lost.
         self.restore: Callable[[], Awaitable[None]] | None = None
         self.lanes = [Lane(index) for index in range(store.lanes)]
+        #: So many changes that wait make a lane crowded.
+        self._crowd = max(1, settings.flush_rows_max // 2)
         #: How often a lane lost its connection and found it again.
         self.losses = 0
         #: Rows and bytes handed over and not yet committed.
@@ -156,6 +159,15 @@ class Writer:
     def idle(self) -> bool:
         """Whether nothing waits and nothing is under way."""
         return not any(lane.queue or lane.parks or lane.sending for lane in self.lanes)
+
+    def lane(self) -> int:
+        """The lane for a new run. A flush costs this process some hundred microseconds,
+        whatever it carries, and the server a commit: so the first one that has room in
+        its next flush, and a further one only when those before it are crowded."""
+        for lane in self.lanes:
+            if len(lane.queue) < self._crowd:
+                return lane.index
+        return min(self.lanes, key=lambda lane: len(lane.queue)).index
 
     @property
     def congested(self) -> bool:
