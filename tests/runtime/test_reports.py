@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,26 @@ async def copies(parts: int) -> int:
     if len(done) + 1 < parts:
         raise ConnectionError(f"stopped after {len(done)}")
     return len(done) + 1
+
+
+@action(retry=RetryPolicy(attempts=100, backoff_seconds=0))
+async def mounts(parts: int) -> list[int]:
+    """One part in each attempt, and waits with the last."""
+    here = context()
+    done: list[int] = here.progress or []
+    here.heartbeat([*done, len(done)])
+    if len(done) + 1 == parts:
+        current[-1].begun.set()
+        await current[-1].go.wait()
+    if len(done) + 1 < parts:
+        raise ConnectionError(f"stopped after {len(done)}")
+    return (here.progress or [])[:parts]
+
+
+@workflow
+class Mounting(Workflow):
+    async def run(self, parts: int) -> list[int]:
+        return await mounts(parts)
 
 
 @action(retry=ONCE_MORE)
@@ -228,6 +248,41 @@ async def test_progress_survives_a_crash(new_store: NewStore, stage: Stage) -> N
             await asyncio.sleep(0.001)
     await looker.close()
     assert found == [None, [1, 2]]
+
+
+class Unwritable(MemoryStore):
+    """Reports of attempts cannot be written until the door opens."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database)
+        self.door = asyncio.Event()
+
+    async def write_attempts(self, worker: UUID, rows: Sequence[AttemptRow]) -> None:
+        await self.door.wait()
+        await super().write_attempts(worker, rows)
+
+
+@pytest.mark.parametrize("written", [False, True])
+async def test_a_snapshot_forgets_no_progress(stage: Stage, written: bool) -> None:
+    """What failed attempts told is in entries that its reader does not see."""
+    database = MemoryDatabase()
+    store = Unwritable(database)
+    if written:
+        store.door.set()
+    runtime, ownership = await begin(store, snapshot_entries=20, poll_seconds=0.01)
+    run_id = await submit(runtime, Mounting, 40)
+    await stage.begun.wait()
+    if written:
+        await until(lambda: bool(database.snapshots.get(run_id)))
+    else:
+        await until(lambda: bool(runtime._scheduler.snapshots._taken))
+        await asyncio.sleep(0.05)  # Several looks.
+        assert not database.snapshots.get(run_id)
+    await ownership.abandon()
+    database.workers.pop(runtime.worker, None)
+    stage.go.set()
+    async with serving(MemoryStore(database)) as other:
+        assert await result(other, run_id, Mounting) == list(range(40))
 
 
 async def test_progress_survives_a_stop(new_store: NewStore, stage: Stage) -> None:

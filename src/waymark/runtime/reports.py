@@ -6,7 +6,9 @@ Rules
     changed, beside the flushes. A crash costs the progress of that time and nothing else.
 2.  A failed attempt's entry in the journal holds its report. So the row matters only for
     an attempt that a crash took, and one that is older than the journal is ignored.
-3.  A row goes when the outcome of its call is committed, or its run has ended. Rows that a
+3.  A snapshot spares its reader the entries before it. So it is sent only when each report
+    that there was has a row (`save`).
+4.  A row goes when the outcome of its call is committed, or its run has ended. Rows that a
     crash left over then go with the run's other rows.
 
 The rows are written under the owner's name and epoch, but nothing depends on them that
@@ -68,6 +70,8 @@ class Reports:
         #: Rows that may be in the database: by effect the entry at whose commit the row
         #: goes, None while the call is not over.
         self._rows: dict[LiveRun, dict[int, int | None]] = {}
+        #: What a snapshot waits for.
+        self._asked: dict[LiveRun, set[int]] = {}
         #: Finds the stand-in for the run of an attempt that is made here for another
         #: process. What that reports stays in this one's memory.
         self.guest: Callable[[UUID, int], LiveRun | None] = lambda run_id, effect: None
@@ -152,6 +156,25 @@ class Reports:
             self._change(run, effect)
         return b"%b,%b" % (told, report.recorded())
 
+    # Snapshots
+
+    def save(self, run: LiveRun) -> None:
+        """See to it that a run's reports have rows, soon: `is_saved`."""
+        rows, writing = self._rows.get(run, {}), self._writing.locked()
+        asked = {
+            effect
+            for effect in run.reports or ()
+            if effect in run.attempts
+            and (writing or effect not in rows or (run, effect) in self._changed)
+        }
+        for effect in asked:
+            self._change(run, effect)
+        if asked:
+            self._asked[run] = asked
+
+    def is_saved(self, run: LiveRun) -> bool:
+        return run not in self._asked
+
     # Recovery
 
     async def read(self, runs: Sequence[UUID]) -> dict[UUID, list[AttemptRow]]:
@@ -212,13 +235,17 @@ class Reports:
                 values = report.attempt, report.since_ns, report.progress
                 rows.append(AttemptRow(run.id, run.epoch, effect, *values))
                 self._rows.setdefault(run, {})[effect] = None
-        if not rows:
-            return
         try:
-            await self._store.write_attempts(self._worker(), rows)
+            if rows:
+                await self._store.write_attempts(self._worker(), rows)
         except BaseException:
             self._changed.update(dict.fromkeys(changed))
             raise
+        for run, effect in changed:
+            asked = self._asked.get(run, set())
+            asked.discard(effect)
+            if not asked:
+                self._asked.pop(run, None)
 
     async def _remove(self) -> None:
         """Remove the rows of calls whose outcome is committed, and of ended runs."""

@@ -152,6 +152,7 @@ class Snapshots:
             self._last[run] = _Last(last.seq, size, last.seq + entries)
             return
         self._last[run] = _Last(seq, size, seq + entries)
+        self._scheduler.executor.reports.save(run)
         digest = signed_crc(payload)
         self._taken[run] = SnapshotRow(run.id, seq, run.epoch, graph, WRITER, digest, payload)
 
@@ -163,7 +164,7 @@ class Snapshots:
             return
         if run.dropped or self._scheduler.runs.get(run.id) is not run:
             del self._taken[run]
-        elif run.acked >= snapshot.seq:
+        elif run.acked >= snapshot.seq and self._scheduler.executor.reports.is_saved(run):
             kept = await self._store.put_snapshot(self._worker(), snapshot)
             self._taken.pop(run, None)
             if not kept:
