@@ -95,7 +95,7 @@ BROKEN: dict[str, Callable[[], Graph]] = {
     "writes unsaid": lambda: only(Compute(0, HERE, statements("x = 1"))),
     "code too long": lambda: only(Return(0, HERE, value("1" + " " * 1_000_000))),
     "code too deep": lambda: only(Return(0, HERE, value("-" * 100_000 + "1"))),
-    "code too deep for the checker": lambda: only(Return(0, HERE, value("-" * 700 + "1"))),
+    "code too deep for the checker": lambda: only(Return(0, HERE, value("-" * 1500 + "1"))),
     "attributes too deep": lambda: only(Return(0, HERE, value("(1)" + ".real" * 700))),
     "variable is a keyword": lambda: run_with(variables=("x", "y", "z", "e", "_waymark_1", "None")),
     "name is a keyword": lambda: with_name("None", Name("constant", value="1")),

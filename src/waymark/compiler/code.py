@@ -7,7 +7,7 @@ import ast
 from collections.abc import Collection, Sequence
 
 from waymark.graph.model import Code
-from waymark.graph.scopes import bound_names, free_names
+from waymark.graph.scopes import uses
 from waymark.graph.trees import walk
 
 from .portable import Tree, portable_text
@@ -32,14 +32,13 @@ def _code(
 ) -> Code:
     text, tree = portable_text(ast.fix_missing_locations(tree))
     again = ast.parse(text, mode=mode)
-    reads = free_names(again).intersection(variables)
-    writes = set(bound_names([again])).intersection(variables)
+    reads, writes = uses(again)
     return Code(
         text,
         "eval" if mode == "eval" else "exec",
         _lines(tree, again, text, getattr(parts[0], "lineno", 1)),
-        tuple(sorted(reads)),
-        tuple(sorted(writes)),
+        tuple(sorted(reads.intersection(variables))),
+        tuple(sorted(writes.intersection(variables))),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from waymark.graph.check import check_code
 from waymark.graph.model import HIDDEN, Code, Compute, Name, Node, Span
-from waymark.graph.scopes import bound_names, free_names, parameter_names
+from waymark.graph.scopes import bound_names, parameter_names, uses
 
 from .code import expression_code, statements_code
 from .reach import Reach
@@ -130,7 +130,7 @@ class Lowering:
         return statements_code(body, self.variables)
 
     def _check(self, node: ast.AST) -> None:
-        self.used |= free_names(node)
+        self.used |= uses(node)[0]
         method = self.prepared.pending.receiver == "self"
         scope = [*self.variables, "self"] if method else self.variables
         names = self.prepared.names

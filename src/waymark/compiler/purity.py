@@ -10,15 +10,21 @@ from waymark.graph.trees import children, walk
 
 def has_await(node: ast.AST) -> bool:
     """Whether evaluating `node` awaits (nested functions are not evaluated)."""
-    if isinstance(node, (ast.Await, ast.AsyncWith, ast.AsyncFor)):
-        return True
-    if isinstance(node, ast.comprehension) and node.is_async:
-        return True
-    if isinstance(node, ast.Lambda):
-        return any(map(has_await, _defaults(node.args)))
-    if isinstance(node, ast.FunctionDef):
-        return any(map(has_await, (*node.decorator_list, *_defaults(node.args))))
-    return any(has_await(child) for child in children(node))
+    nodes = [node]
+    for inner in nodes:
+        kind = type(inner)
+        if kind in _WAITING or (isinstance(inner, ast.comprehension) and inner.is_async):
+            return True
+        if isinstance(inner, ast.Lambda):
+            nodes += _defaults(inner.args)
+        elif isinstance(inner, ast.FunctionDef):
+            nodes += (*inner.decorator_list, *_defaults(inner.args))
+        elif kind is not ast.Name and kind is not ast.Constant:
+            nodes += children(inner)
+    return False
+
+
+_WAITING = frozenset({ast.Await, ast.AsyncWith, ast.AsyncFor})
 
 
 def _defaults(arguments: ast.arguments) -> list[ast.expr]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from waymark.errors import ImpureCallError
 from waymark.graph.model import Function
-from waymark.graph.trees import copied
 
 _PARAMETER_FORMS = {
     "positional": "posonlyargs",
@@ -19,7 +18,8 @@ _PARAMETER_FORMS = {
 }
 
 
-_MODULE = ast.parse("def made(): pass")
+#: With whatever fields a definition has on this Python.
+_FIELDS = vars(ast.parse("def made(): pass").body[0])
 
 
 def no_arguments() -> ast.arguments:
@@ -29,9 +29,8 @@ def no_arguments() -> ast.arguments:
 
 def definition(name: str, arguments: ast.arguments, body: list[ast.stmt]) -> ast.FunctionDef:
     """`def name(<arguments>): <body>`."""
-    made = copied(_MODULE).body[0]
-    assert isinstance(made, ast.FunctionDef)
-    made.name, made.args, made.body = name, arguments, body
+    made = ast.FunctionDef.__new__(ast.FunctionDef)
+    vars(made).update(_FIELDS, name=name, args=arguments, body=body)
     return made
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from types import CellType, TracebackType
 from typing import Any
 
-from waymark.errors import RecoveryMismatch, WaymarkBug
+from waymark.errors import RecoveryMismatch, UncompilableCodeError, WaymarkBug
 
 from . import futures as m
 from . import groups, primitives
@@ -209,7 +209,7 @@ class Evaluator:
             if op == _NEXT:
                 return machine.test(frame.next_item(site))
             return self._evaluate_rare(frame, site)
-        except (RecoveryMismatch, WaymarkBug, MachineError):
+        except (RecoveryMismatch, UncompilableCodeError, WaymarkBug, MachineError):
             raise
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
             return self.failed(frame, error)
@@ -252,7 +252,7 @@ class Evaluator:
 
     def _matches(self, frame: Frame, site: LinkedSite) -> bool:
         """Whether `except <types>` takes the exception being handled."""
-        if site.code is None:
+        if site.piece is None:
             return True
         return isinstance(frame.handling[-1], groups.classes_of(run_code(site, frame)))
 

@@ -1,10 +1,10 @@
 """Binds a checked graph to this process: text to code objects, names to values.
 
-Each function's nodes are compiled as functions nested in one outer function
-whose locals are the author's variables. A node's code therefore reaches the
-variables through *cells*; the evaluator gives each frame cells of its own.
-Assignments, deletions, closures with late binding and comprehensions then mean
-just what they mean in Python, and nothing is copied in or out.
+Each node's code is compiled as a function nested in one whose locals are the
+author's variables (in `pieces`, when a run first comes to it). It therefore
+reaches the variables through *cells*; the evaluator gives each frame cells of its
+own. Assignments, deletions, closures with late binding and comprehensions then
+mean just what they mean in Python, and nothing is copied in or out.
 
 Before compiling, guards are put on what depends on the value's type (`guards`).
 The globals of a node hold the allowed builtins, the function's linked names and
@@ -16,21 +16,21 @@ from __future__ import annotations
 import ast
 import builtins
 import linecache
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from types import CellType, CodeType, FunctionType
 from typing import Any, Protocol
 
 from waymark.errors import GraphError, UnresolvedActionError, WaymarkBug
 from waymark.graph.displays import build, every_name
-from waymark.graph.model import DEFINED, HIDDEN, INIT, Code, Function, Graph, Name, SyncFunction
+from waymark.graph.model import DEFINED, HIDDEN, INIT, Function, Graph, Name, SyncFunction
 from waymark.graph.operations import BUILTINS, operation_at
 from waymark.values import freeze, meet_decimals, plan_for
 
 from .arithmetic import fixed
 from .awaitables import HelperCall, action_stub, workflow_stub
-from .binding import binder, binding_code, definition, local_maker, no_arguments
+from .binding import binder, binding_code, local_maker
 from .concurrency.operations import operations
 from .concurrency.scopes import Scopes
 from .definitions import fill_defaults, make_function
@@ -40,10 +40,11 @@ from .guards import NO_BUILTINS, Guards
 from .heap.names import Names
 from .instance import class_of, methods_of, once
 from .links import LinkedAction, LinkedWorkflow, Links
+from .pieces import Pieces
 from .running import Running
-from .sites import NOWHERE, LinkedSite, is_lazy, linked_site
+from .sites import LinkedSite, Taping, is_lazy
 from .tape import Tape
-from .wrapping import around, code_constants, renamed, set_lines
+from .wrapping import set_lines
 
 #: Kinds of names that may need a sync function, so are linked when all are made.
 _LATE = ("function", "display")
@@ -120,8 +121,7 @@ def load_program(graph: Graph, hash: bytes, links: Links) -> Program:
     running = Running(tape)
     try:
         linker = _Linker(graph, hash, links, Guards(tape), running)
-        linked = tuple(linker.link(function) for function in graph.functions)
-        functions = _with_lazy(linked, linker.sync.values())
+        functions = tuple(linker.link(function) for function in graph.functions)
     except (SyntaxError, UnicodeError, RecursionError, MemoryError) as error:
         raise GraphError(f"the graph of {graph.workflow} cannot be compiled: {error}") from error
     return Program(
@@ -176,6 +176,7 @@ class _Linker:
         # Where `self` keeps nothing, all runs may share one.
         self.door = self.self_class()
         self.fill()
+        self.taping = Taping(any(is_lazy(made.__code__) for made in self.sync.values()))
 
     # Sync functions
 
@@ -211,13 +212,7 @@ class _Linker:
         namespace = self.namespace(function.names)
         self.complete(namespace, function.names)
         variables = self.variables(function)
-        codes = self.compile(function, flat, namespace)
-        index = {name: i for i, name in enumerate(variables)}
-        quiet = self.quiet_names(function)
-        sites = tuple(
-            linked_site(op, site or NOWHERE, codes.get(pc), index, quiet)
-            for pc, (op, site) in enumerate(zip(flat.ops, flat.sites, strict=True))
-        )
+        sites = self.pieces(function, namespace, variables).sites(flat)
         own = variables[: len(variables) - len(function.captured)]
         bind = _nothing if function.local else self.bind(function)
         if function.method and not self.stateful:
@@ -396,31 +391,21 @@ class _Linker:
 
     # Code
 
-    def compile(
-        self, function: Function, flat: FlatFunction, namespace: dict[str, Any]
-    ) -> dict[int, CodeType]:
-        """The code object of each site that has code, by pc."""
-        filename = self.source_name(function)
-        variables = self.variables(function)
+    def pieces(
+        self, function: Function, namespace: dict[str, Any], variables: tuple[str, ...]
+    ) -> Pieces:
+        """What makes the function's code."""
         through = (function.method or function.local) and not self.stateful
         door = self.graph.attributes if through else None
-        guard = GuardInserter(self, function.names, frozenset(variables), door, namespace)
-        nodes: list[ast.stmt] = []
-        texts: dict[int, str] = {}
-        named: dict[tuple[int, str], str] = {}
-        for pc, site in enumerate(flat.sites):
-            if site is None or site.code is None:
-                continue
-            key = (site.node, site.code.text)
-            if key not in named:
-                named[key] = f"{HIDDEN}{len(nodes)}"
-                nodes.append(node_function(named[key], site.code, function, guard))
-            texts[pc] = named[key]
-        outer = around(variables, nodes)
-        compiled = compile(outer, filename, "exec", dont_inherit=True)
-        inner = code_constants(code_constants(compiled)["outer"])
-        final = {name: renamed(code, function.name) for name, code in inner.items()}
-        return {pc: final[name] for pc, name in texts.items()}
+        names, around = function.names, frozenset(variables)
+
+        def inserter() -> GuardInserter:
+            return GuardInserter(self, names, around, door, namespace)
+
+        filename = self.source_name(function)
+        return Pieces(
+            function, variables, filename, self.quiet_names(function), inserter, self.taping
+        )
 
     def source_name(self, function: Function | SyncFunction) -> str:
         """A file name whose text is the stored source, not today's file."""
@@ -428,20 +413,6 @@ class _Linker:
         lines = [*["\n"] * (function.first_line - 1), *function.source.splitlines(keepends=True)]
         linecache.cache[filename] = (sum(map(len, lines)), None, lines, filename)
         return filename
-
-
-def node_function(name: str, code: Code, function: Function, guard: GuardInserter) -> ast.stmt:
-    """`def name(): <code>`, guarded, over the variables around it."""
-    if code.mode == "eval":
-        value = guard.visit(ast.parse(code.text, mode="eval").body)
-        body: list[ast.stmt] = [ast.Return(value)]
-    else:
-        body = [guard.visit(statement) for statement in ast.parse(code.text).body]
-    if code.writes:
-        body.insert(0, ast.Nonlocal([*code.writes]))
-    wrapped = definition(name, no_arguments(), body)
-    set_lines(wrapped, code.lines, function.first_line)
-    return wrapped
 
 
 def _nothing(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -454,20 +425,6 @@ def _parsed(function: SyncFunction) -> ast.FunctionDef:
     return definition
 
 
-def _with_lazy(
-    functions: tuple[LinkedFunction, ...], definitions: Iterable[FunctionType]
-) -> tuple[LinkedFunction, ...]:
-    """Where something may put off its recorded calls, any code may come to make
-    them: it need only iterate over what it was given."""
-    lazy = any(is_lazy(definition.__code__) for definition in definitions)
-    if not lazy and not any(site.lazy for function in functions for site in function.sites):
-        return functions
-    return tuple(
-        replace(function, sites=tuple(replace(site, tapes=True) for site in function.sites))
-        for function in functions
-    )
-
-
 class RunningFrame(Protocol):
     """What code needs of a frame."""
 
@@ -477,15 +434,17 @@ class RunningFrame(Protocol):
 
 def run_code(site: LinkedSite, frame: RunningFrame) -> Any:
     """Evaluate one site's code over a frame's cells."""
-    code = site.code
-    if code is None:
-        return None
     cells = frame.cells
     if site.name >= 0:
         try:
             return cells[site.name].cell_contents
         except ValueError:  # unbound: let Python say so
             pass
+    code = site.code
+    if code is None:
+        code = site.bound()
+        if code is None:
+            return None
     if site.free:
         closure = tuple([cells[i] for i in site.free])
         return FunctionType(code, frame.function.namespace, None, None, closure)()

@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import CodeType
+from typing import TYPE_CHECKING
 
 from waymark.graph.model import HIDDEN
 
-from .flat import Op, Site
+if TYPE_CHECKING:
+    from .pieces import Piece
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LinkedSite:
-    """What the evaluator runs at one pc. `free` are indices of the variables
-    that `code` reaches, in the order of its free names; `target` is one too.
-    `name` is the index of the variable where the code is just its name, else -1.
-    `tapes` is False where the code can make no recorded call. `lazy` says that it
-    may make something that does so later, wherever that is consumed."""
+    """What the evaluator runs at one pc. `target` is the index of a variable. `name`
+    is one where the code is just that variable's name, else -1.
+
+    `code` is made of `piece` when it is first run. `free` are then the indices of the
+    variables that it reaches, in the order of its free names, and `tapes` is False where
+    it can make no recorded call."""
 
     op: int
     node: int
-    code: CodeType | None
-    free: tuple[int, ...]
     target: int
     leaves: bool
     name: int
     tapes: bool
-    lazy: bool
+    piece: Piece | None
+    code: CodeType | None = None
+    free: tuple[int, ...] = ()
+
+    def bound(self) -> CodeType | None:
+        """The code, made when there is none yet; None where there is none to make.
+        Raises UncompilableCodeError."""
+        if self.code is None and self.piece is not None:
+            self.piece.bind(self)
+        return self.code
 
 
-#: Stands where nothing is ever evaluated (at a JUMP).
-NOWHERE = Site(-1)
+class Taping:
+    """Whether something may put off its recorded calls. Then any code may come to make
+    them: it need only iterate over what it was given. Until the code that does so has
+    been made nothing of it can be under way, so the sites learn of it then."""
 
+    def __init__(self, anywhere: bool) -> None:
+        self.anywhere = anywhere
+        self.sites: list[LinkedSite] = []
 
-def linked_site(
-    op: int,
-    site: Site,
-    code: CodeType | None,
-    index: Mapping[str, int],
-    quiet: frozenset[str],
-) -> LinkedSite:
-    free = tuple(index[name] for name in code.co_freevars) if code is not None else ()
-    target = -1 if site.target is None else index.get(site.target, -1)
-    name = -1 if site.code is None else index.get(site.code.text, -1)
-    # A loop's next item may come out of a generator expression or a `map`.
-    tapes = op == Op.NEXT if code is None else not _global_names(code) <= quiet
-    lazy = tapes and code is not None and is_lazy(code)
-    return LinkedSite(op, site.node, code, free, target, site.leaves, name, tapes, lazy)
+    def join(self, site: LinkedSite) -> None:
+        """Tell `site`, now or when it is known."""
+        self.sites.append(site)
+        site.tapes |= self.anywhere
+
+    def spread(self) -> None:
+        """Code is made that puts recorded calls off."""
+        if not self.anywhere:
+            self.anywhere = True
+            for site in self.sites:
+                site.tapes = True
 
 
 def is_lazy(code: CodeType) -> bool:
@@ -63,10 +74,10 @@ _AT_ONCE = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
 _LAZY = frozenset({"map", "filter", "iter", "zip", "enumerate"})
 
 
-def _global_names(code: CodeType) -> set[str]:
+def global_names(code: CodeType) -> set[str]:
     """Names that code, or code nested in it, may read from the namespace."""
     found = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            found |= _global_names(constant)
+            found |= global_names(constant)
     return found

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from waymark.errors import RecoveryMismatch, WaymarkBug
+from waymark.errors import RecoveryMismatch, UncompilableCodeError, WaymarkBug
 
 from . import futures as m
 from .awaitables import ActionCall
@@ -70,7 +70,7 @@ def advance(straight: Straight, session: Session) -> int:
                     truth = bool(value)
                 elif op == _ITERATE:
                     frame.iterate(site, value)
-        except (RecoveryMismatch, WaymarkBug, MachineError):
+        except (RecoveryMismatch, UncompilableCodeError, WaymarkBug, MachineError):
             raise
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
             request = session.evaluator.failed(frame, error)

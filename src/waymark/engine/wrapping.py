@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from types import CodeType
-from typing import cast
 
 from waymark.graph.trees import walk
 
 from .binding import definition, no_arguments
 
 
-def around(variables: tuple[str, ...], nodes: list[ast.stmt]) -> ast.Module:
-    """One function with these variables around the functions of its nodes."""
+def around(variables: Iterable[str], node: ast.stmt) -> ast.Module:
+    """A function with these variables around that of a node."""
     arguments = no_arguments()
-    arguments.args = [ast.arg(name) for name in variables]
-    outer = definition("outer", arguments, [])
-    set_lines(outer, (), 1)
-    outer.body = nodes or [ast.copy_location(ast.Pass(), outer)]
-    return ast.Module([outer], [])
+    arguments.args = [_argument(name) for name in variables]
+    return ast.Module([definition("outer", arguments, [node])], [])
+
+
+def _argument(name: str) -> ast.arg:
+    return ast.arg(name, lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)
 
 
 def set_lines(tree: ast.AST, lines: tuple[int, ...], first_line: int) -> None:
@@ -26,11 +27,11 @@ def set_lines(tree: ast.AST, lines: tuple[int, ...], first_line: int) -> None:
     count = len(lines)
     for node in walk(tree):
         if node._attributes:
-            placed = cast("ast.stmt", node)
-            line = getattr(node, "lineno", 1)
-            place = (lines[line - 1] if line < count else lines[-1]) if count else first_line
-            placed.lineno = placed.end_lineno = place
-            placed.col_offset = placed.end_col_offset = 0
+            place = vars(node)
+            line = place.get("lineno", 1)
+            at = (lines[line - 1] if line < count else lines[-1]) if count else first_line
+            place["lineno"] = place["end_lineno"] = at
+            place["col_offset"] = place["end_col_offset"] = 0
 
 
 def code_constants(code: CodeType) -> dict[str, CodeType]:

@@ -38,7 +38,7 @@ from .attribute_names import (
     is_private,
     spelled_names,
 )
-from .grammar import FIELDS
+from .grammar import UNDECIDED
 from .model import HIDDEN, Name
 from .operations import (
     ATTRIBUTE_CALLS,
@@ -116,24 +116,25 @@ class _Checker:
     # Walking
 
     def visit(self, node: ast.AST) -> None:
-        if not self.known(node):
+        kind = type(node)
+        if UNDECIDED[kind] != () and not self.known(node):
             return
-        special = _SPECIAL.get(type(node))
+        special = _SPECIAL.get(kind)
         if special is not None:
             special(self, node)
         else:
-            self.visit_all(children(node))
+            for child in children(node):
+                self.visit(child)
 
     def known(self, node: ast.AST) -> bool:
         """Report a class or a filled field that is decided nowhere."""
-        fields = FIELDS.get(type(node).__name__)
-        if fields is None:
-            self.report(node, *advice.refused_syntax(node))
-            return False
-        for name in node._fields:
-            if name not in fields and getattr(node, name, None):
+        undecided = UNDECIDED[type(node)]
+        for name in undecided or ():
+            if getattr(node, name, None):
                 self.report(node, *advice.unknown_field(node, name))
-        return True
+        if undecided is None:
+            self.report(node, *advice.refused_syntax(node))
+        return undecided is not None
 
     def visit_all(self, nodes: Iterable[ast.AST | None]) -> None:
         for node in nodes:

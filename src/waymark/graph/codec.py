@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
+from json.encoder import encode_basestring
 from typing import Any, Literal, TypeAlias, TypeGuard, Union, cast
 
 from waymark.errors import GraphError
@@ -69,53 +70,71 @@ def from_document(document: str) -> Graph:
 _LINE_CHARACTERS = 100
 
 
-_scalar = json.JSONEncoder(ensure_ascii=False).encode
+def _scalar(data: Any) -> str:
+    kind = type(data)
+    if kind is str:
+        text: str = encode_basestring(data)
+        return text
+    return repr(data) if kind is int else _WORDS[data]
+
+
+_WORDS = {None: "null", True: "true", False: "false"}
 
 
 def _written(data: Any, depth: int) -> str:
     """JSON with what fits on a line on one line, so that people can read it."""
-    if _is_object(data):
+    kind = type(data)
+    items: list[str]
+    if kind is dict:
         items = [f"{_scalar(key)}: {_written(item, depth + 1)}" for key, item in data.items()]
         opening, closing = "{", "}"
-    elif _is_list(data):
+    elif kind is list:
+        if not data:
+            return "[]"
         items = [_written(item, depth + 1) for item in data]
         opening, closing = "[", "]"
     else:
         return _scalar(data)
     # What took several lines further in takes more than one here.
     length = sum(map(len, items)) + 2 * max(1, len(items))
-    if length + depth <= _LINE_CHARACTERS and not any("\n" in item for item in items):
-        return f"{opening}{', '.join(items)}{closing}"
+    if length + depth <= _LINE_CHARACTERS:
+        line = f"{opening}{', '.join(items)}{closing}"
+        if "\n" not in line:
+            return line
     inner, pad = " " * (depth + 1), " " * depth
     return "\n".join((opening, ",\n".join(inner + item for item in items), pad + closing))
 
 
 def plain(value: Any, *, locations: bool = True) -> Any:
     """`value` as JSON data; without locations where these must not count."""
-    kind = cast("type[object]", type(value))
+    kind: Any = type(value)
+    if kind is str:
+        return {"lines": value.split("\n")} if "\n" in value else value
     if kind in _SCALARS:
-        return {"lines": value.split("\n")} if kind is str and "\n" in value else value
-    if dataclasses.is_dataclass(kind):
-        data: dict[str, Any] = {}
-        if kind in _NODE_NAMES:
-            data["node"] = _NODE_NAMES[kind]
-        for name in _field_names(kind):
-            if locations or name not in LOCATIONS:
-                data[name] = plain(getattr(value, name), locations=locations)
-        return data
-    if _is_tuple(value):
-        return [plain(item, locations=locations) for item in value]
-    if _is_object(value):
+        return value
+    if kind is tuple:
+        return [plain(item, locations=locations) for item in value] if value else []
+    if kind is dict:
         return {key: plain(item, locations=locations) for key, item in value.items()}
-    return value
+    data: dict[str, Any] = {}
+    if kind in _NODE_NAMES:
+        data["node"] = _NODE_NAMES[kind]
+    for name in _field_names(kind) if locations else _meant_names(kind):
+        data[name] = plain(getattr(value, name), locations=locations)
+    return data
 
 
-_SCALARS = frozenset({str, int, bool, type(None)})
+_SCALARS = frozenset({int, bool, type(None)})
 
 
 @cache
-def _field_names(cls: type[Any]) -> tuple[str, ...]:
+def _field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
+
+
+@cache
+def _meant_names(cls: Any) -> tuple[str, ...]:
+    return tuple(name for name in _field_names(cls) if name not in LOCATIONS)
 
 
 class _Damaged(Exception):
@@ -186,6 +205,8 @@ def _tuple_reader(hint: Any) -> _Reader:
     def read(data: object) -> tuple[Any, ...]:
         if not _is_list(data):
             raise _Damaged("not a list")
+        if not data:
+            return ()
         read_item, values = _reader(hint), list[Any]()
         try:
             for item in data:
@@ -243,9 +264,14 @@ def _read_node(data: object) -> Any:
     return _reader(cls)(data)
 
 
+#: Types of fields by the hints that need no more than a look at the type.
+_TAKEN: Mapping[Any, type] = {str: str, int: int, bool: bool, str | None: str}
+
+
 def _object_reader(cls: type) -> _Reader:
     hints = typing.get_type_hints(cls, dict(vars(model)))
-    fields = [(name, _reader(hints[name])) for name in _field_names(cls)]
+    # Most fields hold what is taken as it is: a number, or text on one line.
+    fields = [(name, _TAKEN.get(hints[name]), _reader(hints[name])) for name in _field_names(cls)]
     known = set(hints) | ({"node"} if cls in _NODE_NAMES else set[str]())
 
     def read(data: object) -> Any:
@@ -253,8 +279,9 @@ def _object_reader(cls: type) -> _Reader:
         if found.keys() != known:
             raise _Damaged(f"missing or unknown: {', '.join(sorted(found.keys() ^ known))}")
         try:
-            for name, read_field in fields:
-                values.append(read_field(found[name]))
+            for name, taken, read_field in fields:
+                value = found[name]
+                values.append(value if type(value) is taken else read_field(value))
         except _Damaged as damage:
             damage.way.append(f".{fields[len(values)][0]}")
             raise
@@ -275,7 +302,3 @@ def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
-
-
-def _is_tuple(value: object) -> TypeGuard[tuple[Any, ...]]:
-    return isinstance(value, tuple)

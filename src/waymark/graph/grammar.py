@@ -8,7 +8,9 @@ Fields that are listed but carry no meaning for pure code (`ctx`,
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
+from typing import Final
 
 _EXPRESSIONS = {
     "BoolOp": "op values",
@@ -104,3 +106,17 @@ SILENT: Mapping[str, str] = {
     "type_comment": "a comment",
     "type_ignores": "comments",
 }
+
+
+class _Undecided(dict[type[ast.AST], tuple[str, ...] | None]):
+    """Fields that the grammar does not list, by class; None where it lacks the class."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...] | None:
+        fields = FIELDS.get(kind.__name__)
+        known = None if fields is None else tuple(f for f in kind._fields if f not in fields)
+        self[kind] = known
+        return known
+
+
+#: Fields of the classes of nodes, as the running Python has them, that are not decided.
+UNDECIDED: Final = _Undecided()

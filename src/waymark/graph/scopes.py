@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
-from .trees import children, walk
+from .trees import FIELDS, children, walk
 
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -99,6 +99,10 @@ _SCOPED: Final = frozenset(
 )
 
 
+#: Where it takes more than a look at each name.
+_INVOLVED: Final = _SCOPED | {*_NAMING, ast.alias, ast.Delete}
+
+
 def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
     yield from arguments.defaults
     yield from (default for default in arguments.kw_defaults if default is not None)
@@ -108,6 +112,55 @@ def _walruses(node: Comprehension) -> Iterator[ast.AST]:
     for inner in walk(node):
         if isinstance(inner, ast.NamedExpr):
             yield inner.target
+
+
+def uses(tree: ast.AST) -> tuple[set[str], set[str]]:
+    """`free_names` and `bound_names` of a tree, mostly in one walk over it."""
+    reads: set[str] = set()
+    writes: set[str] = set()
+    if _collects(tree, reads, writes):
+        return reads, writes
+    return free_names(tree), set(bound_names([tree]))
+
+
+def _collects(tree: ast.AST, reads: set[str], writes: set[str]) -> bool:
+    """Whether the names that a tree uses could be told by looking at each alone."""
+    node: Any
+    fields, nodes = FIELDS, [tree]
+    for node in nodes:
+        kind = type(node)
+        if kind is ast.Name:
+            (reads if type(node.ctx) is ast.Load else writes).add(node.id)
+            continue
+        if kind in _INVOLVED:
+            if kind not in _COMPREHENSIONS or not _collects_inside(node, reads, writes):
+                return False
+            continue
+        if kind is ast.AugAssign and type(node.target) is ast.Name:
+            reads.add(node.target.id)
+        for field in fields[kind]:
+            value: Any = getattr(node, field, None)
+            if value is None:
+                continue
+            if type(value) is list:
+                nodes += filter(None, value)
+            else:
+                nodes.append(value)
+    return True
+
+
+def _collects_inside(node: Comprehension, reads: set[str], writes: set[str]) -> bool:
+    """The same for a comprehension, unless it binds something around it."""
+    inside: set[str] = set()
+    bound: set[str] = set()
+    if not _collects(node.generators[0].iter, reads, writes):
+        return False
+    for part in _inside_comprehension(node):
+        if not _collects(part, inside, bound):
+            return False
+    own = comprehension_names(node)
+    reads |= inside - own
+    return bound <= own
 
 
 def free_names(tree: ast.AST) -> set[str]:

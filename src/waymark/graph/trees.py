@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from types import NoneType
+from typing import Any, Final, TypeVar
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -38,17 +39,20 @@ class _Fields(dict[type, tuple[str, ...]]):
         return self[kind]
 
 
-_FIELDS: Final = _Fields()
+#: Fields of a node in which nodes stand.
+FIELDS: Final = _Fields()
 
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes directly below `node`, in the order of its fields."""
     found: list[ast.AST] = []
-    for name in _FIELDS[type(node)]:
+    for name in FIELDS[type(node)]:
         value: Any = getattr(node, name, None)
+        if value is None:
+            continue
         if type(value) is list:
-            found += filter(None, cast("list[ast.AST | None]", value))
-        elif value is not None:
+            found += filter(None, value)
+        else:
             found.append(value)
     return found
 
@@ -56,33 +60,45 @@ def children(node: ast.AST) -> list[ast.AST]:
 def walk(*nodes: ast.AST) -> list[ast.AST]:
     """The nodes and all that are below them, those nearer to the root first."""
     found = [*nodes]
+    fields = FIELDS
     for node in found:
-        if _FIELDS[type(node)]:
-            found += children(node)
+        for name in fields[type(node)]:
+            value: Any = getattr(node, name, None)
+            if value is None:
+                continue
+            if type(value) is list:
+                found += filter(None, value)
+            else:
+                found.append(value)
     return found
 
 
 def replace_children(node: ast.AST, replaced: Callable[[Any], ast.AST]) -> None:
     """Put `replaced(child)` in the place of each child."""
-    for name in _FIELDS[type(node)]:
+    for name in FIELDS[type(node)]:
         value: Any = getattr(node, name, None)
         if type(value) is list:
-            items = cast("list[ast.AST | None]", value)
-            items[:] = [None if item is None else replaced(item) for item in items]
+            value[:] = [None if item is None else replaced(item) for item in value]
         elif value is not None:
             setattr(node, name, replaced(value))
+
+
+#: Kinds of values that need no copy: most of what a node holds.
+_SAME: Final = frozenset({int, str, NoneType, ast.Load, ast.Store})
 
 
 def copied(node: Node) -> Node:
     """A copy of a tree, with its places in the text."""
     made: Node = type(node).__new__(type(node))
     into = vars(made)
+    name: str
+    value: Any
     for name, value in vars(node).items():
-        if type(value) is list:
-            items = cast("list[object]", value)
-            into[name] = [copied(item) if isinstance(item, ast.AST) else item for item in items]
-        elif isinstance(value, ast.AST):
-            into[name] = copied(value)
-        else:
+        kind = type(value)
+        if kind in _SAME:
             into[name] = value
+        elif kind is list:
+            into[name] = [copied(item) if isinstance(item, ast.AST) else item for item in value]
+        else:
+            into[name] = copied(value) if isinstance(value, ast.AST) else value
     return made

@@ -47,7 +47,7 @@ from .model import (
     walk,
 )
 from .operations import operation_at
-from .scopes import bound_names, free_names, parameter_names
+from .scopes import parameter_names, uses
 
 CODE_CHARACTERS_MAX = 1_000_000
 #: Locations are for people, but tracebacks need as many lines.
@@ -170,7 +170,9 @@ def check_sync_function(function: SyncFunction, known: _Known) -> None:
     where = f"`{function.name}`"
     check_place(where, function)
     known.check_table(function.names)
-    tree = parsed(where, function.code, "exec")
+    tree = parsed(function.code, "exec")
+    if isinstance(tree, str):
+        raise GraphError(f"{where}: {tree}")
     body = tree.body if isinstance(tree, ast.Module) else []
     definition = body[0] if len(body) == 1 else None
     if not isinstance(definition, ast.FunctionDef):
@@ -195,18 +197,18 @@ def check_place(where: str, function: Function | SyncFunction) -> None:
         raise GraphError(f"{where}: it stands at an impossible place")
 
 
-def parsed(where: str, code: Code, mode: str) -> ast.AST:
-    """The tree of a piece of code within bounds."""
+def parsed(code: Code, mode: str) -> ast.AST | str:
+    """The tree of a piece of code within bounds, else what is wrong with it."""
     if code.mode != mode:
-        raise GraphError(f"{where}: its code should be of mode {mode!r}")
+        return f"its code should be of mode {mode!r}"
     if len(code.text) > CODE_CHARACTERS_MAX:
-        raise GraphError(f"{where}: its code is longer than {CODE_CHARACTERS_MAX} characters")
-    if not all(1 <= line <= LINES_MAX for line in code.lines):
-        raise GraphError(f"{where}: its code stands at an impossible line")
+        return f"its code is longer than {CODE_CHARACTERS_MAX} characters"
+    if code.lines and not 1 <= min(code.lines) <= max(code.lines) <= LINES_MAX:
+        return "its code stands at an impossible line"
     try:
         tree: ast.AST = ast.parse(code.text, mode=mode)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise GraphError(f"{where}: its code does not parse: {error}") from None
+        return f"its code does not parse: {error}"
     return tree
 
 
@@ -216,14 +218,19 @@ class _FunctionCheck:
         self.function = function
         self.known = known
         self.variables = frozenset(function.variables)
+        method = function.method or function.local
+        self.scope = self.variables | {"self"} if method else self.variables
+        free = bool(graph.self_class) or not method
+        self.door = None if free else graph.attributes
 
     def run(self) -> None:
         check_place(self.where(None), self.function)
         self.check_names()
         self.check_jumps(self.function.body, looping=False)
         for node in walk(self.function.body):
-            for variable in _bound_by(node):
-                self.check_variable(node, variable)
+            if type(node) in _BINDING:
+                for variable in _bound_by(node):
+                    self.check_variable(node, variable)
             for code, mode in _codes(node):
                 self.check_code(node, code, mode)
 
@@ -266,6 +273,8 @@ class _FunctionCheck:
         for node in body:
             if isinstance(node, Jump) and not looping:
                 raise self.odd(node, f"`{node.kind}` outside a loop")
+            if type(node) in _LEAVES:
+                continue
             if isinstance(node, Loop):
                 if (node.flavour == "for") != (node.target is not None):
                     raise self.odd(node, "only a `for` has a target, and each has one")
@@ -280,20 +289,17 @@ class _FunctionCheck:
             raise self.odd(node, f"`{name}` is not a variable")
 
     def check_code(self, node: Node, code: Code, mode: str) -> None:
-        tree = parsed(self.where(node), code, mode)
-        method = self.function.method or self.function.local
-        scope = self.variables | ({"self"} if method else frozenset[str]())
-        door = self.graph.attributes
-        free = bool(self.graph.self_class) or not method
-        violations = check_code(tree, self.function.names, scope, None if free else door)
+        tree = parsed(code, mode)
+        if isinstance(tree, str):
+            raise self.odd(node, tree)
+        violations = check_code(tree, self.function.names, self.scope, self.door)
         if violations:
             first = violations[0]
             raise self.odd(node, f"{first.fact} ({first.code})")
         self.check_uses(node, code, tree)
 
     def check_uses(self, node: Node, code: Code, tree: ast.AST) -> None:
-        reads = tuple(sorted(free_names(tree) & self.variables))
-        writes = tuple(sorted(set(bound_names([tree])) & self.variables))
+        reads, writes = (tuple(sorted(found & self.variables)) for found in uses(tree))
         if (code.reads, code.writes) != (reads, writes):
             raise self.odd(node, "its code reads or writes other variables than it says")
 
@@ -309,6 +315,12 @@ def _may_name_a_variable(name: str) -> bool:
 def _is_identifier(name: str) -> bool:
     """Whether a parser could have read it as a name."""
     return name.isidentifier() and not keyword.iskeyword(name)
+
+
+#: Kinds of nodes that hold no others.
+_LEAVES = frozenset({Compute, Await, Return, Raise})
+#: Kinds of nodes that bind variables apart from their code.
+_BINDING = frozenset({Await, Loop, Scope, Try})
 
 
 def _bound_by(node: Node) -> Iterator[str]:
@@ -327,9 +339,7 @@ def _bound_by(node: Node) -> Iterator[str]:
 
 def _codes(node: Node) -> Iterator[tuple[Code, str]]:
     match node:
-        case Compute(code=code):
-            yield code, "exec"
-        case Raise(code=Code() as code):
+        case Compute(code=code) | Raise(code=Code() as code):
             yield code, "exec"
         case Await(call=code) | Branch(test=code) | Loop(head=code) | Return(value=Code() as code):
             yield code, "eval"

@@ -67,6 +67,9 @@ class Names:
         """Find what there is, unless that is done."""
         if self._functions:
             return
+        for function in functions:
+            for site in function.sites:
+                site.bound()
         for key, value in self._everything(functions):
             self._values[key] = value
             if type(value) not in _UNNAMED:
