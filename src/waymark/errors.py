@@ -134,11 +134,6 @@ class GraphError(WaymarkError):
     refused. Restore the row, or let the workflow be compiled again."""
 
 
-class UncompilableCodeError(GraphError):
-    """A run came to code of its stored graph that Python does not compile, so the
-    row was edited. The run is quarantined; restore the row."""
-
-
 # Values
 
 

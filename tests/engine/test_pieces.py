@@ -12,8 +12,9 @@ from tests.oracle.host import compiled_outcome, program_of
 from tests.oracle.programs import Contexts, LoopWithTry, Saga
 from waymark.authoring.workflow import definition_of
 from waymark.compiler.code import statements_code
+from waymark.engine.pieces import UncompilableCode
 from waymark.engine.program import Program, load_program
-from waymark.errors import GraphError, UncompilableCodeError
+from waymark.errors import GraphError
 from waymark.graph.model import Compute, Graph, Name, Return, Span
 
 
@@ -87,5 +88,5 @@ def test_what_this_process_lacks_is_found_when_the_graph_is_loaded(
 
 def test_text_that_is_not_compiled_ends_the_run_for_those_who_look() -> None:
     """No outcome of the program: the run is quarantined, and its row can be restored."""
-    with pytest.raises(UncompilableCodeError, match=r"code of `run` cannot be compiled: 'break'"):
+    with pytest.raises(UncompilableCode, match=r"code of `run` cannot be compiled: 'break'"):
         outcome("break")

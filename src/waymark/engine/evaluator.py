@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from types import CellType, TracebackType
 from typing import Any
 
-from waymark.errors import RecoveryMismatch, UncompilableCodeError, WaymarkBug
+from waymark.errors import RecoveryMismatch, WaymarkBug
 
 from . import futures as m
 from . import groups, primitives
@@ -27,6 +27,7 @@ from .concurrency.loop import RunLoop
 from .flat import Op
 from .frame import Frame
 from .machine import Machine, MachineError
+from .pieces import UncompilableCode
 from .program import Program, run_code
 from .sites import LinkedSite
 from .straight import Straight
@@ -209,7 +210,7 @@ class Evaluator:
             if op == _NEXT:
                 return machine.test(frame.next_item(site))
             return self._evaluate_rare(frame, site)
-        except (RecoveryMismatch, UncompilableCodeError, WaymarkBug, MachineError):
+        except (RecoveryMismatch, UncompilableCode, WaymarkBug, MachineError):
             raise
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
             return self.failed(frame, error)

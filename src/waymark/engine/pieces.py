@@ -21,7 +21,7 @@ import re
 from collections.abc import Callable
 from types import CodeType
 
-from waymark.errors import UncompilableCodeError
+from waymark.errors import GraphError
 from waymark.graph.model import HIDDEN, Code, Function
 from waymark.graph.operations import ATTRIBUTES, METHODS
 
@@ -41,6 +41,11 @@ LONG = 400
 
 #: Stands where nothing is ever evaluated (at a JUMP).
 _NOWHERE = Site(-1)
+
+
+class UncompilableCode(GraphError):
+    """A run came to code of its stored graph that Python does not compile, so the row was
+    edited."""
 
 
 class Piece:
@@ -126,12 +131,12 @@ class Pieces:
         return "case " in text or not self._heads.isdisjoint(_DOTTED.findall(text))
 
     def compiled(self, name: str, code: Code) -> CodeType:
-        """The code object of a piece. Raises UncompilableCodeError."""
+        """The code object of a piece. Raises UncompilableCode."""
         try:
             return self._compiled(name, code)
         except (SyntaxError, UnicodeError, RecursionError, MemoryError) as error:
             where = f"the graph's code of `{self.function.name}` cannot be compiled"
-            raise UncompilableCodeError(f"{where}: {error}") from error
+            raise UncompilableCode(f"{where}: {error}") from error
 
     def _compiled(self, name: str, code: Code) -> CodeType:
         function, guard = self.function, self.inserter()

@@ -33,7 +33,7 @@ class LinkedSite:
 
     def bound(self) -> CodeType | None:
         """The code, made when there is none yet; None where there is none to make.
-        Raises UncompilableCodeError."""
+        Raises UncompilableCode."""
         if self.code is None and self.piece is not None:
             self.piece.bind(self)
         return self.code

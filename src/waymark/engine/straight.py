@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from waymark.errors import RecoveryMismatch, UncompilableCodeError, WaymarkBug
+from waymark.errors import RecoveryMismatch, WaymarkBug
 
 from . import futures as m
 from .awaitables import ActionCall
@@ -22,6 +22,7 @@ from .digest import of_straight
 from .flat import Op
 from .frame import Frame
 from .machine import MachineError
+from .pieces import UncompilableCode
 from .program import run_code
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def advance(straight: Straight, session: Session) -> int:
                     truth = bool(value)
                 elif op == _ITERATE:
                     frame.iterate(site, value)
-        except (RecoveryMismatch, UncompilableCodeError, WaymarkBug, MachineError):
+        except (RecoveryMismatch, UncompilableCode, WaymarkBug, MachineError):
             raise
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
             request = session.evaluator.failed(frame, error)

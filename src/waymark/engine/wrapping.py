@@ -28,7 +28,7 @@ def set_lines(tree: ast.AST, lines: tuple[int, ...], first_line: int) -> None:
     for node in walk(tree):
         if node._attributes:
             place = vars(node)
-            line = place.get("lineno", 1)
+            line: int = place.get("lineno", 1)
             at = (lines[line - 1] if line < count else lines[-1]) if count else first_line
             place["lineno"] = place["end_lineno"] = at
             place["col_offset"] = place["end_col_offset"] = 0

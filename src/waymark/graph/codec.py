@@ -21,6 +21,7 @@ from waymark.errors import GraphError
 
 from . import model
 from .model import FORMAT, Graph
+from .trees import class_of
 
 _NODES: Mapping[str, type] = {
     "compute": model.Compute,
@@ -71,7 +72,7 @@ _LINE_CHARACTERS = 100
 
 
 def _scalar(data: Any) -> str:
-    kind = type(data)
+    kind = class_of(data)
     if kind is str:
         text: str = encode_basestring(data)
         return text
@@ -83,7 +84,7 @@ _WORDS = {None: "null", True: "true", False: "false"}
 
 def _written(data: Any, depth: int) -> str:
     """JSON with what fits on a line on one line, so that people can read it."""
-    kind = type(data)
+    kind = class_of(data)
     items: list[str]
     if kind is dict:
         items = [f"{_scalar(key)}: {_written(item, depth + 1)}" for key, item in data.items()]
@@ -107,7 +108,7 @@ def _written(data: Any, depth: int) -> str:
 
 def plain(value: Any, *, locations: bool = True) -> Any:
     """`value` as JSON data; without locations where these must not count."""
-    kind: Any = type(value)
+    kind = class_of(value)
     if kind is str:
         return {"lines": value.split("\n")} if "\n" in value else value
     if kind in _SCALARS:

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias, cast
 
-from .trees import FIELDS, children, walk
+from .trees import FIELDS, children, class_of, walk
 
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -128,7 +128,7 @@ def _collects(tree: ast.AST, reads: set[str], writes: set[str]) -> bool:
     node: Any
     fields, nodes = FIELDS, [tree]
     for node in nodes:
-        kind = type(node)
+        kind = class_of(node)
         if kind is ast.Name:
             (reads if type(node.ctx) is ast.Load else writes).add(node.id)
             continue
@@ -142,7 +142,7 @@ def _collects(tree: ast.AST, reads: set[str], writes: set[str]) -> bool:
             value: Any = getattr(node, field, None)
             if value is None:
                 continue
-            if type(value) is list:
+            if class_of(value) is list:
                 nodes += filter(None, value)
             else:
                 nodes.append(value)

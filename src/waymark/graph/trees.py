@@ -39,6 +39,9 @@ class _Fields(dict[type, tuple[str, ...]]):
         return self[kind]
 
 
+#: `type`, of whatever it may be.
+class_of: Callable[[Any], Any] = type
+
 #: Fields of a node in which nodes stand.
 FIELDS: Final = _Fields()
 
@@ -50,7 +53,7 @@ def children(node: ast.AST) -> list[ast.AST]:
         value: Any = getattr(node, name, None)
         if value is None:
             continue
-        if type(value) is list:
+        if class_of(value) is list:
             found += filter(None, value)
         else:
             found.append(value)
@@ -66,7 +69,7 @@ def walk(*nodes: ast.AST) -> list[ast.AST]:
             value: Any = getattr(node, name, None)
             if value is None:
                 continue
-            if type(value) is list:
+            if class_of(value) is list:
                 found += filter(None, value)
             else:
                 found.append(value)
@@ -77,7 +80,7 @@ def replace_children(node: ast.AST, replaced: Callable[[Any], ast.AST]) -> None:
     """Put `replaced(child)` in the place of each child."""
     for name in FIELDS[type(node)]:
         value: Any = getattr(node, name, None)
-        if type(value) is list:
+        if class_of(value) is list:
             value[:] = [None if item is None else replaced(item) for item in value]
         elif value is not None:
             setattr(node, name, replaced(value))
@@ -94,7 +97,7 @@ def copied(node: Node) -> Node:
     name: str
     value: Any
     for name, value in vars(node).items():
-        kind = type(value)
+        kind = class_of(value)
         if kind in _SAME:
             into[name] = value
         elif kind is list:
