@@ -70,12 +70,13 @@ class FaultyStore(MemoryStore):
         now_ns: int = 0,
         held: Held = NONE_HELD,
         ahead_seconds: float = 0.0,
+        resting: Sequence[UUID] = (),
     ) -> list[ClaimedRun]:
         """As in Postgres, what a lost call has claimed is handed over by the next."""
 
         async def claim() -> list[ClaimedRun]:
             new = await MemoryStore.claim(
-                self, worker, graphs, queues, limit, now_ns, held, ahead_seconds
+                self, worker, graphs, queues, limit, now_ns, held, ahead_seconds, resting
             )
             self._doubtful += new
             return self._doubtful

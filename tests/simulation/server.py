@@ -356,6 +356,7 @@ class SimStore:
         now_ns: int = 0,
         suspects: Held = NONE_HELD,
         ahead_seconds: float = 0.0,
+        resting: Sequence[UUID] = (),
     ) -> list[ClaimedRun]:
         """What was claimed and not answered is known to the client before it commits,
         so the next call brings it, also where it commits late."""
@@ -374,7 +375,7 @@ class SimStore:
             more = limit - len(held)
             if more > 0:
                 held += await self._inner.claim(
-                    worker, graphs, queues, more, now_ns, suspects, ahead_seconds
+                    worker, graphs, queues, more, now_ns, suspects, ahead_seconds, resting
                 )
             self._doubtful = held
             return held

@@ -39,6 +39,27 @@ async def test_a_claim_takes_a_free_run(store: Store, worker: UUID) -> None:
     assert (read.owner, read.epoch, read.state) == (worker, 1, RunState.RUNNING)
 
 
+async def test_what_rests_is_left_to_others(store: Store, worker: UUID) -> None:
+    """It stands before nothing that comes after it, and another may take it."""
+    first, second = free_run(), free_run()
+    await store.submit(first)
+    await store.submit(second)
+    claimed = await store.claim(worker, [GRAPH], ["default"], 1, resting=[first.id])
+    assert [run.id for run in claimed] == [second.id]
+    assert await store.claim(worker, [GRAPH], ["default"], 1, resting=[first.id]) == []
+    (claimed_first,) = await store.claim(await live_worker(store), [GRAPH], ["default"], 9)
+    assert claimed_first.id == first.id
+
+
+async def test_an_epoch_written_by_hand_stops_no_claim(store: Store, worker: UUID) -> None:
+    """Beyond the largest number the epochs begin again."""
+    broken, sound = free_run()._replace(epoch=2**31 - 1), free_run()
+    await store.submit(broken)
+    await store.submit(sound)
+    claimed = await store.claim(worker, [GRAPH], ["default"], 9)
+    assert [(run.id, run.epoch) for run in claimed] == [(broken.id, 1), (sound.id, 1)]
+
+
 async def test_the_first_claim_records_the_beginning(store: Store, worker: UUID) -> None:
     """The time at which a run begins is stored by its first claim, for ever."""
     run = free_run()

@@ -115,7 +115,7 @@ async def test_two_workers_that_claim_at_once_share_the_runs(
         held = other.transaction()
         await held.start()
         rows = await other.fetch(
-            postgres._statements["claim"], first, [GRAPH], ["default"], 3, 1, 0, 0, 10, 0
+            postgres._statements["claim"], first, [GRAPH], ["default"], 3, 1, 0, 0, 10, 0, []
         )
         async with asyncio.timeout(20):
             found = await postgres.claim(second, [GRAPH], ["default"], 3)
@@ -159,7 +159,7 @@ async def test_blocking_on_an_old_snapshot_spares_a_run_that_was_taken(
     async with session(database_url) as other:
         claiming = other.transaction()
         await claiming.start()
-        assert await other.fetch(text, worker, [GRAPH], ["default"], 9, 1, 0, 0, 10, 0)
+        assert await other.fetch(text, worker, [GRAPH], ["default"], 9, 1, 0, 0, 10, 0, [])
         blocking = asyncio.create_task(postgres.set_blocked(GRAPH, "nobody serves it"))
         await until_waiting(database_url, "set_blocked", schema)
         await claiming.commit()

@@ -102,6 +102,7 @@ async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
             "0",
             "10",
             "2",
+            f"'{{{uuid4()}}}'",
         ),
         "look": (f"'{worker}'", queues, "2"),
         "set_blocked": (f"'\\x{OTHER_GRAPH.hex()}'", "'nobody serves it'", "false", "1000"),

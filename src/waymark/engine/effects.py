@@ -68,7 +68,7 @@ def recorded_attempt(known: Start, entry: Recorded) -> StartAttempt:
     try:
         attempt, again_ns, *_ = json.loads(entry.payload)
         return next_attempt(known, int(attempt), int(again_ns))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise RecoveryMismatch(f"entry {entry.seq} is damaged") from None
 
 

@@ -17,8 +17,8 @@ from waymark.values import Plan
 from .outcomes import Recorded
 from .tape import join_items, split_items
 
-#: The kind of their entries, as `store.records.EntryKind` names it.
-EVENT = 9
+#: The kinds of their entries, as `store.records.EntryKind` names them.
+CANCEL, EVENT = 8, 9
 
 
 class Event(NamedTuple):
@@ -32,9 +32,12 @@ class Event(NamedTuple):
 def received(
     kind: int, key: str, name: str, payload: bytes, plan: Plan[Any]
 ) -> tuple[Event | None, bytes]:
-    """An event that has come, None for a cancellation, and the payload of the entry."""
-    if kind != EVENT:
+    """An event that has come, None for a cancellation, and the payload of the entry.
+    Raises RecoveryMismatch for a message of no kind that there is."""
+    if kind == CANCEL:
         return None, key.encode()
+    if kind != EVENT:
+        raise RecoveryMismatch(f"the message {key!r} to this run is damaged: its kind is {kind}")
     head = [json.dumps(key).encode(), json.dumps(name).encode()]
     try:
         return Event(name, plan.loads(payload, run=True, path=name)), join_items([*head, payload])

@@ -23,7 +23,7 @@ from .live_run import Ending, LiveRun
 from .programs import Programs
 from .requests import Requests
 from .scheduler import Scheduler
-from .waiters import Waiters
+from .waiters import Waiters, state_name
 
 READY, RUNNING = RunState.READY, RunState.RUNNING
 
@@ -105,7 +105,7 @@ class RuntimeClient:
         row = (await self._store.read_runs([run_id])).get(run_id)
         if row is None:
             raise RunNotFound(run_id)
-        state = RunState(row.state).name.lower()
+        state = state_name(row.state)
         return RunStatus(row.id, row.workflow, state, row.submitted_at, row.finished_at, row.reason)
 
     async def send(self, run_id: UUID, name: str, payload: Any, key: str | None) -> None:

@@ -15,6 +15,7 @@ from ..engine.outcomes import StartAttempt
 from ..errors import StoreUnavailable
 from ..store.tasks import ClaimedTask, FinishedTask, HeldTask, TaskTable, Verdict
 from .clock import Clock
+from .damage import damaged_task
 from .executor import Attempt, Executor, Outcome
 from .live_run import LiveRun
 from .nudge import Nudge
@@ -246,9 +247,15 @@ class Guests:
 
     def _take(self, task: ClaimedTask) -> bool:
         """Let an attempt begin; False for one that the code of this process cannot make."""
+        run = LiveRun(task.run_id, task.workflow, task.claim, 0, None)
         try:
             command = _command(task)
         except Exception as error:  # noqa: BLE001  # other code may have recorded it
+            damaged = damaged_task(task)
+            if damaged is not None:
+                self._held[run] = task
+                self._finish(run, Verdict.DAMAGED, 0.0, damaged.encode())
+                return True
             log.warning(
                 "an attempt of %s does not fit the code of this process, others may make it: %s",
                 task.action,
@@ -256,7 +263,6 @@ class Guests:
             )
             self._resting[task.action] = self._now() + REST_SECONDS
             return False
-        run = LiveRun(task.run_id, task.workflow, task.claim, 0, None)
         self._held[run] = task
         self._executor.enqueue(run, command)
         return True

@@ -14,6 +14,7 @@ from ..authoring.registry import registry
 from ..engine.outcomes import UNREAD, Advance, Command, StartAction, StartAttempt
 from ..store.tasks import OverTask, TaskOffer, TaskOutcome, TaskRow, TaskTable, Verdict
 from .client import DEFAULT_QUEUE
+from .damage import damaged_outcome
 from .executor import Attempt
 from .guests import LOST_MAX
 from .live_run import LiveRun
@@ -281,6 +282,10 @@ class Offers:
         run = offered.run
         if run.closed or row.effect not in run.attempts or run.session is None:
             return  # The next owner takes it, or the row goes with the run.
+        damaged = damaged_outcome(row)
+        if damaged is not None:
+            self._scheduler.quarantine(run, damaged)
+            return
         settling = self._settling[key] = Settling(run, row.attempt, None)
         if row.verdict == Verdict.AGAIN:
             self._scheduler.retry(run, offered.command, row.pause_seconds, row.outcome)

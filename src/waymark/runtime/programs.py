@@ -144,9 +144,10 @@ class Programs:
             self._loaded[hash] = program
         except (UnresolvedActionError, ValueDecodeError) as error:
             return str(error)
-        except GraphError as error:
+        except Exception as error:  # noqa: BLE001  # whatever was written into the row
             log.error("graph %s is refused: %s", hash.hex(), error)
-            return f"its graph is refused: {error}"
+            what = error if isinstance(error, GraphError) else f"{type(error).__name__}: {error}"
+            return f"its graph is refused: {what}"
         return None
 
     def _refresh(self) -> None:

@@ -190,7 +190,7 @@ class Reports:
         for row in rows:
             known = reports.get(row.effect)
             if known is None or row.attempt > known.attempt:
-                reports[row.effect] = Report(row.attempt, row.since_ns, row.progress)
+                reports[row.effect] = Report(row.attempt, max(row.since_ns, 0), row.progress)
         if reports:
             run.reports = reports
         if rows:

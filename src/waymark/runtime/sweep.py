@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from ..engine.outcomes import Advance
-from ..errors import Fenced, StoreUnavailable, ValueDecodeError
+from ..errors import Fenced, RecoveryMismatch, StoreUnavailable, ValueDecodeError
 from ..settings import Settings
 from ..store.records import AttemptRow, ClaimedRun, JournalRow, Message, RunState, SnapshotRow
 from ..store.tasks import TaskRow
@@ -34,6 +34,7 @@ from .deaths import GRACE_SECONDS, Deaths
 from .live_run import LiveRun
 from .nudge import Nudge
 from .programs import Programs
+from .resting import Resting
 from .scheduler import Scheduler
 from .suspects import Suspects, guilt
 
@@ -47,9 +48,6 @@ CLAIM_MAX = 100
 
 #: Runs that sleep are claimed so many looks before they are due.
 LOOKS_AHEAD = 2
-
-#: After a claim whose runs could not be decoded here, their graph rests so long.
-REST_SECONDS_MAX = 60.0
 
 
 class Sweep:
@@ -78,7 +76,7 @@ class Sweep:
         self._closed = False
         #: Set while nothing is under way.
         self.ended = asyncio.Event()
-        self._resting: dict[bytes, tuple[float, float]] = {}
+        self._resting = Resting(scheduler.clock.monotonic, settings.poll_seconds)
         self._suspects = Suspects(scheduler.runs)
         self.nudge = Nudge()
         #: Whether more could be claimed than there was room for.
@@ -200,12 +198,8 @@ class Sweep:
 
     async def _claim(self, queues: Sequence[str]) -> int:
         room = self._settings.resident_runs_max - self._scheduler.held
-        now = asyncio.get_running_loop().time()
-        graphs = [
-            hash
-            for hash in self._programs.served
-            if hash not in self._resting or self._resting[hash][0] <= now
-        ]
+        whole, resting = self._resting.now()
+        graphs = [hash for hash in self._programs.served if hash not in whole]
         self.more = room <= 0
         if room <= 0 or not graphs or self._scheduler.draining:
             return 0
@@ -214,7 +208,7 @@ class Sweep:
         held = self._suspects.held
         self._in_doubt = True
         claimed = await self._store.claim(
-            worker, graphs, queues, limit, now_ns, held, self._ahead_seconds
+            worker, graphs, queues, limit, now_ns, held, self._ahead_seconds, resting
         )
         self._in_doubt = False
         self.more = len(claimed) == limit
@@ -281,16 +275,18 @@ class Sweep:
         now_ns, payload = max(now_ns, began_ns), None if snapshot is None else snapshot.payload
         try:
             advance = session.recover(claimed.input, began_ns, journal, now_ns, payload)
+            if advance.entries[0].seq != run.acked + 1:
+                raise RecoveryMismatch(f"it is not of entry {run.acked}")
+            scheduler.executor.reports.recover(run, journal, reports)
+            adopted = self._adopt(run, advance, tasks) if tasks else advance
         except Exception as error:  # noqa: BLE001  # one run's trouble stays its own
             if payload is None:
                 self._unrecovered(run, claimed, journal, error)
                 return True
             log.warning("run %s is recovered without its snapshot: %s", run.id, error)
             return False
-        self._resting.pop(claimed.graph, None)
+        self._resting.recovered(run.id)
         self._snapshots.recovered(run, snapshot)
-        scheduler.executor.reports.recover(run, journal, reports)
-        adopted = self._adopt(run, advance, tasks) if tasks else advance
         scheduler.admit(run, self._suspects.recovered(run, claimed, adopted))
         return True
 
@@ -304,15 +300,8 @@ class Sweep:
         if damaged is not None:
             scheduler.quarantine(run, damaged)
         elif isinstance(error, ValueDecodeError):
-            self._rest(claimed.graph)
+            self._resting.rest(run.id, claimed.graph)
             scheduler.release(run, RunState.BLOCKED, str(error))
         else:
             log.error("run %s cannot be recovered", run.id, exc_info=error)
             scheduler.quarantine(run, f"{type(error).__name__}: {error}")
-
-    def _rest(self, graph: bytes) -> None:
-        """Runs of this graph do not decode here: others may claim them meanwhile."""
-        now = asyncio.get_running_loop().time()
-        _, seconds = self._resting.get(graph, (0.0, self._settings.poll_seconds / 2))
-        seconds = min(seconds * 2, REST_SECONDS_MAX)
-        self._resting[graph] = (now + seconds, seconds)

@@ -23,6 +23,9 @@ from .nudge import Nudge
 
 log = logging.getLogger("waymark.waiters")
 
+#: Those that this version knows.
+STATES = frozenset(RunState)
+
 #: Runs asked for in one query.
 RUNS_PER_READ = 500
 
@@ -145,9 +148,8 @@ class Waiters:
 
     def _answer(self, run_id: UUID, row: RunRow | None) -> None:
         if row is not None:
-            state = RunState(row.state)
-            if not state.final and state is not RunState.QUARANTINED:
-                self._say_why(row, state)
+            if row.state < RunState.QUARANTINED or row.state not in STATES:
+                self._say_why(row)
                 return
             self._said.pop(run_id, None)
         for future in self.waiting.pop(run_id, ()):
@@ -156,15 +158,23 @@ class Waiters:
             elif not future.done():
                 future.set_result(to_ending(row))
 
-    def _say_why(self, row: RunRow, state: RunState) -> None:
+    def _say_why(self, row: RunRow) -> None:
         """Who waits for a run that stands still learns the reason from the log."""
-        if state not in (RunState.BLOCKED, RunState.PAUSED):
+        if row.state in STATES and row.state not in (RunState.BLOCKED, RunState.PAUSED):
             return
         now = self._clock.monotonic()
         if now - self._said.get(row.id, -SAY_SECONDS) >= SAY_SECONDS:
             self._said[row.id] = now
-            why = row.reason or "no reason is recorded"
-            log.warning("run %s of %s is %s: %s", row.id, row.workflow, state.name.lower(), why)
+            why, state = row.reason or "no reason is recorded", state_name(row.state)
+            log.warning("run %s of %s is %s: %s", row.id, row.workflow, state, why)
+
+
+def state_name(state: int) -> str:
+    """For people. A state that this version does not know was written by a newer one, or
+    by hand."""
+    if state in STATES:
+        return RunState(state).name.lower()
+    return f"in the unknown state {state}"
 
 
 def to_ending(row: RunRow) -> Ending:

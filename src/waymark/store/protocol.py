@@ -126,6 +126,7 @@ class Store(Protocol):
         now_ns: int = 0,
         held: Held = NONE_HELD,
         ahead_seconds: float = 0.0,
+        resting: Sequence[UUID] = (),
     ) -> list[ClaimedRun]:
         """Take up to `limit` runs that are unowned or whose owner is dead or
         unknown, oldest first, of graphs in `graphs` only; in turn with them those
@@ -134,7 +135,8 @@ class Store(Protocol):
         time that the answer tells, since a later owner will read the same.
         A run that a dead owner leaves has crashed once more, unless it recorded
         something meanwhile; of those that crashed again and again so many are taken
-        as `suspects` allows beside those that the claimer holds.
+        as `suspects` allows beside those that the claimer holds. Runs in `resting` are
+        left to others.
         Raises `Fenced` when the worker's own row is gone."""
         ...
 

@@ -24,6 +24,7 @@ class Verdict(IntEnum):
     RESULT = 1  # it returned
     ERROR = 2  # it raised, and that is the call's outcome
     AGAIN = 3  # it raised, and there is another attempt after a pause
+    DAMAGED = 4  # the row cannot be read; the outcome says what is wrong, in UTF-8
 
 
 class TaskOffer(NamedTuple):

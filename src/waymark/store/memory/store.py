@@ -37,6 +37,9 @@ from waymark.store.suspects import NONE_HELD, Held
 from .database import MemoryDatabase, MemoryRun, admitted
 from .tasks import MemoryTasks
 
+#: What its column holds; a row damaged by hand may have reached it.
+EPOCH_MAX = 2**31 - 1
+
 
 class MemoryStore:
     """One process's view of a `MemoryDatabase`; several may share one."""
@@ -210,14 +213,18 @@ class MemoryStore:
         now_ns: int = 0,
         held: Held = NONE_HELD,
         ahead_seconds: float = 0.0,
+        resting: Sequence[UUID] = (),
     ) -> list[ClaimedRun]:
         await asyncio.sleep(0)
         database = self.database
         if worker not in database.workers:
             raise Fenced(f"worker {worker} was declared dead; it may claim nothing")
-        served, wanted = set(graphs), set(queues)
+        served, wanted, left = set(graphs), set(queues), set(resting)
         kinds = (database.claimable(), database.due(ahead_seconds))
-        free, due = ([r for r in kind if r.graph in served and r.queue in wanted] for kind in kinds)
+        free, due = (
+            [r for r in kind if r.graph in served and r.queue in wanted and r.id not in left]
+            for kind in kinds
+        )
         in_turn = [run for pair in zip_longest(free, due) for run in pair if run is not None]
         allowed = admitted([(run, database.crashes_of(run)) for run in in_turn], held)
         return [_take(database, run, worker, now_ns, crashes) for run, crashes in allowed[:limit]]
@@ -418,7 +425,7 @@ def _take(
         run.crash_seq = max(database.journal.get(run.id, ()), default=0)
     run.crashes = crashes
     run.owner = worker
-    run.epoch += 1
+    run.epoch = run.epoch + 1 if run.epoch < EPOCH_MAX else 1
     run.state = RunState.RUNNING
     run.reason = run.wake_at = None
     run.began_ns = run.began_ns or now_ns

@@ -26,6 +26,9 @@ from .database import MemoryDatabase, MemoryTask
 #: How many outcomes are read at once.
 OUTCOMES = 500
 
+#: What its column holds; a row damaged by hand may have reached it.
+CLAIM_MAX = 2**31 - 1
+
 
 class MemoryTasks:
     """One process's view of the tasks of a `MemoryDatabase`."""
@@ -93,7 +96,7 @@ class MemoryTasks:
                 suspected = suspected or suspect
                 task.lost += task.claimer is not None
                 task.claimer = worker
-                task.claim += 1
+                task.claim = task.claim + 1 if task.claim < CLAIM_MAX else 1
                 claimed.append(_claimed(task))
         return claimed, held
 

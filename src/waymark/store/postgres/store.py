@@ -149,6 +149,7 @@ class PostgresStore:
         now_ns: int = 0,
         held: Held = NONE_HELD,
         ahead_seconds: float = 0.0,
+        resting: Sequence[UUID] = (),
     ) -> list[ClaimedRun]:
         """See `Store.claim`. What is claimed is known here before it is committed:
         when the commit is lost on the way, the next call finds out what holds of
@@ -172,6 +173,7 @@ class PostgresStore:
                     *held,
                     CRASHES_MAX,
                     ahead_seconds,
+                    list(resting),
                 )
                 if not rows:
                     raise Fenced(f"worker {worker} was declared dead; it may claim nothing")

@@ -44,7 +44,11 @@ join :"schema".runs on runs.id = asked.id;
 -- way (`[]`). `store.suspects` says how many that crashed again and again may be held at once; `$6`
 -- are those that the claimer holds, `$7` the most crashes among them, `$8` how many end a run. Who
 -- has as many and no owner was let go on by hand. Where there is no room for any, they are no
--- candidates, so that they do not stand before others.
+-- candidates, so that they do not stand before others. Nor are the runs `$10`, which the claimer
+-- could not read a moment ago.
+--
+-- Numbers are kept within their columns, so that no row, whatever somebody wrote into it by hand,
+-- makes the statement fail: then nobody could claim anything.
 with recursive owners (owner) as (
     (
         select runs.owner from :"schema".runs
@@ -84,6 +88,7 @@ candidates as materialized (
             where
                 runs.state < 6 and runs.state <> 3 and runs.owner is null
                 and runs.graph = served.graph and runs.queue = served.queue
+                and runs.id <> all ($10::uuid[])
                 and (
                     runs.crashes is null or runs.crashes < 2
                     or $6 < 1 << ($8 - 1 - greatest($7, 2))
@@ -104,6 +109,7 @@ candidates as materialized (
             where
                 runs.state < 6 and runs.state <> 3 and runs.owner = owners.owner
                 and runs.graph = served.graph and runs.queue = served.queue
+                and runs.id <> all ($10::uuid[])
                 and (
                     runs.crashes is null or runs.crashes < 2
                     or $6 < 1 << ($8 - 1 - greatest($7, 2))
@@ -124,6 +130,7 @@ candidates as materialized (
             where
                 runs.state = 3 and runs.graph = served.graph and runs.queue = served.queue
                 and runs.wake_at <= now() + make_interval(secs => $9)
+                and runs.id <> all ($10::uuid[])
                 and (
                     runs.crashes is null or runs.crashes < 2
                     or $6 < 1 << ($8 - 1 - greatest($7, 2))
@@ -151,7 +158,7 @@ judged as (
                     and journal.seq > candidates.crash_seq
                     and (journal.kind <> 6 or journal.payload = '[]'::bytea)
             ) then 0
-            else candidates.crashes
+            else least(candidates.crashes, 1000)
         end as crashes
     from candidates
 ),
@@ -187,7 +194,7 @@ taken as (
     update :"schema".runs
     set
         owner = $1,
-        epoch = runs.epoch + 1,
+        epoch = case when runs.epoch < 2147483647 then runs.epoch + 1 else 1 end,
         state = 2,
         reason = null,
         wake_at = null,

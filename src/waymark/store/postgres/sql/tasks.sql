@@ -24,7 +24,7 @@ offered as (
         attempt = excluded.attempt,
         offered_at = excluded.offered_at,
         claimer = null,
-        claim = tasks.claim + 1,
+        claim = case when tasks.claim < 2147483647 then tasks.claim + 1 else 1 end,
         lost = 0,
         verdict = null,
         pause_seconds = null,
@@ -54,7 +54,8 @@ from fence;
 -- Takes up to `$4` attempts of the actions `$2` in the queues `$3`, oldest first: those that nobody
 -- has taken, and those whose claimer is dead, unless `$5` of them have died of it. As in `claim` of
 -- runs, one that was taken after the snapshot shows another number. Of those that some have died of
--- a claimer holds one at a time. `held` is what it had before. No row: it is dead.
+-- a claimer holds one at a time. `held` is what it had before. No row: it is dead. A number that
+-- somebody wrote by hand does not make the statement fail.
 with fence as materialized (
     select id from :"schema".workers where id = $1 for key share
 ),
@@ -103,7 +104,7 @@ picked as materialized (
 taken as (
     update :"schema".tasks
     set
-        claim = tasks.claim + 1,
+        claim = case when tasks.claim < 2147483647 then tasks.claim + 1 else 1 end,
         lost = tasks.lost + case when tasks.claimer is null then 0 else 1 end,
         claimer = $1
     from fence, picked
@@ -168,8 +169,8 @@ select
 from (
     select
         tasks.run_id, tasks.effect, tasks.attempt, tasks.verdict, tasks.pause_seconds,
-        length(tasks.outcome) as size,
-        sum(length(tasks.outcome)) over (order by tasks.run_id, tasks.effect) as sum
+        coalesce(length(tasks.outcome), 0) as size,
+        sum(coalesce(length(tasks.outcome), 0)) over (order by tasks.run_id, tasks.effect) as sum
     from :"schema".tasks
     join :"schema".runs on runs.id = tasks.run_id
     where tasks.verdict is not null and runs.owner = $1
