@@ -386,6 +386,34 @@ async def test_a_row_that_is_gone_is_offered_again(
     assert "was lost and is made again" in caplog.text
 
 
+async def test_a_run_that_comes_back_while_it_is_offered_is_offered_anew(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken from this process, and claimed again, while the offer was under way."""
+    database = MemoryDatabase()
+    store = MemoryStore(database)
+    gate, asked, offer = asyncio.Event(), list[Any](), store.tasks.offer
+
+    async def slow(worker: UUID, offers: Any, count_max: int) -> tuple[int, list[UUID]]:
+        if offers:
+            asked.append(offers)
+            await gate.wait()
+        return await offer(worker, offers, count_max)
+
+    monkeypatch.setattr(store.tasks, "offer", slow)
+    async with serving(store) as web:
+        run_id = await submit(web, Render, "a")
+        await until(lambda: bool(asked))
+        before = web._scheduler.runs[run_id]
+        web._scheduler.refused(before)
+        await MemoryStore(database).free_runs(web.worker, [run_id])
+        web._scheduler.look()
+        await until(lambda: len(web._tasks.offers._waiting) == 2)
+        gate.set()
+        async with serving(MemoryStore(database), queues=("gpu",)):
+            assert (await result(web, run_id))[0] == "a"
+
+
 async def test_a_run_that_the_database_lost_is_given_up(stage: Stage) -> None:
     """Together with its rows, in a failover: who waits for it is told."""
     database = MemoryDatabase()

@@ -259,7 +259,9 @@ class Offers:
     def _wanted(self, offered: Offered) -> bool:
         run, effect = offered.run, offered.command[0]
         known = self._offered.get((run.id, effect), offered)
-        return not run.closed and effect in run.attempts and known is offered
+        # One of the same run as it was before it came back to us counts for nothing.
+        once = known is offered or known.run is not run
+        return once and not run.closed and effect in run.attempts
 
     # Outcomes
 
