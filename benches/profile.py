@@ -4,11 +4,14 @@
     python -m benches.profile fanout_20000 --by cumulative --lines 60
     python -m benches.profile chains --with pyinstrument
     python -m benches.profile runs_20000 --with py-spy
+    python -m benches.profile runs_20000 --with layers --times 5
+    python -m benches.profile runs_2000 --with bytecodes
 
 cProfile, the default, counts every call and makes each of them dearer, so it is
 good for how often something is called and for comparing like with like; its
 columns are per run or action. The other two sample, disturb little, and have to
-be installed (`pip install pyinstrument py-spy`).
+be installed (`pip install pyinstrument py-spy`). The last two sum up by part of the
+program (`layers.py`).
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from typing import Any
 import waymark
 
 from .figures import RESULTS
+from .layers import bytecodes, times
 from .server import bench_server
 from .system import drop_schema, loop_factory
 from .workloads import LOADS, SCHEMA, Load
@@ -53,6 +57,7 @@ class Job:
         self.units: int = self.load.units * options.times
         self.lines: int = options.lines
         self.order: str = options.by
+        self.unit: str = self.load.unit.split("/")[0].removesuffix("s")
 
 
 @contextmanager
@@ -70,10 +75,9 @@ def cprofile(job: Job) -> Iterator[None]:
 def _listing(stats: Any, job: Job) -> str:
     place = ORDERS[job.order]
     rows = sorted(stats.stats.items(), key=lambda item: item[1][place], reverse=True)
-    unit = job.load.unit.split("/")[0].removesuffix("s")
     total_us = stats.total_tt / job.units * 1e6
     lines = [
-        f"{total_us:.1f} us per {unit} under cProfile; the lines are per {unit}, by {job.order}",
+        f"{total_us:.1f} us per {job.unit} under cProfile; so are the lines, by {job.order}",
         f"{'calls':>9} {'own us':>9} {'cum. us':>9}  function",
     ]
     for function, (_, calls, own, cumulative, _) in rows[: job.lines]:
@@ -127,6 +131,8 @@ TOOLS: dict[str, Profiler] = {
     "cprofile": cprofile,
     "pyinstrument": pyinstrument,
     "py-spy": py_spy,
+    "layers": lambda job: times(job.units, job.unit),
+    "bytecodes": lambda job: bytecodes(job.units, job.unit),
     "nothing": lambda _: nullcontext(),
 }
 

@@ -331,7 +331,7 @@ async def test_one_bad_value_is_quarantined_alone() -> None:
             bench.writer.put(change)
         await bench.settled(9)
         bad = runs[4][0].id
-        store.refuses = lambda batch: any(row.run_id == bad for row in batch.entries)
+        store.refuses = lambda batch: any(row[0] == bad for row in batch.entries)
         for run, _ in runs:
             bench.writer.put(entry(run, 1))
             bench.writer.put(entry(run, 2))

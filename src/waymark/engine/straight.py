@@ -27,6 +27,7 @@ from .program import run_code
 
 if TYPE_CHECKING:
     from .session import Session
+    from .sites import LinkedSite
 
 _AWAIT, _RETURN, _TEST = int(Op.AWAIT), int(Op.RETURN), int(Op.TEST)
 _ITERATE, _NEXT = int(Op.ITERATE), int(Op.NEXT)
@@ -50,8 +51,9 @@ class Straight:
 def advance(straight: Straight, session: Session) -> int:
     """Evaluate until an action is awaited or the run ends (IDLE), or until it needs a
     machine: then its next request."""
-    frame, tape, feeding = straight.frame, session.program.tape, session.feeding
-    sites, flat = frame.function.sites, frame.function.flat
+    frame, feeding = straight.frame, session.feeding
+    function = frame.function
+    sites = function.sites
     while True:
         pc = straight.pc
         site = sites[pc]
@@ -60,47 +62,45 @@ def advance(straight: Straight, session: Session) -> int:
             return session.evaluator.machine.poll()
         if feeding:
             session.rewind(site.node, pc)
-        request = m.IDLE
-        truth, value = True, None
+        request, truth, value = m.IDLE, True, None
         try:
-            if op == _NEXT:
-                truth = frame.next_item(site)
-            else:
+            if op != _NEXT:
                 value = run_code(site, frame)
                 if op == _TEST:
                     truth = bool(value)
                 elif op == _ITERATE:
                     frame.iterate(site, value)
+            else:
+                truth = frame.next_item(site)
         except (RecoveryMismatch, UncompilableCode, WaymarkBug, MachineError):
             raise
         except BaseException as error:  # noqa: BLE001 - what code raises is a value here
             request = session.evaluator.failed(frame, error)
-        if site.tapes and (tape.recorded or tape.replayed is not None):
-            session.keep_tape(site.node, pc)
+        if site.tapes:
+            tape = session.program.tape
+            if tape.recorded or tape.replayed is not None:
+                session.keep_tape(site.node, pc)
         if request:
             return request
         if op == _AWAIT or op == _RETURN:  # noqa: PLR1714,SIM109 - twice as fast
-            return _wait_or_end(straight, session, pc, value)
+            return _wait_or_end(straight, session, site, value)
         if straight.over:
             machine = session.evaluator.machine
             return machine.proceed() if truth else machine.test(truth)
-        straight.pc = (flat.nexts if truth else flat.arguments)[pc]
+        straight.pc = (function.flat.nexts if truth else function.flat.arguments)[pc]
 
 
-def _wait_or_end(straight: Straight, session: Session, pc: int, value: Any) -> int:
+def _wait_or_end(straight: Straight, session: Session, site: LinkedSite, value: Any) -> int:
     """What an AWAIT or a RETURN does with the value of its code."""
-    frame = straight.frame
-    site = frame.function.sites[pc]
     if straight.over:
         pass
-    elif site.op == _RETURN:
-        if site.leaves:
-            session.end(m.RESOLVED, value, of_straight(straight.effects))
-            return m.IDLE
-    elif type(value) is ActionCall and not value.awaited:
+    elif type(value) is ActionCall and site.op == _AWAIT and not value.awaited:
         value.awaited, value.node = True, site.node
         effect = straight.pending = straight.effects
         straight.effects = effect + 1
         session.ask_for(effect, value)
         return m.IDLE
-    return session.evaluator.evaluated(frame, site, value)
+    elif site.leaves and site.op == _RETURN:
+        session.end(m.RESOLVED, value, of_straight(straight.effects))
+        return m.IDLE
+    return session.evaluator.evaluated(straight.frame, site, value)

@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from uuid import UUID
 
-from ..engine.outcomes import maker
-from ..store.records import Flush, JournalRow, Park, Release, RunState
+from ..store.records import Flush, JournalFields, NewRun, Park, Release, RunEnd, RunState
 from .live_run import Change, LiveRun
-
-_row = maker(JournalRow)
 
 #: What `Store.arrived` tells of a run: highest seq, state, epoch, owner.
 Arrival: TypeAlias = tuple[int, int, int, UUID | None]
@@ -24,6 +21,12 @@ Arrival: TypeAlias = tuple[int, int, int, UUID | None]
 def take_batch(queue: list[Change], rows_max: int, bytes_max: int) -> list[Change]:
     """Changes off the front of `queue`, whole ones only, up to the bounds (but at
     least one)."""
+    if len(queue) <= rows_max:  # Mostly all of it; by position, as below.
+        entries = sum([len(change[2]) for change in queue])
+        if entries <= rows_max and sum([change[6] for change in queue]) <= bytes_max:
+            batch = queue.copy()
+            queue.clear()
+            return batch
     taken = entries = size = 0
     for change in queue:
         entries += len(change[2])  # by position: this runs for every change
@@ -53,24 +56,28 @@ def take_parks(parks: list[Change], rows_max: int) -> list[Change]:
 def to_flush(worker: UUID, batch: list[Change]) -> Flush:
     """The rows of a batch. A submission that this process executes is owned by
     `worker`, whoever that was when the change was made."""
+    new_runs: list[NewRun] = []
+    rows: list[JournalFields] = []
+    ends: list[RunEnd] = []
+    releases: list[Release] = []
     wakes: list[UUID] = []
-    flush = Flush(worker, [], [], [], [], wakes)
-    _, new_runs, rows, ends, releases, _ = flush
     for run, new, entries, end, release, _commands, _size in batch:
         if new is not None:
-            if new.owner is not None and new.owner != worker:
+            owner = new.owner
+            # Mostly the very object, and to compare two takes a call in Python.
+            if owner is not None and owner is not worker and owner != worker:
                 new = new._replace(owner=worker)  # noqa: PLW2901  # the loop's own copy
             new_runs.append(new)
         run_id, epoch = run.id, run.epoch
         for seq, kind, effect, node, digest, at_ns, payload in entries:
-            rows.append(_row((run_id, seq, epoch, kind, effect, node, digest, at_ns, payload)))
+            rows.append((run_id, seq, epoch, kind, effect, node, digest, at_ns, payload))
         if end is not None:
             ends.append(end)
             if run.parent is not None:
                 wakes.append(run.parent)
         if type(release) is Release:
             releases.append(release)
-    return flush
+    return Flush(worker, new_runs, rows, ends, releases, wakes)
 
 
 def by_run(batch: list[Change]) -> list[list[Change]]:

@@ -17,7 +17,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Container, Coroutine, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from ..authoring.action import Action
 from ..authoring.context import ActionContext, attempt_context
@@ -48,9 +48,13 @@ class ServedElsewhere(WaymarkError):
     """An action names a queue that this process does not serve: others make its attempts."""
 
 
-def task_maker(
-    loop: asyncio.AbstractEventLoop,
-) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:
+class TaskMaker(Protocol):
+    """Makes a task with a name."""
+
+    def __call__(self, coro: Coroutine[Any, Any, None], /, *, name: str) -> asyncio.Task[None]: ...
+
+
+def task_maker(loop: asyncio.AbstractEventLoop) -> TaskMaker:
     """The cheapest way to make a task in this loop: eagerly where Python can (an
     action that never waits then costs no turn of the loop), by the host's own task
     factory where there is one."""
@@ -120,7 +124,8 @@ class Executor:
             if run.closed or effect not in run.attempts:
                 continue
             limit -= 1
-            task = create_task(self._attempt(run, command))
+            # A name of ours is cheaper than the number that Python would make up.
+            task = create_task(self._attempt(run, command), name=command[2])
             run.attempts[effect] = task
             if not task.done():
                 running.add(task)

@@ -179,10 +179,10 @@ class Writer:
 
     def put(self, change: Change) -> None:
         """Hand over a change. Order within a run is the order of the calls."""
-        lane = self.lanes[change.run.lane]
+        lane = self.lanes[change[0].lane]
         lane.queue.append(change)
-        self.unflushed_rows += 1 + len(change.entries)
-        self.unflushed_bytes += change.size
+        self.unflushed_rows += 1 + len(change[2])
+        self.unflushed_bytes += change[6]
         wake = lane.wake
         if wake is not None:
             lane.wake = None
@@ -299,11 +299,10 @@ class Writer:
             for run in dict.fromkeys(c.run for c in batch if c.run.id in refused):
                 self.host.refused(run)
             batch = [change for change in batch if change.run.id not in refused]
-        for change in batch:
-            run = change.run
+        for run, _, entries, _, _, _, _ in batch:
             run.stored = True
-            if change.entries:
-                run.acked = change.entries[-1].seq
+            if entries:
+                run.acked = entries[-1].seq
         self.host.committed(batch)
 
     # After a lost connection
@@ -403,12 +402,9 @@ class Writer:
         return [[change]]
 
     def _count_out(self, changes: list[Change]) -> None:
-        rows = size = 0
-        for change in changes:
-            rows += 1 + len(change.entries)
-            size += change.size
-        self.unflushed_rows -= rows
-        self.unflushed_bytes -= size
+        # By position: this runs for every change.
+        self.unflushed_rows -= len(changes) + sum([len(change[2]) for change in changes])
+        self.unflushed_bytes -= sum([change[6] for change in changes])
         self.host.wake()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 
@@ -75,6 +75,9 @@ class JournalRow(NamedTuple):
     at_ns: int  # engine time handed over with the entry
     payload: bytes
 
+
+#: The same as a plain tuple, which takes a fifth of the time to make.
+JournalFields: TypeAlias = tuple[UUID, int, int, int, int, int, int, int, bytes]
 
 #: No entry is known of any run.
 NO_ENTRIES: Mapping[UUID, int] = {}
@@ -203,7 +206,7 @@ class Flush(NamedTuple):
 
     worker: UUID
     runs: list[NewRun]
-    entries: list[JournalRow]
+    entries: Sequence[JournalFields]
     ends: list[RunEnd]
     releases: list[Release]
     wakes: Sequence[UUID] = ()

@@ -137,7 +137,7 @@ class MemoryStore:
     def _check_journal(self, batch: Flush, refused: set[UUID]) -> None:
         """No entry is ever written over another: that would be a second outcome."""
         journal, coming = self.database.journal, set[tuple[UUID, int]]()
-        for row in batch.entries:
+        for row in map(JournalRow._make, batch.entries):
             key = (row.run_id, row.seq)
             if row.run_id in refused:
                 continue
@@ -149,7 +149,7 @@ class MemoryStore:
         database = self.database
         for new in batch.runs:
             database.insert(new)
-        for row in batch.entries:
+        for row in map(JournalRow._make, batch.entries):
             if row.run_id not in refused:
                 database.journal.setdefault(row.run_id, {})[row.seq] = row
         for end in batch.ends:
@@ -412,7 +412,7 @@ class MemoryStore:
 
 def _epochs(batch: Flush) -> list[tuple[UUID, int]]:
     """What the batch believes about the runs it writes to, each pair once."""
-    believed = {(row.run_id, row.epoch) for row in batch.entries}
+    believed = {(run, epoch) for run, _, epoch, *_ in batch.entries}
     believed.update((end.id, end.epoch) for end in batch.ends)
     believed.update((release.id, release.epoch) for release in batch.releases)
     return list(believed)
