@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import pytest
 
 from tests.oracle.host import program_of
 from tests.oracle.programs import Pagination
+from tests.runtime.families import Holding
+from tests.runtime.workflows import double
+from waymark.authoring import Workflow, workflow
 from waymark.authoring.workflow import definition_of
-from waymark.engine.outcomes import Finish, Recorded, StartAction
+from waymark.engine.outcomes import CancelChild, Finish, Recorded, StartAction, StartChild
 from waymark.engine.session import Session
 from waymark.errors import RecoveryMismatch, ValueDecodeError
 
@@ -68,3 +72,35 @@ def test_a_journal_that_fits_is_gone_on_with() -> None:
     advance = session.recover(b"{}", 1_000, [entry(command)], 4_000)
     assert session.finished
     assert [made.kind for made in advance.entries] == [6]
+
+
+@workflow
+class Insisting(Workflow):
+    """Asks its child twice to cancel itself."""
+
+    async def run(self) -> str:
+        child = asyncio.create_task(Holding().run("a"))
+        await double(1)
+        child.cancel()
+        await double(2)
+        child.cancel()
+        try:
+            return await child
+        except asyncio.CancelledError:
+            return "cancelled"
+
+
+def test_a_snapshot_knows_how_often_a_child_was_asked_to_cancel_itself() -> None:
+    """Each request has its number; the child hears one that it has heard no second time."""
+    session, restored = (Session(program_of(definition_of(Insisting)), RUN_ID) for _ in range(2))
+    session.begin(b"{}", 1_000)
+    (first,) = [each for each in session.outstanding() if isinstance(each, StartAction)]
+    session.settle(first.effect, True, b"2", 2_000)
+    (child,) = [each for each in session.outstanding() if isinstance(each, StartChild)]
+    restored.adopt(session.snapshot())
+    assert CancelChild(child.effect, 1) in restored.outstanding()
+    (second,) = [each for each in restored.outstanding() if isinstance(each, StartAction)]
+    _, commands = restored.settle(second.effect, True, b"4", 3_000)
+    assert [each for each in commands if isinstance(each, CancelChild)] == [
+        CancelChild(child.effect, 2)
+    ]

@@ -120,6 +120,25 @@ async def test_a_child_outlives_the_process_of_its_parent(
     assert stage.calls["held"] == 2
 
 
+async def test_a_child_of_another_workflow_is_not_taken_for_the_one_asked_for(
+    stage: Stage,
+) -> None:
+    """What a failover that lost commits may leave; the parent stands still, and says why."""
+    database = MemoryDatabase()
+    async with serving(MemoryStore(database), drain_seconds=0.0) as runtime:
+        run_id = await submit(runtime, Holding, "held")
+        await stage.begun.wait()
+    child = child_id(run_id, 0)
+    database.runs[child].workflow = "elsewhere:Other"
+    stage.go.set()
+    async with serving(MemoryStore(database)) as other:
+        await until(lambda: database.runs[run_id].state == RunState.QUARANTINED)
+        reason = database.runs[run_id].reason or ""
+        assert f"the run {child} that bears its id is of elsewhere:Other" in reason
+        await until(lambda: database.runs[child].state == RunState.SUCCEEDED)
+        assert await run(other, Family, 1) == family(1)
+
+
 async def test_a_cancelled_child_cleans_up_before_its_parent_goes_on(
     new_store: NewStore, stage: Stage
 ) -> None:

@@ -257,3 +257,20 @@ async def test_the_loop_turns_while_much_is_submitted(stage: Stage) -> None:
         turning.cancel()
         assert len(begun) == 400
         assert max(begun.count(number) for number in set(begun)) <= 100
+
+
+async def test_a_beat_counts_from_when_it_was_sent(stage: Stage) -> None:
+    """An answer that took longer than the lease proves nothing: no attempt starts on it."""
+    clock = Monotonic()
+    async with serving(MemoryStore(), clock) as runtime:
+        assert await run(runtime, Double, 1) == 2
+        assert runtime._scheduler.may_start()
+        sent_at = clock.seconds
+        clock.seconds += runtime.settings.lease_seconds + 1
+        assert not runtime._scheduler.may_start()
+        runtime._confirmed(sent_at)
+        assert not runtime._scheduler.may_start()
+        runtime._confirmed(clock.seconds - 1)
+        assert runtime._scheduler.may_start()
+        runtime._confirmed(sent_at)  # Nor does an old one take back what a later one proved.
+        assert runtime._scheduler.may_start()

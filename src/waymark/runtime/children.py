@@ -183,8 +183,9 @@ class Children:
                 await self._store.send([_cancellation(run, command)])
                 self._scheduler.hint("inbox")
                 self._scheduler.look()
-            elif command.again and child_id(run.id, command.effect) in there:
-                self._wait(run, command.effect)
+            elif command.again and (row := there.get(child_id(run.id, command.effect))):
+                if self._fits(run, command, row.workflow):
+                    self._wait(run, command.effect)
             else:
                 await self._begin(run, command)
             self.asked.popleft()
@@ -210,9 +211,11 @@ class Children:
         self, run: LiveRun, command: StartChild, definition: WorkflowDefinition, program: Program
     ) -> None:
         run_id = child_id(run.id, command.effect)
-        if run_id in self._scheduler.runs:
+        known = self._scheduler.runs.get(run_id)
+        if known is not None:
             # Asked for before its parent was recovered here, and not stored yet.
-            self._wait(run, command.effect)
+            if self._fits(run, command, known.workflow):
+                self._wait(run, command.effect)
             return
         try:
             child, new = self._prepare(definition, program, command.arguments, run_id)
@@ -223,6 +226,21 @@ class Children:
         if run in self._scheduler.parking.under_way:
             child.parent = run.id
         self._scheduler.submit(child, new._replace(parent=run.id))
+
+    def _fits(self, run: LiveRun, command: StartChild, workflow: str) -> bool:
+        """Whether the run that bears a child's id is of the workflow that is asked for. A
+        server that lost what it had acknowledged may keep a child whose parent goes
+        another way now: then the parent goes no further, as going on would be a guess."""
+        definition = registry.workflow(command.workflow)
+        if workflow == command.workflow or (definition and workflow == definition.name):
+            return True
+        self._scheduler.quarantine(
+            run,
+            f"its call {command.effect} asks for a run of {command.workflow}, and the run"
+            f" {child_id(run.id, command.effect)} that bears its id is of {workflow}: the database"
+            " lost what this run had done before, or somebody edited the row; submit it anew",
+        )
+        return False
 
     def _tell_of(self, run: LiveRun, effect: int, ended: asyncio.Future[Ending]) -> None:
         self._ends.setdefault(run, {})[effect] = ended
