@@ -229,6 +229,8 @@ class Account:
                 continue
             if row.state == RunState.QUARANTINED:
                 continue  # Looked at below, with its journal.
+            if row.state < RunState.SUCCEEDED and self._awaits_quarantined(run_id):
+                continue
             if row.state < RunState.SUCCEEDED:
                 wrong.append(f"run {run_id} of {row.workflow} is stuck in state {row.state}")
                 continue
@@ -243,11 +245,20 @@ class Account:
                 )
         for run_id, row in self._database.runs.items():
             unfinished = row.state < RunState.QUARANTINED and run_id not in self._known
-            if unfinished and not self._orphaned(run_id):
+            if unfinished and not self._orphaned(run_id) and not self._awaits_quarantined(run_id):
                 wrong.append(f"run {run_id} of {row.workflow} is stuck in state {row.state}")
             wrong += self._journal(run_id)
         wrong += [f"task {key} was left behind" for key in self._database.tasks]
         return wrong
+
+    def _awaits_quarantined(self, run_id: UUID) -> bool:
+        """A run waits until somebody mends its child."""
+        children = [row for row in self._database.runs.values() if row.parent == run_id]
+        return any(
+            child.state == RunState.QUARANTINED
+            or (child.state < RunState.QUARANTINED and self._awaits_quarantined(child.id))
+            for child in children
+        )
 
     def _orphaned(self, run_id: UUID) -> bool:
         """Whether the run at the root of a child's family was lost by the database. Its
