@@ -7,19 +7,21 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from tests.runtime.serving import begin, result, run, serving, submit, until
 from tests.runtime.workflows import Stage, current
+from tests.store.rows import batch, owned_run
 from waymark import ActionTimeout, RetryPolicy, ValueEncodeError
 from waymark.authoring import Workflow, action, context, workflow
 from waymark.runtime import reports
-from waymark.runtime.clock import VirtualClock
+from waymark.runtime.clock import VirtualClock, WallClock
+from waymark.runtime.live_run import LiveRun
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.protocol import Store
-from waymark.store.records import AttemptRow, EntryKind
+from waymark.store.records import AttemptRow, EntryKind, JournalRow
 
 pytestmark = pytest.mark.anyio
 
@@ -399,3 +401,32 @@ async def test_who_reports_nothing_writes_nothing() -> None:
         live = runtime._scheduler.runs
         assert not live
     assert not database.attempts
+
+
+class Recovered:
+    """The session of a run whose claim is not committed: no attempt is there yet."""
+
+    seq = 2
+
+    def next_attempt(self, effect: int) -> object:
+        return object()
+
+
+async def test_a_snapshot_right_after_a_recovery_forgets_no_progress() -> None:
+    """The journal knew more than the row, and whoever reads the snapshot reads the row."""
+    store = MemoryStore()
+    row = owned_run(worker := uuid4())
+    await store.register_worker(worker, 3600.0, "{}")
+    await store.flush(0, batch(worker, runs=[row]))
+    kept = reports.Reports(store, lambda: worker, WallClock())
+    session: Any = Recovered()
+    run = LiveRun(row.id, row.workflow, 1, 0, session)
+    kept.runs = {run.id: run}
+    told = b'[2,1,{},"app:act",{"since":5,"progress":2}]'
+    journal = [JournalRow(run.id, 1, 1, EntryKind.ATTEMPT, 0, 1, 0, 1, told)]
+    kept.recover(run, journal, [AttemptRow(run.id, 1, 0, 1, 5, b"1")])
+    kept.save(run)
+    assert not kept.is_saved(run)
+    await kept.flush()
+    assert kept.is_saved(run)
+    assert store.database.attempts[run.id, 0] == AttemptRow(run.id, 1, 0, 2, 5, b"2")

@@ -164,7 +164,7 @@ class Reports:
         asked = {
             effect
             for effect in run.reports or ()
-            if effect in run.attempts
+            if _is_open(run, effect)
             and (writing or effect not in rows or (run, effect) in self._changed)
         }
         for effect in asked:
@@ -191,6 +191,8 @@ class Reports:
             known = reports.get(row.effect)
             if known is None or row.attempt > known.attempt:
                 reports[row.effect] = Report(row.attempt, max(row.since_ns, 0), row.progress)
+            elif row.progress != known.progress:
+                self._change(run, row.effect)  # Snapshots will hide what the journal knows.
         if reports:
             run.reports = reports
         if rows:
@@ -231,7 +233,7 @@ class Reports:
         for run, effect in changed:
             del self._changed[run, effect]  # What changes from here on is written again.
             report = None if run.reports is None else run.reports.get(effect)
-            if report is not None and self.runs.get(run.id) is run and effect in run.attempts:
+            if report is not None and self.runs.get(run.id) is run and _is_open(run, effect):
                 values = report.attempt, report.since_ns, report.progress
                 rows.append(AttemptRow(run.id, run.epoch, effect, *values))
                 self._rows.setdefault(run, {})[effect] = None
@@ -281,6 +283,13 @@ class Reports:
             elif run.acked >= seq:
                 ended.append(effect)
         return ended
+
+
+def _is_open(run: LiveRun, effect: int) -> bool:
+    """Whether a call has no outcome yet. After a recovery it is not among the attempts
+    before the claim is committed."""
+    session = run.session
+    return effect in run.attempts or bool(session and session.next_attempt(effect))
 
 
 def _encoded(progress: Any) -> bytes:
