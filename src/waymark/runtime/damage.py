@@ -45,7 +45,7 @@ def damaged_task(task: ClaimedTask) -> str | None:
 
 def damaged_outcome(row: TaskOutcome) -> str | None:
     """What is wrong with a row of `tasks` as its run's owner gets it."""
-    if row.verdict == Verdict.DAMAGED and row.outcome is not None:
+    if row.verdict == Verdict.DAMAGED and row.outcome:
         return row.outcome.decode(errors="replace")
     match row.verdict:
         case Verdict.RESULT:  # Read once more when it is delivered.
