@@ -57,6 +57,14 @@ class OrderedSet(set[T]):
         super().update(order)
         self._order = order
 
+    def _turn_into(self, order: dict[T, None]) -> None:
+        """Hold what `order` does: items stay where they are, new ones come last. Who
+        goes through the set notices, as with the plain one."""
+        for item in [item for item in self._order if item not in order]:
+            self.remove(item)
+        super().update(order)
+        self._order.update(order)
+
     def __iter__(self) -> Iterator[T]:
         return iter(self._order)
 
@@ -86,7 +94,7 @@ class OrderedSet(set[T]):
 
     def clear(self) -> None:
         super().clear()
-        self._order = {}
+        self._order.clear()
 
     def copy(self) -> OrderedSet[T]:
         return OrderedSet(self._order)
@@ -104,16 +112,16 @@ class OrderedSet(set[T]):
         return OrderedSet(_either(self._order, other))
 
     def update(self, *others: Iterable[T]) -> None:
-        self._become(_union(self._order, others))
+        self._turn_into(_union(self._order, others))
 
     def intersection_update(self, *others: Iterable[object]) -> None:
-        self._become(_common(self._order, others))
+        self._turn_into(_common(self._order, others))
 
     def difference_update(self, *others: Iterable[object]) -> None:
-        self._become(_without(self._order, others))
+        self._turn_into(_without(self._order, others))
 
     def symmetric_difference_update(self, other: Iterable[T], /) -> None:
-        self._become(_either(self._order, other))
+        self._turn_into(_either(self._order, other))
 
     def __or__(self, other: Any, /) -> OrderedSet[Any]:
         return self.union(other) if _is_set(other) else NotImplemented
