@@ -295,12 +295,12 @@ class ObjectWriter:
 
     def gathered(self, count: int = 0) -> str:
         """Calls for a gather; as many as said, numbers then. Copies of arguments are
-        taken at the call, in asyncio later, so no argument changes what another has."""
+        taken at the call, in asyncio later: actions are given copies, which no helper changes."""
         calls = [f"slow({self.pick(*NUMBERS)}, {self.seconds()})" for _ in range(count or 1)]
         if not count:
             calls += [
-                f"grow({self.pick(*POINTS)}, {self.seconds()})",
-                f"*[tail({self.pick(*LISTS)}, {self.seconds()}) for _ in range(2)]",
+                f"grow(copy.deepcopy({self.pick(*POINTS)}), {self.seconds()})",
+                f"*[tail(copy.copy({self.pick(*LISTS)}), {self.seconds()}) for _ in range(2)]",
                 f"boom('key', {self.seconds()})",
             ]
             if self.helpers:

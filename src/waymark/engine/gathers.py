@@ -56,7 +56,7 @@ def begin_gather(machine: Machine, collects: bool, children: Sequence[tuple[int,
     for child, state in over:
         child_done(machine, number, child, state)
     if not children:
-        _collect(machine, number, outer, -1)
+        _collect(machine, number, outer)
     return number
 
 
@@ -71,19 +71,20 @@ def child_done(machine: Machine, number: int, child: int, state: int) -> None:
     if state != RESOLVED and not outer.collects:
         _fail(machine, number, outer, child, state)
     elif outer.missing == 0:
-        _collect(machine, number, outer, child)
+        _collect(machine, number, outer)
 
 
-def _collect(machine: Machine, number: int, outer: Gather, last: int) -> None:
+def _collect(machine: Machine, number: int, outer: Gather) -> None:
     if outer.cancel_requested:
-        _fail(machine, number, outer, last, CANCELLED)
+        _fail(machine, number, outer, number, CANCELLED)
         return
     machine.ask((COLLECT, -1, number, -1))
     machine.end(number, outer, RESOLVED)
 
 
 def _fail(machine: Machine, number: int, outer: Gather, child: int, state: int) -> None:
-    """The gather ends with the error of `child`; the others go on by themselves."""
+    """The gather ends with the error of `child`, with its own number for one that was
+    cancelled as a whole; the others go on by themselves."""
     machine.ask((FIRST, state, number, child))
     machine.end(number, outer, ERROR)
     del machine.futures[number]

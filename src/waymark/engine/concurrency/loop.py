@@ -311,11 +311,16 @@ class RunLoop:
         for position, known in enumerate(gather.children or ()):
             if isinstance(known, Future) and child in (known.number, ~position):
                 future = known
+        if child == number:
+            # It was cancelled as a whole: its last child lends it its own message.
+            future = gather.children[-1] if gather.children else number - 1
         error: BaseException | None
         if isinstance(future, Future):
-            error = future.failure()
+            # One that ended with an error, as gathers do, was not cancelled itself.
+            silent = state == m.CANCELLED and future.state == m.ERROR
+            error = None if silent else future.failure()
         else:
-            error = cast("BaseException | None", self.evaluator.outcomes.get(child))
+            error = cast("BaseException | None", self.evaluator.outcomes.get(future))
         if state == m.CANCELLED and not isinstance(error, self.evaluator.program.cancelled_error):
             error = self.cancelled_error(None)
         gather.take_end(m.ERROR, error)
