@@ -80,11 +80,11 @@ async def test_a_long_run_is_handed_over_with_a_snapshot() -> None:
     database = MemoryDatabase()
     run_id = await stopped_at(database, 60, snapshot_entries=20)
     (snapshot,) = database.snapshots[run_id].values()
-    assert snapshot.seq == 60
+    assert 60 - snapshot.seq < 20
     store = Reading(database)
     async with serving(store, poll_seconds=0.02) as runtime:
         assert await result(runtime, run_id, Counting) == [65, 65, 64]
-        assert store.rows == 0
+        assert store.rows == 60 - snapshot.seq
         await until(lambda: not database.snapshots.get(run_id))
 
 
