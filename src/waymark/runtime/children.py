@@ -139,6 +139,10 @@ class Children:
             ended.cancel()
         effects = self.parents.pop(run, {})
         self.to_wake(run, [child_id(run.id, effect) for effect in effects])
+        heard = {} if run.session is None else run.session.heard
+        if run.dropped and any(seq > run.acked for seq in heard.values()):
+            # As a child it was told here to cancel itself, and turns out to be another's.
+            self.cancel_again()
 
     def to_wake(self, run: LiveRun, children: Iterable[UUID]) -> bool:
         """Let the ends of children wake a parent that is about to leave. False when the
