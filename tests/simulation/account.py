@@ -3,7 +3,8 @@
 1.  Durable before visible: at the moment an attempt starts, what the database holds
     is enough for a new owner to ask for the same effect; at the moment a caller is told,
     the run's row says so.
-2.  Nothing lost: each run whose submission returned has ended.
+2.  Nothing lost: each run whose submission returned has ended; only what ended long
+    enough ago is removed, all of it in the end, and nothing of it begins anew.
     Every caller of a process that lives is told.
 3.  Recorded once: the journal has no gap, epochs never go back, and each effect has at
     most one recorded end.
@@ -38,7 +39,8 @@ from waymark.engine.session import Session
 from waymark.runtime.programs import Programs
 from waymark.runtime.run_ids import is_child
 from waymark.store.memory import MemoryDatabase, MemoryStore
-from waymark.store.records import EntryKind, RunState
+from waymark.store.memory.database import MemoryRun
+from waymark.store.records import EntryKind, JournalRow, RunState
 from waymark.store.suspects import CRASHES_MAX
 from waymark.values import load_exception
 
@@ -126,6 +128,33 @@ class Account:
         self._damaged: set[UUID] = set()
         self._before: dict[UUID, tuple[object, ...]] = {}
         self._fallen = False
+        #: What retention has removed, to be judged like the others.
+        self._removed: dict[UUID, tuple[MemoryRun, dict[int, JournalRow]]] = {}
+
+    def removing(self, seconds: float, runs_max: int, entries_max: int) -> tuple[int, int]:
+        """Retention removes: only what ended, and long enough ago."""
+        database = self._database
+        before = {
+            run.id: (run, dict(database.journal.get(run.id, {}))) for run in database.runs.values()
+        }
+        answer = database.remove_finished(seconds, runs_max, entries_max)
+        for run_id in before.keys() - database.runs.keys():
+            run, _ = self._removed[run_id] = before[run_id]
+            if run.finished_at is None or database.now() - run.finished_at < seconds:
+                self._wrong.append(f"run {run_id} was removed in state {run.state}")
+        return answer
+
+    def _put_back(self) -> list[str]:
+        """Let what was removed be judged with the rest."""
+        wrong: list[str] = []
+        database = self._database
+        for run_id, (run, journal) in self._removed.items():
+            row = database.runs.setdefault(run_id, run)
+            if row is run:
+                database.journal[run_id] = journal
+            elif row.submitted_at != run.submitted_at and run_id not in self._damaged:
+                wrong.append(f"run {run_id} of {run.workflow} was begun again after its removal")
+        return wrong
 
     def before_loss(self) -> None:
         """The database is about to lose its last commits."""
@@ -154,6 +183,8 @@ class Account:
         """A submission has returned."""
         if run_id not in self._database.runs and run_id in self._damaged:
             return
+        if run_id in self._removed:
+            return
         self._known[run_id] = (definition, args)
         if run_id not in self._database.runs:
             self._wrong.append(f"run {run_id} was confirmed and is not stored")
@@ -165,7 +196,7 @@ class Account:
     def told(self, run_id: UUID) -> None:
         """A caller was told how its run ended."""
         row = self._database.runs.get(run_id)
-        if run_id in self._damaged:
+        if run_id in self._damaged or run_id in self._removed:
             return
         if row is None or row.state < RunState.SUCCEEDED:
             self._wrong.append(f"a caller was told of run {run_id} before it was recorded")
@@ -181,7 +212,7 @@ class Account:
         if died_at is not None and self._database.now() - died_at > lease_seconds:
             self._wrong.append(f"an attempt started long after worker {worker} was declared dead")
         here = context()
-        if here.run_id in self._damaged:
+        if here.run_id in self._damaged or here.run_id in self._removed:
             return
         row = self._database.runs.get(here.run_id)
         if row is None:
@@ -221,7 +252,7 @@ class Account:
 
     def problems(self) -> list[str]:
         """Everything that is wrong at the end."""
-        wrong = list(self._wrong)
+        wrong = self._wrong + self._put_back()
         for run_id, (definition, args) in self._known.items():
             row = self._database.runs.get(run_id)
             if row is None:

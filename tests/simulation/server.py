@@ -56,6 +56,8 @@ class Server:
         self.random = random
         self.database = MemoryDatabase(lambda: 1_700_000_000.0 + loop.time())
         self.stores: list[SimStore] = []
+        #: Carries out what retention asks, under somebody's eyes.
+        self.remove = self.database.remove_finished
         self.loss = 0.0
         self.hint_loss = 0.2
         self.seconds = 0.001
@@ -434,9 +436,11 @@ class SimStore:
     async def remove_finished(
         self, seconds: float, runs_max: int, entries_max: int
     ) -> tuple[int, int]:
-        return await self._ask(
-            "remove", lambda: self._inner.remove_finished(seconds, runs_max, entries_max)
-        )
+
+        async def apply() -> tuple[int, int]:
+            return self.server.remove(seconds, runs_max, entries_max)
+
+        return await self._ask("remove", apply)
 
     async def remove_unheard(self, seconds: float) -> None:
         await self._ask("remove", lambda: self._inner.remove_unheard(seconds))

@@ -28,7 +28,7 @@ from waymark.engine.links import Links
 from waymark.engine.program import Program, load_program
 from waymark.errors import WaymarkError
 from waymark.graph.model import Graph
-from waymark.runtime import parking, programs
+from waymark.runtime import parking, programs, retention
 from waymark.runtime.backing import Backing
 from waymark.runtime.offers import ORPHANS_SECONDS
 from waymark.runtime.runtime import Runtime
@@ -50,6 +50,8 @@ STOP_SECONDS = 15.0
 POISON_CHANCE = 0.15
 #: What processes serve; the first is everything.
 QUEUES = [("default", "gpu"), ("default",), ("default",), ("gpu",)]
+#: After what time what ended is removed: longer than any fault lasts.
+RETENTION_DAYS = (None, 40 / retention.DAY_SECONDS, 90 / retention.DAY_SECONDS)
 #: How often a coroutine that awaits while it is closed is closed again.
 CLOSES = 10
 
@@ -94,6 +96,7 @@ class Process:
             queues=self.queues,
             snapshot_entries=Random(f"snapshots {simulation.seed}").choice([1, 2, 5, 1000]),
             submit_timeout_seconds=random.choice([1.0, 30.0]),
+            retention_days=simulation.retention_days,
         )
         surroundings = Surroundings(
             clock=SimClock(simulation.loop, random.uniform(-3.0, 3.0), simulation.account.complain),
@@ -148,12 +151,15 @@ class Simulation:
         self.context = contextvars.copy_context()
         self.server = Server(self.loop, self.random)
         self.account = Account(self.server.database)
+        self.server.remove = self.account.removing
         self.processes: list[Process] = []
         self.tasks: set[asyncio.Task[Any]] = set()
         self.names = 0
         self.healing = False
         self.slowness = 1.0
         self.lease_seconds = self.random.choice([1.0, 4.0])
+        # Drawn aside, so that a seed means what it meant before there was retention.
+        self.retention_days = Random(f"retention {seed}").choice(RETENTION_DAYS)
         self.history: list[str] = []
         #: Clients that wait for a run, in their process.
         self.waiting: dict[UUID, Process] = {}
@@ -392,6 +398,10 @@ class Simulation:
         await until(lambda: not self.server.database.tasks, ORPHANS_SECONDS + 5.0)
         await until(lambda: len(self.ready()) == len(self.living()), STOP_SECONDS)
         await asyncio.sleep(5.0)
+        if self.retention_days is not None:
+            await until(lambda: not self.finished(), PEACE_SECONDS)
+            for run_id in self.finished():
+                self.account.complain(f"run {run_id} is never removed")
         for run_id, process in self.waiting.items():
             if not process.dead:
                 self.account.complain(f"{process.name} still waits for run {run_id}")
@@ -408,6 +418,9 @@ class Simulation:
         runtimes = [process.runtime for process in self.living()]
         return all(runtime is None or runtime._writer.idle for runtime in runtimes)
 
+    def finished(self) -> list[UUID]:
+        return [run.id for run in self.server.database.runs.values() if run.finished_at]
+
     def unfinished(self) -> list[UUID]:
         runs = self.server.database.runs.values()
         return [run.id for run in runs if run.state < RunState.QUARANTINED]
@@ -423,12 +436,14 @@ class Simulation:
         linked, programs.load_program = programs.load_program, _load_program
         # A wake-up that is missed shall show.
         patience, parking.LOOK_AGAIN_SECONDS = parking.LOOK_AGAIN_SECONDS, 1_000_000
+        looks, retention.LOOK_SECONDS = retention.LOOK_SECONDS, 0.7
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_until_complete(self.main())
         finally:
             programs.load_program = linked
             parking.LOOK_AGAIN_SECONDS = patience
+            retention.LOOK_SECONDS = looks
             work.performing.pop()
             work.dying.pop()
             logging.getLogger("waymark").removeHandler(complaints)
