@@ -139,8 +139,8 @@ class Children:
             ended.cancel()
         effects = self.parents.pop(run, {})
         self.to_wake(run, [child_id(run.id, effect) for effect in effects])
-        heard = {} if run.session is None else run.session.heard
-        if run.dropped and any(seq > run.acked for seq in heard.values()):
+        session = run.session
+        if run.dropped and session and any(seq > run.acked for seq in session.heard.values()):
             # As a child it was told here to cancel itself, and turns out to be another's.
             self.cancel_again()
 
