@@ -174,18 +174,18 @@ class Limit:
     """Open connections and empty tables; each method measures one shape once."""
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
-        self._lanes = lanes
+        self.lanes = lanes
         self._connection = lanes[0].connection
         self._new_id = RunIds()
 
     async def runs(self, count: int = RUNS) -> float:
         """Runs per second."""
-        await self._empty()
+        await self.empty()
         parts = [_batches(part) for part in self._split(self._ids(count))]
         seconds = await _timed(
-            lane.runs(part) for lane, part in zip(self._lanes, parts, strict=True)
+            lane.runs(part) for lane, part in zip(self.lanes, parts, strict=True)
         )
-        await self._check(ended=count, entries=count)
+        await self.check(ended=count, entries=count)
         return count / seconds
 
     async def chain(
@@ -196,9 +196,9 @@ class Limit:
         for _ in range(waves):
             parts = self._split(await self._existing(runs))
             seconds += await _timed(
-                lane.chain(part, length) for lane, part in zip(self._lanes, parts, strict=True)
+                lane.chain(part, length) for lane, part in zip(self.lanes, parts, strict=True)
             )
-            await self._check(ended=runs, entries=runs * length)
+            await self.check(ended=runs, entries=runs * length)
         return waves * runs * length / seconds
 
     async def fanout(self, width: int = FANOUT, waves: int = FANOUT_WAVES) -> float:
@@ -207,20 +207,20 @@ class Limit:
 
         async def whole(run: UUID) -> None:
             await asyncio.gather(
-                *(lane.fanout(run, part) for lane, part in zip(self._lanes, parts, strict=True))
+                *(lane.fanout(run, part) for lane, part in zip(self.lanes, parts, strict=True))
             )
-            await self._lanes[0].flush(ended=[run])
+            await self.lanes[0].flush(ended=[run])
 
         seconds = 0.0
         for _ in range(waves):
             (run,) = await self._existing(1)
             seconds += await _timed([whole(run)])
-            await self._check(ended=1, entries=width)
+            await self.check(ended=1, entries=width)
         return waves * width / seconds
 
     async def commits(self, pairs: int = COMMIT_PAIRS) -> float:
         """The median of two commits of one row, in ms."""
-        await self._empty()
+        await self.empty()
         insert = await self._connection.prepare("insert into runs values ($1, 2, $2, null)")
         record = await self._connection.prepare("insert into journal values ($1, 1, $2)")
         times: list[float] = []
@@ -241,21 +241,22 @@ class Limit:
 
     def _split(self, items: Sequence[Any]) -> list[Sequence[Any]]:
         """A part for each lane, in order."""
-        size = -(-len(items) // len(self._lanes))
-        return [items[at * size : (at + 1) * size] for at in range(len(self._lanes))]
+        size = -(-len(items) // len(self.lanes))
+        return [items[at * size : (at + 1) * size] for at in range(len(self.lanes))]
 
-    async def _empty(self) -> None:
+    async def empty(self) -> None:
+        """Remove all runs."""
         await self._connection.execute("truncate runs, journal")
 
     async def _existing(self, count: int) -> list[UUID]:
         """Runs that are there before the clock starts."""
-        await self._empty()
+        await self.empty()
         ids = self._ids(count)
         for batch in _batches(ids):
-            await self._lanes[0].flush(batch)
+            await self.lanes[0].flush(batch)
         return ids
 
-    async def _check(self, ended: int, entries: int) -> None:
+    async def check(self, ended: int, entries: int) -> None:
         """Hold the figure to what is really in the tables."""
         found = await self._connection.fetchrow(
             "select (select count(*) from runs where state = 10), (select count(*) from journal)"
