@@ -79,10 +79,13 @@ def context() -> ActionContext:
     an action is called as a plain function.
     """
     try:
-        return attempt_context.get()
+        found = attempt_context.get()
     except LookupError:
         raise OutsideActionError(
             "waymark.context() was called where no action runs. It works in an action that a"
             " workflow called, and in its dependencies; called directly, an action is a plain"
             " function and has no run."
         ) from None
+    if type(found.run_id) is not UUID:  # the driver's, which few libraries know
+        found = found._replace(run_id=UUID(bytes=found.run_id.bytes))
+    return found

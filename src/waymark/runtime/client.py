@@ -70,7 +70,7 @@ class RuntimeClient:
         accepted = run.accepted = self._loop.create_future()
         self._scheduler.submit(run, new, arguments[1])
         await accepted
-        return run.id
+        return UUID(bytes=run.id.bytes)  # Python's own, see `FastUUID`
 
     async def submit_and_wait(
         self, definition: WorkflowDefinition, arguments: RecordedArguments

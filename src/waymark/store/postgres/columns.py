@@ -24,8 +24,8 @@ _FINAL = int(RunState.SUCCEEDED)
 #: Not `repr`: a row may hold members of an `IntEnum`, which show as their names.
 _digits = int.__repr__
 
-#: The value of a run's id, and its epoch.
-_Claim: TypeAlias = tuple[int, int]
+#: A run's id, and its epoch.
+_Claim: TypeAlias = tuple[UUID, int]
 
 #: What a batch says last of a run: claim, state, digest, result, reason.
 _Settlement: TypeAlias = tuple[UUID, int, int, int, bytes | None, str | None]
@@ -64,7 +64,7 @@ def to_columns(batch: Flush) -> Columns:
     known: dict[_Claim, int] = {}
     if batch.runs and (batch.entries or settlements[0]):
         known = {
-            (run.id.int, run.epoch): place
+            (run.id, run.epoch): place
             for place, run in enumerate(batch.runs, 1)
             if run.owner is not None
         }
@@ -75,14 +75,14 @@ def to_columns(batch: Flush) -> Columns:
     if batch.entries:
         for run, epoch in zip(ids, epochs, strict=True):
             place += 1
-            known[run.int, epoch] = place
+            known[run, epoch] = place
     run_ids, seqs, entry_epochs, *entries = _columns(batch.entries, 9)
     places, others, other_epochs = _place(run_ids, entry_epochs, known, place)
     return Columns(
         [
-            *(new_ids, *runs, *born),
-            *(ids, _numbers(epochs), *settled),
-            *(others, _numbers(other_epochs)),
+            *(_ids(new_ids), *runs, *born),
+            *(_ids(ids), _numbers(epochs), *settled),
+            *(_ids(others), _numbers(other_epochs)),
             *(_numbers(places), _numbers(seqs), *map(_numbers, entries[:-1])),
             *_pieces(entries[-1]),
             _parents(batch.runs),
@@ -105,7 +105,7 @@ def _place(
         # A fan-out writes many entries of one run in a row.
         if run is not last_run or epoch != last_epoch:
             last_run, last_epoch = run, epoch
-            claim = (run.int, epoch)
+            claim = (run, epoch)
             place = known.get(claim, 0)
             if not place:
                 others.append(run)
@@ -119,10 +119,15 @@ def _columns(rows: Sequence[Sequence[Any]], width: int) -> _Columns:
     return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
+def _ids(column: Sequence[UUID]) -> str:
+    """Ids as the text of an array: PostgreSQL reads 32 digits without hyphens as well."""
+    return f"{{{b''.join([run_id.bytes for run_id in column]).hex(',', 16)}}}"
+
+
 def _numbers(column: Sequence[int]) -> str:
     """Integers as the text of an array."""
     count = len(column)
-    if count > 1 and column[0] == column[-1] and min(column) == max(column):
+    if count > 1 and column[0] == column[-1] and column.count(column[0]) == count:
         return f"{{{','.join([_digits(column[0])] * count)}}}"
     return f"{{{','.join(map(_digits, column))}}}"
 
@@ -188,13 +193,13 @@ def _born_settled(
         whole = zip(
             ids, epochs, states, digests, results, reasons or [None] * len(ids), strict=True
         )
-        rows = {line: row for line, row in enumerate(whole) if (row[0].int, row[1]) in fresh}
+        rows = {line: row for line, row in enumerate(whole) if row[:2] in fresh}
     if not rows:
         return [[], [], [], []], settlements
     born: list[list[Any]] = [[None] * count for _ in range(4)]
     for run, epoch, *outcome in rows.values():
         for column, value in zip(born, outcome, strict=True):
-            column[fresh[run.int, epoch] - 1] = value
+            column[fresh[run, epoch] - 1] = value
     rest = [
         [value for line, value in enumerate(column) if line not in rows] for column in settlements
     ]

@@ -9,18 +9,21 @@
 -- `$4 || $19 || $26`, which are the new runs (ours, since inserting them succeeds or fails the
 -- statement), those that the batch settles (ours if the update met them), and others (looked up).
 --
--- How columns travel is chosen for the sender, whose event loop it holds up: integers as the text
--- of an array, payloads as one value with places to cut it, and what few runs differ in (`$6` to
--- `$11`) once for each shape that occurs. `$15` to `$18` are empty unless a new run is born with
--- its end, since an update does not see the rows that are inserted beside it; `$37` unless one has
--- a parent.
+-- How columns travel is chosen for the sender, whose event loop it holds up: integers and ids as
+-- the text of an array, payloads as one value with places to cut it, and what few runs differ in
+-- (`$6` to `$11`) once for each shape that occurs. `$15` to `$18` are empty unless a new run is
+-- born with its end, since an update does not see the rows that are inserted beside it; `$37`
+-- unless one has a parent.
 with fence as materialized (
     select id from :"schema".workers
     where id = $1 and writers[$2] = $3
     for key share
 ),
-cuts as materialized (
+sent as materialized (
     select
+        $4::text::uuid[] as new_ids,
+        $19::text::uuid[] as final_ids,
+        $26::text::uuid[] as other_ids,
         $13::text::integer[] as inputs,
         $23::text::integer[] as results,
         $35::text::integer[] as payloads
@@ -42,7 +45,7 @@ born as (
         coalesce(($15::smallint[])[new.place], ($11::smallint[])[new.shape]),
         new.began_ns,
         substr(
-            $14::bytea, cuts.inputs[new.place], cuts.inputs[new.place + 1] - cuts.inputs[new.place]
+            $14::bytea, sent.inputs[new.place], sent.inputs[new.place + 1] - sent.inputs[new.place]
         ),
         ($16::integer[])[new.place],
         ($17::bytea[])[new.place],
@@ -51,9 +54,9 @@ born as (
         ($37::uuid[])[new.place]
     from
         fence,
-        cuts,
+        sent,
         unnest(
-            $4::uuid[], $5::text::integer[], $12::text::bigint[]
+            sent.new_ids, $5::text::integer[], $12::text::bigint[]
         ) with ordinality as new (id, shape, began_ns, place)
 ),
 settled as (
@@ -65,46 +68,46 @@ settled as (
         result = case
             when final.state >= 10 then substr(
                 $24::bytea,
-                cuts.results[final.line],
-                cuts.results[final.line + 1] - cuts.results[final.line]
+                sent.results[final.line],
+                sent.results[final.line + 1] - sent.results[final.line]
             )
         end,
         reason = ($25::text[])[final.line],
         finished_at = case when final.state >= 10 then now() end
     from
         fence,
-        cuts,
+        sent,
         unnest(
-            $19::uuid[], $20::text::integer[], $21::text::smallint[], $22::text::integer[]
+            sent.final_ids, $20::text::integer[], $21::text::smallint[], $22::text::integer[]
         ) with ordinality as final (id, epoch, state, end_digest, line)
     where runs.id = final.id and runs.owner = $1 and runs.epoch = final.epoch
     returning final.line
 ),
 verdict as materialized (
     select
-        $4::uuid[] || $19::uuid[] || $26::uuid[] as ids,
+        sent.new_ids || sent.final_ids || sent.other_ids as ids,
         array(
             select ($10::integer[])[shape] from unnest($5::text::integer[]) as new (shape)
         )
         || $20::text::integer[] || $27::text::integer[] as epochs,
-        array_fill(true, array[cardinality($4::uuid[])])
+        array_fill(true, array[cardinality(sent.new_ids)])
         || case
-            when (select count(*) from settled) = cardinality($19::uuid[])
-            then array_fill(true, array[cardinality($19::uuid[])])
+            when (select count(*) from settled) = cardinality(sent.final_ids)
+            then array_fill(true, array[cardinality(sent.final_ids)])
             else array(
                 select line = any (array(select settled.line from settled))
-                from generate_series(1, cardinality($19::uuid[])) as line
+                from generate_series(1, cardinality(sent.final_ids)) as line
                 order by line
             )
         end
         || array(
             select (runs.owner = $1 and runs.epoch = other.epoch) is true
-            from unnest($26::uuid[], $27::text::integer[])
+            from unnest(sent.other_ids, $27::text::integer[])
                 with ordinality as other (id, epoch, place)
             left join :"schema".runs on runs.id = other.id
             order by other.place
         ) as ours
-    from fence
+    from fence, sent
 ),
 written as (
     insert into :"schema".journal (
@@ -115,12 +118,12 @@ written as (
         entry.effect, entry.node, entry.digest, entry.at_ns,
         substr(
             $36::bytea,
-            cuts.payloads[entry.line],
-            cuts.payloads[entry.line + 1] - cuts.payloads[entry.line]
+            sent.payloads[entry.line],
+            sent.payloads[entry.line + 1] - sent.payloads[entry.line]
         )
     from
         verdict,
-        cuts,
+        sent,
         unnest(
             $28::text::integer[], $29::text::integer[], $30::text::smallint[],
             $31::text::integer[], $32::text::integer[], $33::text::integer[],
