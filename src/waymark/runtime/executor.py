@@ -27,6 +27,7 @@ from ..engine.outcomes import UNREAD, StartAction, StartAttempt, maker
 from ..errors import UnresolvedActionError, ValueEncodeError, WaymarkError
 from ..values import dump_exception
 from .live_run import LiveRun
+from .pace import Pace
 from .reports import Reports
 from .threads import ActionThreads
 
@@ -96,6 +97,7 @@ class Executor:
         self.ready: deque[tuple[LiveRun, Attempt]] = deque()
         self.running: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
+        self.pace = Pace(self._loop)
         self._revision = -1
         self._actions: dict[str, Action[..., Any]] = {}
 
@@ -113,11 +115,12 @@ class Executor:
         run.attempts[command[0]] = None  # its effect
         self.ready.append((run, command))
 
-    def start(self, limit: int) -> None:
-        """Start up to `limit` waiting calls that have a slot."""
+    def start(self) -> None:
+        """Start waiting calls that have a slot, as many as one turn of the loop should."""
         ready, running = self.ready, self.running
         create_task = task_maker(self._loop)
-        limit = min(limit, self.free_slots)
+        limit = count = min(self.pace.limit, self.free_slots, len(ready))
+        measured = self.pace.enter(limit)
         while limit > 0 and ready:
             run, command = ready.popleft()
             effect = command[0]
@@ -129,6 +132,8 @@ class Executor:
             run.attempts[effect] = task
             if not task.done():
                 running.add(task)
+        if measured:
+            self.pace.leave(count - limit)
 
     def cancel(self, run: LiveRun, effect: int) -> None:
         """Interrupt one attempt; its outcome is no longer wanted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -68,6 +69,10 @@ class Guests:
         self._freed = freed
         executor.deliver = self._ended
         executor.retry = self._failed
+        executor.pace = own.pace
+        self._loop = asyncio.get_running_loop()
+        #: Attempts begin in the context of start().
+        self._context = contextvars.copy_context()
         #: Attempts under way or waiting for a slot. The run is a stand-in for each.
         self._held: dict[LiveRun, ClaimedTask] = {}
         self._finished: deque[FinishedTask] = deque()
@@ -158,9 +163,15 @@ class Guests:
             await self._compare(worker)
             self._compared_at = now
         full = await self._claim(worker)
-        if self._executor.ready and self._may_start():
-            self._executor.start(CLAIM_MAX)
+        self._start()
         return self._pause(full)
+
+    def _start(self) -> None:
+        """Begin what was claimed, over as many turns of the loop as it takes."""
+        if self._executor.ready and self._may_start():
+            self._executor.start()
+            if self._executor.startable:
+                self._loop.call_soon(self._start, context=self._context)
 
     def _pause(self, full: bool) -> float:
         if full and not self._executor.ready:

@@ -60,7 +60,7 @@ _BEGINS = SetTimer | StartAttempt | StartChild | CancelChild
 
 #: The longest pause between attempts: some sixty years, so that deadlines stay small.
 PAUSE_SECONDS_MAX = 2e9
-#: Outcomes and commits handled, and attempts started, before the loop turns.
+#: Outcomes and commits handled before the loop turns.
 ITEMS_PER_TICK = 50
 #: A step of a run that holds up the host's loop for longer is named in a warning.
 SLOW_SECONDS = 0.05
@@ -330,7 +330,7 @@ class Scheduler:
     def _start_attempts(self) -> None:
         executor = self.executor
         if executor.ready and self.may_start():
-            executor.start(ITEMS_PER_TICK)
+            executor.start()
             if executor.ready:
                 self.crowded()
                 if executor.startable:

@@ -7,8 +7,6 @@ for the type itself (orjson does) knows only Python's, so users are given those.
 
 from __future__ import annotations
 
-import uuid
-
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # noqa: N811 - says what it is for
 
 __all__ = ["FastUUID"]
