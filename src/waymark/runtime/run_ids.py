@@ -12,8 +12,6 @@ import random
 import time
 from uuid import UUID
 
-from waymark.store.postgres.uuids import FastUUID
-
 _VERSION_7 = 0x7 << 76
 _VERSION_8 = 0x8 << 76
 CHILD_VERSION = 8
@@ -24,9 +22,13 @@ _RANDOM_LOW = (1 << 62) - 1
 class RunIds:
     """Call it for the next id."""
 
-    __slots__ = ("_bits", "_head", "_milliseconds")
+    __slots__ = ("_bits", "_head", "_make", "_milliseconds")
 
     def __init__(self) -> None:
+        # Here, since importing Waymark is to load no driver.
+        from waymark.store.postgres.uuids import FastUUID
+
+        self._make = FastUUID
         # Not a secret: an id only has to be new.
         self._bits = random.Random(os.urandom(32)).getrandbits  # noqa: S311
         self._milliseconds = 0
@@ -37,7 +39,7 @@ class RunIds:
         if milliseconds != self._milliseconds:
             self._milliseconds = milliseconds
             self._head = milliseconds << 80 | _VERSION_7 | self._bits(12) << 64 | _VARIANT
-        return FastUUID((self._head | self._bits(62)).to_bytes(16, "big"))
+        return self._make((self._head | self._bits(62)).to_bytes(16, "big"))
 
 
 def is_child(run_id: UUID) -> bool:
