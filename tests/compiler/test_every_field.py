@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from tests.compiler.authored import HEAD, define, definition_of
 from waymark.errors import WorkflowCompileError
 from waymark.graph.check import check_code
-from waymark.graph.codec import plain
+from waymark.graph.codec import canonical
 
 #: Bodies of `run`. Parted by lines of dashes.
 TEXTS = """
@@ -286,7 +287,7 @@ def outcome(module: ast.Module) -> Any:
         return None
     try:
         definition = definition_of(define(text, HEAD, name="every_field"))
-        graph = plain(definition.graph, locations=False)
+        graph = json.loads(canonical(definition.graph))
     except WorkflowCompileError as error:
         return [(found.code, found.message, found.text.strip()) for found in error.diagnostics]
     except Exception as error:  # refused before there is a graph

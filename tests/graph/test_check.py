@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waymark.graph.check import check_code
+from waymark.graph.check import check_code, check_uses
 from waymark.graph.model import Name
+from waymark.graph.scopes import uses
 
 NAMES = {
     "math": Name("stdlib", ref="math"),
@@ -254,3 +255,26 @@ def test_no_dunder_and_no_forbidden_name_gets_through(text: str) -> None:
         if isinstance(node, ast.Name):
             assert node.id not in {"open", "getattr", "__import__", "self"}
             assert not node.id.startswith("__")
+
+
+USES = [
+    *ALLOWED,
+    "x += [x for x in y]",
+    "x = [f(y) for y in y if (x := y)]",
+    "x = {a: [b for b in a] for a in y for a in x}",
+    "x = (lambda y=x: y)(f)",
+    "del x",
+    "del x[y]",
+    "y.a += x",
+    "x = [y for f in (f for f in f)]",
+]
+
+
+@pytest.mark.parametrize("text", USES)
+def test_checker_tells_the_names_that_are_used(text: str) -> None:
+    """What the checker sees on its way is what a walk for names alone finds."""
+    tree = ast.parse(text)
+    violations, reads, writes = check_uses(tree, NAMES, VARIABLES, None)
+    found = (reads & VARIABLES, writes & VARIABLES)
+    assert not violations
+    assert found == tuple(names & VARIABLES for names in uses(tree))

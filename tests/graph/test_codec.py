@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.graph.graphs import every_node
 from waymark.errors import GraphError
 from waymark.graph import model
-from waymark.graph.codec import LOCATIONS, from_document, to_document
+from waymark.graph.codec import LOCATIONS, canonical, from_document, plain, to_document
 from waymark.graph.fingerprint import DIGEST_BYTES, fingerprint
 from waymark.graph.validation import validate
 
@@ -152,3 +152,20 @@ def test_fingerprint_sees_every_other_change() -> None:
     for path, value in edits:
         seen.add(fingerprint(from_document(changed(path, value))))
     assert len(seen) == len(edits) + 1
+
+
+def without_locations(data: Any) -> Any:
+    match data:
+        case dict():
+            kept = data if data.keys() <= {"lines"} else data.keys() - LOCATIONS
+            return {name: without_locations(data[name]) for name in kept}
+        case list():
+            return [without_locations(item) for item in data]
+        case _:
+            return data
+
+
+def test_what_is_hashed_is_the_document_without_its_locations() -> None:
+    """Else two versions of this library would tell apart what is one graph."""
+    graph = every_node()
+    assert json.loads(canonical(graph)) == without_locations(plain(graph))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from waymark.graph.trees import children, copied, walk
+from waymark.graph.trees import children, copied, place_missing, walk
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [ROOT / "tests" / "oracle" / "programs.py", ROOT / "src" / "waymark" / "graph" / "check.py"]
@@ -52,3 +52,14 @@ def test_copy_is_equal_and_shares_nothing(tree: ast.Module) -> None:
         copy.deepcopy(tree), include_attributes=True
     )
     assert not {id(node) for node in walk(made)} & {id(node) for node in walk(tree)}
+
+
+def test_missing_places_are_filled_as_python_fills_them(tree: ast.Module) -> None:
+    """For nodes without any place, without an end, and at the top."""
+    for number, node in enumerate(ast.walk(tree)):
+        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
+            if number % 3 == 0 or (number % 5 == 0 and name.startswith("end_")):
+                vars(node).pop(name, None)
+    theirs = ast.fix_missing_locations(copy.deepcopy(tree))
+    ours = place_missing(tree)
+    assert ast.dump(ours, include_attributes=True) == ast.dump(theirs, include_attributes=True)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from waymark.graph.model import Code
 from waymark.graph.scopes import uses
-from waymark.graph.trees import walk
+from waymark.graph.trees import place_missing, walk
 
 from .portable import Tree, portable_text
 
@@ -30,7 +30,7 @@ def _code(
     parts: Sequence[ast.AST],
     variables: Collection[str],
 ) -> Code:
-    text, tree = portable_text(ast.fix_missing_locations(tree))
+    text, tree = portable_text(place_missing(tree))
     again = ast.parse(text, mode=mode)
     reads, writes = uses(again)
     return Code(
@@ -45,6 +45,8 @@ def _code(
 def _lines(author: ast.AST, again: ast.AST, text: str, first: int) -> tuple[int, ...]:
     """For each line of `text` the author's line, found by walking the tree that
     the text came from beside the tree that it parses to."""
+    if "\n" not in text:
+        return (min([getattr(node, "lineno", first) for node in walk(author)[1:]], default=first),)
     found: dict[int, int] = {}
     for old, new in zip(walk(author), walk(again), strict=False):
         line = getattr(new, "lineno", None)

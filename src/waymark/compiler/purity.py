@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import Any
 
-from waymark.graph.trees import children, walk
+from waymark.graph.trees import FIELDS, children, class_of, walk
 
 
 def has_await(node: ast.AST) -> bool:
@@ -13,18 +14,29 @@ def has_await(node: ast.AST) -> bool:
     nodes = [node]
     for inner in nodes:
         kind = type(inner)
-        if kind in _WAITING or (isinstance(inner, ast.comprehension) and inner.is_async):
-            return True
-        if isinstance(inner, ast.Lambda):
+        if kind in _WAITING:
+            if not isinstance(inner, ast.comprehension) or inner.is_async:
+                return True
+        elif kind in _SIMPLE:
+            continue
+        elif isinstance(inner, ast.Lambda):
             nodes += _defaults(inner.args)
+            continue
         elif isinstance(inner, ast.FunctionDef):
             nodes += (*inner.decorator_list, *_defaults(inner.args))
-        elif kind is not ast.Name and kind is not ast.Constant:
-            nodes += children(inner)
+            continue
+        for field in FIELDS[kind]:
+            value: Any = getattr(inner, field, None)
+            if class_of(value) is list:
+                nodes += filter(None, value)
+            elif value is not None:
+                nodes.append(value)
     return False
 
 
-_WAITING = frozenset({ast.Await, ast.AsyncWith, ast.AsyncFor})
+#: What waits; a comprehension only if it is asynchronous.
+_WAITING = frozenset({ast.Await, ast.AsyncWith, ast.AsyncFor, ast.comprehension})
+_SIMPLE = frozenset({ast.Name, ast.Constant})
 
 
 def _defaults(arguments: ast.arguments) -> list[ast.expr]:

@@ -32,11 +32,35 @@ def fickle_names(body: Iterable[ast.stmt]) -> set[str]:
     return found
 
 
+def _tries(statement: ast.stmt) -> bool:
+    """Whether anything in `statement` may catch what is raised."""
+    found: list[ast.AST] = [statement]
+    for node in found:
+        if type(node) in _TRYING:
+            return True
+        for field in _BODIES.get(type(node), ()):
+            found += getattr(node, field)
+    return False
+
+
+#: What catches, and where statements stand in others.
+_TRYING = frozenset({ast.Try, ast.TryStar, ast.With})
+_BODIES: dict[type, tuple[str, ...]] = {
+    ast.If: ("body", "orelse"),
+    ast.While: ("body", "orelse"),
+    ast.For: ("body", "orelse"),
+    ast.Match: ("cases",),
+    ast.match_case: ("body",),
+}
+
+
 def may_catch_unbound(
     statement: ast.stmt, variables: Collection[str], bound: Collection[str]
 ) -> bool:
     """Whether a `try` within `statement` reads one of `variables` that is not
     certainly `bound` by then."""
+    if not _tries(statement):
+        return False
     following = _Follow(frozenset(variables), frozenset(fickle_names([statement])))
     return following.block([statement], set(bound), trying=False)
 

@@ -27,8 +27,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from . import advice
 from .attribute_names import (
@@ -40,15 +39,12 @@ from .attribute_names import (
 )
 from .grammar import UNDECIDED
 from .model import HIDDEN, Name
-from .operations import (
-    ATTRIBUTE_CALLS,
-    ATTRIBUTES,
-    BUILTINS,
-    METHODS,
-    operation_at,
-)
-from .scopes import bound_names, comprehension_names, parameter_names
-from .trees import children
+from .operations import ATTRIBUTE_CALLS, ATTRIBUTES, BUILTINS, METHODS, operation_at
+from .scopes import bound_names, comprehension_names, parameter_names, uses
+from .signatures import is_type_call, misfits, path_below
+from .trees import FIELDS, class_of
+from .violation import Violation
+from .visits import Visits
 
 _TYPE_NAMES = frozenset({"__name__", "__qualname__"})
 _MUTATORS = frozenset(
@@ -58,17 +54,6 @@ _MUTATORS = frozenset(
 
 # What a call of these yields is a value of the run; they themselves are live objects.
 _OPAQUE = frozenset({"action", "workflow", "helper", "function", "pure"})
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """Something in `node` that pure code may not do. `code` is a diagnostic's
-    code, `fact` says what is wrong, `fix` what to write instead."""
-
-    node: ast.AST
-    code: str
-    fact: str
-    fix: str
 
 
 def check_code(
@@ -87,6 +72,20 @@ def check_code(
     checker = _Checker(names, frozenset(variables), attributes)
     checker.visit(tree)
     return checker.violations
+
+
+def check_uses(
+    tree: ast.AST,
+    names: Mapping[str, Name],
+    variables: frozenset[str],
+    attributes: Collection[str] | None,
+) -> tuple[list[Violation], set[str], set[str]]:
+    """What `check_code` says, and which names `tree` reads and writes, as `scopes.uses`
+    tells it; without violations only `variables` among them mean anything."""
+    checker = _Checker(names, variables, attributes)
+    checker.visit(tree)
+    found = uses(tree) if checker.involved else (checker.reads, checker.writes)
+    return checker.violations, *found
 
 
 def check_definition(tree: ast.FunctionDef, names: Mapping[str, Name]) -> list[Violation]:
@@ -109,6 +108,11 @@ class _Checker:
         self.scope = variables
         self.attributes = attributes
         self.violations: list[Violation] = []
+        # What is used outside of inner scopes, unless that takes more than one look.
+        self.reads: set[str] = set()
+        self.writes: set[str] = set()
+        self.inner: frozenset[str] = frozenset()
+        self.involved = False
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         self.violations.append(Violation(node, code, fact, fix))
@@ -116,15 +120,21 @@ class _Checker:
     # Walking
 
     def visit(self, node: ast.AST) -> None:
-        kind = type(node)
-        if UNDECIDED[kind] != () and not self.known(node):
-            return
-        special = _SPECIAL.get(kind)
-        if special is not None:
-            special(self, node)
-        else:
-            for child in children(node):
-                self.visit(child)
+        visit = _VISITS[type(node)]
+        if visit is not None:
+            visit(self, node)
+
+    def visit_fields(self, node: ast.AST) -> None:
+        """Visit what stands below a node that has no rules of its own."""
+        visits = _VISITS
+        for field in FIELDS[type(node)]:
+            value: Any = getattr(node, field, None)
+            if value is None:
+                continue
+            for child in value if class_of(value) is list else (value,):
+                visit = visits[class_of(child)]
+                if visit is not None:
+                    visit(self, child)
 
     def known(self, node: ast.AST) -> bool:
         """Report a class or a filled field that is decided nowhere."""
@@ -144,6 +154,7 @@ class _Checker:
     def inside(self, bound: Iterable[str], nodes: Iterable[ast.AST | None]) -> None:
         outer = self.scope
         self.scope = outer | frozenset(bound)
+        self.involved = True
         self.visit_all(nodes)
         self.scope = outer
 
@@ -153,15 +164,21 @@ class _Checker:
         name = node.id
         if name.startswith("__"):
             self.report(node, *advice.reserved_name(name))
-        elif not isinstance(node.ctx, ast.Load):
+        elif type(node.ctx) is not ast.Load:
             self.bind(node, name)
-        elif name == "self" and name in self.scope and self.attributes is not None:
-            self.report(node, *advice.SELF_AS_VALUE)
         elif name not in self.scope:
             self.table_name(node, name)
+        elif name == "self" and self.attributes is not None:
+            self.report(node, *advice.SELF_AS_VALUE)
+        elif name not in self.inner:
+            self.reads.add(name)
 
     def bind(self, node: ast.AST, name: str) -> None:
         """A name that the code binds: it must be one of the scope's own."""
+        if type(node) is ast.Name and type(node.ctx) is ast.Store and not self.inner:
+            self.writes.add(name)
+        elif name not in self.inner:
+            self.involved = True
         invented = name.startswith(HIDDEN) and name not in self.variables
         if invented or name.startswith("__") or name == "self":
             self.report(node, *advice.reserved_name(name))
@@ -194,18 +211,19 @@ class _Checker:
     # Attributes
 
     def visit_attribute(self, node: ast.Attribute) -> None:
-        if isinstance(node.ctx, ast.Load):
-            path = self.path_of(node)
-            if path is not None:
-                self.path_end(node, path)
-                return
-            self.attribute_name(node)
-            self.attribute_owner(node)
+        if type(node.ctx) is not ast.Load:
+            self.written_attribute(node)
             return
-        self.written_attribute(node)
+        path = self.path_of(node)
+        if path is not None:
+            self.path_end(node, path)
+            return
+        self.attribute_name(node)
+        self.attribute_owner(node)
 
     def attribute_owner(self, node: ast.Attribute) -> None:
         if self.is_self(node.value):
+            self.reads.add("self")
             if self.attributes is not None and node.attr not in self.attributes:
                 self.report(node, *advice.unknown_attribute(node.attr))
         elif (
@@ -233,7 +251,7 @@ class _Checker:
             return
         if name in ERROR_NAMES and isinstance(node.ctx, ast.Load):
             return
-        if name in _TYPE_NAMES and _is_type_call(node.value) and "type" not in self.scope:
+        if name in _TYPE_NAMES and is_type_call(node.value) and "type" not in self.scope:
             return
         if self.is_self(node.value) and not name.startswith("__"):
             return
@@ -254,7 +272,7 @@ class _Checker:
             root = root.value
         if isinstance(root, ast.Name) and root.id not in self.scope:
             self.report(root, *advice.table_write(root.id))
-        elif _is_type_call(root):
+        elif is_type_call(root):
             self.report(root, *advice.table_write("type(...)"))
 
     def visit_subscript(self, node: ast.Subscript) -> None:
@@ -267,30 +285,19 @@ class _Checker:
 
     def path_of(self, node: ast.expr) -> str | None:
         """The dotted path through the catalogue that `node` spells, if it does."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name) or node.id in self.scope:
+        root = node
+        while type(root) is ast.Attribute:
+            root = root.value
+        if type(root) is not ast.Name or root.id in self.scope:
             return None
-        entry = self.names.get(node.id)
+        entry = self.names.get(root.id)
         if entry is not None and entry.kind == "stdlib":
             head = entry.ref
-        elif entry is None and (node.id in METHODS or node.id in ATTRIBUTES):
-            head = node.id
+        elif entry is None and (root.id in METHODS or root.id in ATTRIBUTES):
+            head = root.id
         else:
             return None
-        return self.extended(head, parts)
-
-    def extended(self, head: str, parts: list[str]) -> str | None:
-        """`head` with its attributes, None once a constant's value is reached:
-        from there on the path goes through a value."""
-        while parts:
-            head = f"{head}.{parts.pop()}"
-            operation = operation_at(head)
-            if operation is not None and operation.kind == "constant" and parts:
-                return None
-        return head
+        return path_below(head, node)
 
     # Calls
 
@@ -336,18 +343,9 @@ class _Checker:
             self.report(node.func, *advice.not_callable(path))
         if operation.kind == "context":
             self.report(node.func, *advice.only_in_with(path))
-        if not operation.bounded:
-            return
-        spread = [argument for argument in node.args if isinstance(argument, ast.Starred)]
-        if len(node.args) - len(spread) < operation.arguments_min:
-            self.report(node, *advice.too_few_arguments(path, operation.arguments_min))
-        limit = operation.arguments_max
-        if limit is not None and (spread or len(node.args) > limit):
-            self.report(node, *advice.too_many_arguments(path, limit))
-        for keyword in node.keywords:
-            allowed = operation.keywords is None or keyword.arg in operation.keywords
-            if keyword.arg is None or not allowed or keyword.arg in operation.refused_keywords:
-                self.report(keyword, *advice.keyword_not_allowed(path, keyword.arg))
+        if operation.bounded:
+            for where, found in misfits(node, path, operation):
+                self.report(where, *found)
 
     def is_attribute_call(self, function: ast.expr) -> TypeGuard[ast.Name]:
         return (
@@ -381,8 +379,9 @@ class _Checker:
         results: Iterable[ast.expr],
     ) -> None:
         self.visit(node.generators[0].iter)
-        outer = self.scope
-        self.scope = outer | comprehension_names(node)
+        outer, around = self.scope, self.inner
+        own = comprehension_names(node)
+        self.scope, self.inner = outer | own, around | own
         for position, part in enumerate(node.generators):
             self.known(part)
             if part.is_async:
@@ -392,19 +391,18 @@ class _Checker:
                 self.visit(part.iter)
             self.visit_all(part.ifs)
         self.visit_all(results)
-        self.scope = outer
+        self.scope, self.inner = outer, around
 
-    def visit_list_comp(self, node: ast.ListComp) -> None:
-        self.visit_comprehension_scope(node, (node.elt,))
-
-    def visit_set_comp(self, node: ast.SetComp) -> None:
-        self.visit_comprehension_scope(node, (node.elt,))
-
-    def visit_generator_exp(self, node: ast.GeneratorExp) -> None:
+    def visit_elements(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> None:
         self.visit_comprehension_scope(node, (node.elt,))
 
     def visit_dict_comp(self, node: ast.DictComp) -> None:
         self.visit_comprehension_scope(node, (node.key, node.value))
+
+    def visit_aug_assign(self, node: ast.AugAssign) -> None:
+        if isinstance(node.target, ast.Name):
+            self.reads.add(node.target.id)
+        self.visit_fields(node)
 
     def visit_lambda(self, node: ast.Lambda) -> None:
         self.parameters(node.args)
@@ -471,15 +469,16 @@ class _Checker:
 
 
 #: Node classes with rules of their own.
-_SPECIAL: Mapping[type[ast.AST], Callable[[_Checker, Any], None]] = {
+_SPECIAL: Mapping[type, Callable[[_Checker, Any], None]] = {
     ast.Name: _Checker.visit_name,
     ast.Attribute: _Checker.visit_attribute,
     ast.Subscript: _Checker.visit_subscript,
     ast.Call: _Checker.visit_call,
-    ast.ListComp: _Checker.visit_list_comp,
-    ast.SetComp: _Checker.visit_set_comp,
-    ast.GeneratorExp: _Checker.visit_generator_exp,
+    ast.ListComp: _Checker.visit_elements,
+    ast.SetComp: _Checker.visit_elements,
+    ast.GeneratorExp: _Checker.visit_elements,
     ast.DictComp: _Checker.visit_dict_comp,
+    ast.AugAssign: _Checker.visit_aug_assign,
     ast.Lambda: _Checker.visit_lambda,
     ast.FunctionDef: _Checker.visit_function_def,
     ast.ExceptHandler: _Checker.visit_except_handler,
@@ -489,12 +488,4 @@ _SPECIAL: Mapping[type[ast.AST], Callable[[_Checker, Any], None]] = {
     ast.MatchMapping: _Checker.visit_match_mapping,
     ast.MatchClass: _Checker.visit_match_class,
 }
-
-
-def _is_type_call(node: ast.expr) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "type"
-        and len(node.args) == 1
-    )
+_VISITS: Final = Visits(_SPECIAL, _Checker.visit_fields, _Checker.known)

@@ -15,6 +15,7 @@ import typing
 from collections.abc import Callable, Mapping
 from functools import cache
 from json.encoder import encode_basestring
+from operator import itemgetter
 from typing import Any, Literal, TypeAlias, TypeGuard, Union, cast
 
 from waymark.errors import GraphError
@@ -106,36 +107,67 @@ def _written(data: Any, depth: int) -> str:
     return "\n".join((opening, ",\n".join(inner + item for item in items), pad + closing))
 
 
-def plain(value: Any, *, locations: bool = True) -> Any:
-    """`value` as JSON data; without locations where these must not count."""
+def plain(value: Any) -> Any:
+    """`value` as JSON data."""
     kind = class_of(value)
     if kind is str:
-        return {"lines": value.split("\n")} if "\n" in value else value
+        return _in_lines(value)
     if kind in _SCALARS:
         return value
     if kind is tuple:
-        return [plain(item, locations=locations) for item in value] if value else []
+        return [plain(item) for item in value] if value else []
     if kind is dict:
-        return {key: plain(item, locations=locations) for key, item in value.items()}
-    data: dict[str, Any] = {}
-    if kind in _NODE_NAMES:
-        data["node"] = _NODE_NAMES[kind]
-    for name in _field_names(kind) if locations else _meant_names(kind):
-        data[name] = plain(getattr(value, name), locations=locations)
+        return {key: plain(item) for key, item in value.items()}
+    node, names, _ = _shape(kind)
+    data: dict[str, Any] = {"node": node} if node is not None else {}
+    for name in names:
+        data[name] = plain(getattr(value, name))
     return data
 
 
 _SCALARS = frozenset({int, bool, type(None)})
 
 
+def _in_lines(text: str) -> Any:
+    return {"lines": text.split("\n")} if "\n" in text else text
+
+
+def canonical(graph: Graph) -> str:
+    """What `plain` gives, less the locations, as JSON in the one form that is hashed."""
+    written: str = _CANONICAL.encode(graph)
+    return written
+
+
+def _meant(value: Any) -> dict[str, Any]:
+    """One object as `plain` has it without locations; what it holds is still to be written."""
+    node, _, names = _shape(class_of(value))
+    data: dict[str, Any] = {"node": node} if node is not None else {}
+    for name in names:
+        item: Any = getattr(value, name)
+        kind = class_of(item)
+        if kind is str:
+            item = _in_lines(item)
+        elif kind is tuple and item and class_of(item[0]) is str:
+            item = [_in_lines(text) for text in item]
+        data[name] = item
+    return data
+
+
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False, default=_meant
+)
+
+
+@cache
+def _shape(cls: Any) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
+    """The kind of node that a class is, its fields, and those that are no locations."""
+    names = _field_names(cls)
+    return _NODE_NAMES.get(cls), names, tuple(name for name in names if name not in LOCATIONS)
+
+
 @cache
 def _field_names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
-
-
-@cache
-def _meant_names(cls: Any) -> tuple[str, ...]:
-    return tuple(name for name in _field_names(cls) if name not in LOCATIONS)
 
 
 class _Damaged(Exception):
@@ -203,21 +235,26 @@ def _literal_reader(arguments: tuple[Any, ...]) -> _Reader:
 
 
 def _tuple_reader(hint: Any) -> _Reader:
+    # What needs no more than a look at the types is taken as it is.
+    taken = {hint} if hint in (str, int) else set[Any]()
+
     def read(data: object) -> tuple[Any, ...]:
         if not _is_list(data):
             raise _Damaged("not a list")
-        if not data:
-            return ()
-        read_item, values = _reader(hint), list[Any]()
-        try:
-            for item in data:
-                values.append(read_item(item))
-        except _Damaged as damage:
-            damage.way.append(f"[{len(values)}]")
-            raise
-        return tuple(values)
+        return tuple(data) if {*map(type, data)} <= taken else _read_items(_reader(hint), data)
 
     return read
+
+
+def _read_items(read_item: _Reader, data: list[Any]) -> tuple[Any, ...]:
+    values = list[Any]()
+    try:
+        for item in data:
+            values.append(read_item(item))
+    except _Damaged as damage:
+        damage.way.append(f"[{len(values)}]")
+        raise
+    return tuple(values)
 
 
 def _fixed_reader(hints: tuple[Any, ...]) -> _Reader:
@@ -271,24 +308,32 @@ _TAKEN: Mapping[Any, type] = {str: str, int: int, bool: bool, str | None: str}
 
 def _object_reader(cls: type) -> _Reader:
     hints = typing.get_type_hints(cls, dict(vars(model)))
+    names = _field_names(cls)
+    fields_of: Callable[[Any], tuple[Any, ...]] = itemgetter(*names)
     # Most fields hold what is taken as it is: a number, or text on one line.
-    fields = [(name, _TAKEN.get(hints[name]), _reader(hints[name])) for name in _field_names(cls)]
-    known = set(hints) | ({"node"} if cls in _NODE_NAMES else set[str]())
+    fields = [(_TAKEN.get(hints[name]), _reader(hints[name])) for name in names]
+    known = set(names) | ({"node"} if cls in _NODE_NAMES else set[str]())
 
     def read(data: object) -> Any:
-        found, values = _object(data), list[Any]()
-        if found.keys() != known:
-            raise _Damaged(f"missing or unknown: {', '.join(sorted(found.keys() ^ known))}")
+        if not _is_object(data) or data.keys() != known:
+            raise _Damaged(_odd_object(data, known))
+        found = fields_of(data)
+        values: list[Any] = []
         try:
-            for name, taken, read_field in fields:
-                value = found[name]
+            for value, (taken, read_field) in zip(found, fields, strict=True):
                 values.append(value if type(value) is taken else read_field(value))
         except _Damaged as damage:
-            damage.way.append(f".{fields[len(values)][0]}")
+            damage.way.append(f".{names[len(values)]}")
             raise
         return cls(*values)
 
     return read
+
+
+def _odd_object(data: object, known: set[str]) -> str:
+    if not _is_object(data):
+        return "not an object"
+    return f"missing or unknown: {', '.join(sorted(data.keys() ^ known))}"
 
 
 def _object(data: object) -> dict[str, Any]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
-from .codec import plain
+from .codec import canonical
 from .model import Graph
 
 DIGEST_BYTES = 16
@@ -13,7 +12,4 @@ DIGEST_BYTES = 16
 
 def fingerprint(graph: Graph) -> bytes:
     """16 bytes that are equal for graphs equal in all but their locations."""
-    canonical = json.dumps(
-        plain(graph, locations=False), sort_keys=True, separators=(",", ":"), ensure_ascii=True
-    )
-    return hashlib.blake2b(canonical.encode("ascii"), digest_size=DIGEST_BYTES).digest()
+    return hashlib.blake2b(canonical(graph).encode("ascii"), digest_size=DIGEST_BYTES).digest()

@@ -76,6 +76,31 @@ def walk(*nodes: ast.AST) -> list[ast.AST]:
     return found
 
 
+_PLACE: Final = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+
+def place_missing(root: Node) -> Node:
+    """Give nodes that stand nowhere the place of the node around them, as
+    `ast.fix_missing_locations` does."""
+    nodes: list[tuple[ast.AST, tuple[Any, ...]]] = [(root, (1, 0, 1, 0))]
+    for node, around in nodes:
+        place = around
+        if "lineno" in node._attributes:
+            own = vars(node)
+            if own.get("end_col_offset") is None or "lineno" not in own:
+                for name, value in zip(_PLACE, around, strict=True):
+                    if own.get(name) is None:
+                        own[name] = value
+            place = own["lineno"], own["col_offset"], own["end_lineno"], own["end_col_offset"]
+        for field in FIELDS[type(node)]:
+            below: Any = getattr(node, field, None)
+            if class_of(below) is list:
+                nodes += [(item, place) for item in below if item is not None]
+            elif below is not None:
+                nodes.append((below, place))
+    return root
+
+
 def replace_children(node: ast.AST, replaced: Callable[[Any], ast.AST]) -> None:
     """Put `replaced(child)` in the place of each child."""
     for name in FIELDS[type(node)]:

@@ -5,7 +5,7 @@
     Variables and names do not look like the engine's own.
 2.  Nodes are numbered from 0 through the whole graph, each before what it holds.
 3.  Every piece of code parses in its mode, reads and writes what it says, and
-    passes `check.check_code`.
+    passes `check.check_uses`.
 4.  Targets and names of handlers are variables. `Jump` stands inside a loop.
 5.  Tables refer to what exists: helpers to functions, `stdlib` to the catalogue.
     Only constants carry a value. A local function is named only where it is made.
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 from waymark.errors import GraphError
 
-from .check import check_code, check_definition
+from .check import check_definition, check_uses
 from .displays import leaves
 from .model import (
     ATTRIBUTES_ONLY,
@@ -47,7 +47,7 @@ from .model import (
     walk,
 )
 from .operations import operation_at
-from .scopes import parameter_names, uses
+from .scopes import parameter_names
 
 CODE_CHARACTERS_MAX = 1_000_000
 #: Locations are for people, but tracebacks need as many lines.
@@ -292,15 +292,13 @@ class _FunctionCheck:
         tree = parsed(code, mode)
         if isinstance(tree, str):
             raise self.odd(node, tree)
-        violations = check_code(tree, self.function.names, self.scope, self.door)
+        names, variables = self.function.names, self.variables
+        violations, reads, writes = check_uses(tree, names, self.scope, self.door)
         if violations:
             first = violations[0]
             raise self.odd(node, f"{first.fact} ({first.code})")
-        self.check_uses(node, code, tree)
-
-    def check_uses(self, node: Node, code: Code, tree: ast.AST) -> None:
-        reads, writes = (tuple(sorted(found & self.variables)) for found in uses(tree))
-        if (code.reads, code.writes) != (reads, writes):
+        said = (tuple(sorted(reads & variables)), tuple(sorted(writes & variables)))
+        if (code.reads, code.writes) != said:
             raise self.odd(node, "its code reads or writes other variables than it says")
 
 

@@ -29,8 +29,12 @@ def _visit(scene: Scene, node: ast.AST, *, limited: bool) -> None:
     if isinstance(node, ast.Await) and not limited:
         _awaited(scene, node.value)
     for child in children(node):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if type(child) not in _APART:
             _visit(scene, child, limited=limited)
+
+
+#: Functions of their own, and what holds no await.
+_APART = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Name, ast.Constant})
 
 
 def _is_limit(scene: Scene, node: ast.expr) -> bool:
