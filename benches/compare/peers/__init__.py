@@ -1,0 +1,1 @@
+"""One file for each library; nothing here is imported by another."""
