@@ -83,10 +83,19 @@ def format_(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure the speed beside what plain asyncpg reaches on this machine."""
+    """Measure beside what plain asyncpg reaches here, and say what moved since the last release."""
     install(session, "bench")
-    session.run("python", "-m", "benches.system", *session.posargs)
+    session.run("python", "-m", "benches.moved", *session.posargs)
+    count = ["--valgrind"] if shutil.which("valgrind") else []
+    session.run("python", "-m", "benches.instructions", *count)
     session.run("python", "-m", "pytest", "benches", "--benchmark-only")
+
+
+@nox.session
+def instructions(session: nox.Session) -> None:
+    """Fail when a pure part executes more instructions than the last release's margin allows."""
+    install(session, "bench")
+    session.run("python", "-m", "benches.instructions", "--check", *session.posargs)
 
 
 @nox.session

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -17,7 +18,8 @@ RESULTS = Path(__file__).with_name("results")
 class Figure:
     """`limit` is in the unit of `value`, from the same run, where there is one.
     `ratio` is the median of value over limit, each pair measured side by side.
-    `met` says whether `mark` is; None where nothing is asked."""
+    `met` says whether `mark` is; None where nothing is asked. `noise` is by what share the
+    middle half of the ratios differs from its median: less than that has no meaning."""
 
     name: str
     what: str
@@ -27,6 +29,23 @@ class Figure:
     ratio: float | None = None
     mark: str = ""
     met: bool | None = None
+    noise: float | None = None
+
+
+def paired(
+    name: str, what: str, unit: str, pairs: Sequence[tuple[float, float]], least: float = 0
+) -> Figure:
+    """The figure of pairs of limit and value, of which `least` is wanted, if any."""
+    limits, values = zip(*pairs, strict=True)
+    ratios = sorted(value / limit for limit, value in pairs)
+    quarter = len(ratios) // 4
+    ratio = median(ratios)
+    return Figure(
+        *(name, what, median(values), unit, median(limits), ratio),
+        mark=f">= {least}" if least else "",
+        met=ratio >= least if least else None,
+        noise=(ratios[-1 - quarter] - ratios[quarter]) / 2 / ratio,
+    )
 
 
 def table(figures: Sequence[Figure]) -> str:

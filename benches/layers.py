@@ -85,8 +85,8 @@ def times(units: int, unit: str) -> Iterator[None]:
 
 
 @contextmanager
-def bytecodes(units: int, unit: str) -> Iterator[None]:
-    """Print instructions and calls of Python per unit of work, by layer."""
+def counting() -> Iterator[tuple[Counter[CodeType], Counter[CodeType]]]:
+    """Instructions and calls of Python in this thread while the block runs, by function."""
     instructions: Counter[CodeType] = Counter()
     calls: Counter[CodeType] = Counter()
 
@@ -102,9 +102,16 @@ def bytecodes(units: int, unit: str) -> Iterator[None]:
 
     sys.settrace(entered)
     try:
-        yield
+        yield instructions, calls
     finally:
         sys.settrace(None)
+
+
+@contextmanager
+def bytecodes(units: int, unit: str) -> Iterator[None]:
+    """Print instructions and calls of Python per unit of work, by layer."""
+    with counting() as (instructions, calls):
+        yield
     by_layer: Counter[str] = Counter()
     calls_by_layer: Counter[str] = Counter()
     for code, count in instructions.items():

@@ -51,6 +51,7 @@ from waymark.runtime.run_ids import RunIds
 
 SCHEMA = "waymark_bench_limit"
 BATCH_ROWS_MAX = 500
+BATCH_BYTES_MAX = 1024 * 1024
 CONNECTIONS = 2
 
 #: What each shape is measured with.
@@ -131,6 +132,7 @@ class Lane:
 
     def __init__(self, connection: asyncpg.Connection[Any], worker: UUID) -> None:
         self.connection = connection
+        self.payload = PAYLOAD
         self._worker = worker
         self._statement: Any = None
 
@@ -146,9 +148,9 @@ class Lane:
         """Commit new runs, journal rows and ends."""
         fenced = await self._statement.fetchval(
             self._worker,
-            *(born, [PAYLOAD] * len(born)),
-            *(entries, seqs, [PAYLOAD] * len(entries)),
-            *(ended, [PAYLOAD] * len(ended)),
+            *(born, [self.payload] * len(born)),
+            *(entries, seqs, [self.payload] * len(entries)),
+            *(ended, [self.payload] * len(ended)),
         )
         assert fenced == 1, "the fence held nothing"
 
@@ -178,14 +180,20 @@ class Limit:
         self._connection = lanes[0].connection
         self._new_id = RunIds()
 
-    async def runs(self, count: int = RUNS) -> float:
-        """Runs per second."""
+    async def runs(self, count: int = RUNS, payload: bytes = PAYLOAD) -> float:
+        """Runs per second. Input, outcome and result are `payload`; a batch of them is no larger
+        than `BATCH_BYTES_MAX`, as larger ones are slower."""
         await self.empty()
-        parts = [_batches(part) for part in self._split(self._ids(count))]
+        for lane in self.lanes:
+            lane.payload = payload
+        rows = max(1, min(BATCH_ROWS_MAX, BATCH_BYTES_MAX // len(payload)))
+        parts = [_batches(part, rows) for part in self._split(self._ids(count))]
         seconds = await _timed(
             lane.runs(part) for lane, part in zip(self.lanes, parts, strict=True)
         )
         await self.check(ended=count, entries=count)
+        for lane in self.lanes:
+            lane.payload = PAYLOAD
         return count / seconds
 
     async def chain(
@@ -264,8 +272,8 @@ class Limit:
         assert tuple(found or ()) == (ended, entries), f"{found} is not ({ended}, {entries})"
 
 
-def _batches(items: Sequence[Any]) -> list[Sequence[Any]]:
-    return [items[at : at + BATCH_ROWS_MAX] for at in range(0, len(items), BATCH_ROWS_MAX)]
+def _batches(items: Sequence[Any], rows: int = BATCH_ROWS_MAX) -> list[Sequence[Any]]:
+    return [items[at : at + rows] for at in range(0, len(items), rows)]
 
 
 async def _timed(work: Iterable[Coroutine[Any, Any, None]]) -> float:

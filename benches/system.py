@@ -1,6 +1,7 @@
 """The whole of Waymark, measured beside its limit on the same server.
 
-    python -m benches.system [runs chains fanout latency memory ticker]
+    python -m benches.system [runs chains fanout latency memory ticker
+                              loaded web payloads wide]
 
 Limit and system take turns: limit, system, limit, system. A ratio is the median
 over these pairs, since what else the machine does falls on both. Nothing is
@@ -12,21 +13,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from statistics import median
-from typing import Any
 
 import asyncpg
 
-import waymark
-
-from .figures import Figure, as_json, markdown, surroundings, table, write
-from .limit import Limit, open_limit
+from .bed import Bed
+from .figures import Figure, as_json, markdown, paired, surroundings, table, write
+from .limit import open_limit
+from .loaded import loaded
+from .payloads import payloads
 from .server import bench_server
 from .ticker import percentile, ticking
+from .web import web
+from .wide import wide, wide_memory
 from .workloads import LOADS, SCHEMA, Load, OneAction, run_many
 
 REPEAT = 5
@@ -36,20 +38,6 @@ LATENCY_MARK_MS = 1.2
 MEMORY_WIDTH = 20_000
 MEMORY_MARK_MIB = 60.0
 TICKER_MARK_MS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Bed:
-    """What a bench works with: a server, its limit, how often to repeat."""
-
-    dsn: str
-    limit: Limit
-    repeat: int
-    tune_gc: bool
-
-    def waymark(self, **settings: object) -> Any:
-        """Waymark running in this process, in its default settings otherwise."""
-        return waymark.running(self.dsn, schema=SCHEMA, **{"tune_gc": self.tune_gc, **settings})
 
 
 Bench = Callable[[Bed], Awaitable[list[Figure]]]
@@ -80,18 +68,8 @@ async def per_second(load: Load) -> float:
 def speed(name: str, pairs: list[tuple[float, float]]) -> Figure:
     """The figure of one load."""
     load = LOADS[name]
-    limits, systems = zip(*pairs, strict=True)
-    ratio = median(system / limit for limit, system in pairs)
-    return Figure(
-        name,
-        load.what,
-        median(systems),
-        load.unit,
-        median(limits),
-        ratio,
-        f">= {load.mark} of {load.shape}",
-        ratio >= load.mark,
-    )
+    found = paired(name, load.what, load.unit, pairs, load.mark)
+    return replace(found, mark=f"{found.mark} of {load.shape}")
 
 
 async def runs(bed: Bed) -> list[Figure]:
@@ -109,8 +87,8 @@ async def chains(bed: Bed) -> list[Figure]:
 async def fanout(bed: Bed) -> list[Figure]:
     """One gather at two widths, and what an action costs in the wide one."""
     pairs = await throughput(bed, ["fanout_2000", "fanout_20000"])
-    narrow, wide = pairs.values()
-    cost = median(small[1] / large[1] for small, large in zip(narrow, wide, strict=True))
+    narrow, broad = pairs.values()
+    cost = median(small[1] / large[1] for small, large in zip(narrow, broad, strict=True))
     growth = Figure(
         "fanout_growth",
         "time per action at 20,000 over that at 2,000",
@@ -133,22 +111,17 @@ async def latency(bed: Bed) -> list[Figure]:
             times = await _latencies(LATENCY_RUNS)
             medians.append((commits, median(times)))
             everything += times
-    limits, systems = zip(*medians, strict=True)
     above = median(system - limit for limit, system in medians)
-    ratio = median(system / limit for limit, system in medians)
-    p50 = Figure(
-        "latency_p50",
-        "await run() of one action, idle, p50",
-        median(systems),
-        "ms",
-        median(limits),
-        ratio,
-        f"<= two commits + {LATENCY_MARK_MS} ms (+ {above:.2f})",
-        above <= LATENCY_MARK_MS,
+    p50 = replace(
+        paired("latency_p50", "await run() of one action, idle, p50", "ms", medians),
+        mark=f"<= two commits + {LATENCY_MARK_MS} ms (+ {above:.2f})",
+        met=above <= LATENCY_MARK_MS,
     )
-    what = "await run() of one action, idle, p99"
-    p99 = Figure("latency_p99", what, percentile(everything, 99), "ms", median(limits))
-    return [p50, p99]
+    others = [
+        Figure(f"latency_p{percent}", f"await run() of one action, idle, p{percent}", late, "ms")
+        for percent, late in ((at, percentile(everything, at)) for at in (99, 99.9))
+    ]
+    return [p50, *others]
 
 
 async def _latencies(count: int) -> list[float]:
@@ -163,20 +136,7 @@ async def _latencies(count: int) -> list[float]:
 
 async def memory(bed: Bed) -> list[Figure]:
     """A wide gather in a process of its own."""
-    found: list[float] = []
-    for _ in range(bed.repeat):
-        command = ("-m", "benches.memory", bed.dsn, "--width", str(MEMORY_WIDTH))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *command, stdout=asyncio.subprocess.PIPE
-        )
-        output, _ = await process.communicate()
-        if process.returncode != 0:
-            raise RuntimeError("the measured process failed; its own message stands above")
-        found.append(float(output.split()[-1]))
-    value = median(found)
-    what = f"memory of a gather of {MEMORY_WIDTH:,}, above idle"
-    mark = f"<= {MEMORY_MARK_MIB:.0f} MiB"
-    return [Figure("memory", what, value, "MiB", mark=mark, met=value <= MEMORY_MARK_MIB)]
+    return [await wide_memory(bed, "memory", MEMORY_WIDTH, MEMORY_MARK_MIB)]
 
 
 async def ticker(bed: Bed) -> list[Figure]:
@@ -212,6 +172,10 @@ BENCHES: dict[str, Bench] = {
     "latency": latency,
     "memory": memory,
     "ticker": ticker,
+    "loaded": loaded,
+    "web": web,
+    "payloads": payloads,
+    "wide": wide,
 }
 
 

@@ -11,11 +11,10 @@ import sys
 from pathlib import Path
 from textwrap import indent
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from waymark.authoring.registry import registry
 from waymark.authoring.workflow import WorkflowDefinition
@@ -28,6 +27,9 @@ from waymark.graph.fingerprint import fingerprint
 from waymark.graph.validation import validate
 from waymark.runtime.programs import Programs, load_program
 from waymark.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
 
 HEAD = """
 import asyncio

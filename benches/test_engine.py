@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.workloads import Chain, FanOut, OneAction
 from waymark import Workflow
@@ -17,6 +16,9 @@ from waymark.engine.program import Program
 from waymark.engine.session import Session
 from waymark.runtime.programs import Programs
 from waymark.store.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
 
 RUN_ID = UUID(int=7)
 WIDTH = 1_000

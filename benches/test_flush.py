@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from benches.workloads import SCHEMA
 from waymark.runtime.run_ids import RunIds
 from waymark.store.postgres import PostgresStore
 from waymark.store.postgres.columns import to_columns
 from waymark.store.records import EntryKind, Flush, JournalRow, NewRun, RunEnd, RunState
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
 
 GRAPH = bytes(16)
 PAYLOAD = b"12345"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
-from pytest_benchmark.fixture import BenchmarkFixture
 
 from waymark.values import TypeRegistry, dump_exception, load_exception, plan_for
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
 
 
 class User(BaseModel):

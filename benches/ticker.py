@@ -28,7 +28,7 @@ def ticking(late_ms: list[float]) -> Iterator[None]:
         task.cancel()
 
 
-def percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: float) -> float:
     """The value that `percent` of a hundred do not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
