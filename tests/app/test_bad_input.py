@@ -99,3 +99,23 @@ async def test_handles_refuse_what_is_no_id() -> None:
     """Before anything is asked of the database."""
     with pytest.raises(ValueError, match="is no run id"):
         waymark.handle("not-an-id")
+
+
+async def test_a_queue_that_no_action_names(
+    forgotten: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It starts, since a module may be imported later, and says what is likely wrong."""
+    with registry.isolated():
+
+        @waymark.action(queue="gpu")
+        async def render(name: str) -> str:
+            return name
+
+        async with waymark.running("memory://", queues=("default", "gpu", "gppu")):
+            pass
+    said = [text for text in caplog.messages if "serves nothing" in text]
+    assert len(said) == 1
+    assert said[0].startswith(
+        "queues='gppu' serves nothing: no action that is registered here names the queue 'gppu'"
+    )
+    assert said[0].endswith("import its module before the start, or mend the name")

@@ -51,6 +51,7 @@ from .surroundings import Surroundings
 from .sweep import Sweep
 from .tasks import share_tasks
 from .threads import ActionThreads
+from .unserved import say_useless
 from .waiters import Waiters
 from .writer import Writer
 
@@ -184,6 +185,7 @@ class Runtime:
             registry.link()
             for definition in registry.workflows():
                 await self._programs.ensure(definition)
+            say_useless(self.settings.queues, (action.queue for action in registry.actions()))
         await self._enter(self._worker)
 
     async def serve(self) -> None:

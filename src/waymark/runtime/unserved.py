@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ..store.tasks import TaskTable
+from .client import DEFAULT_QUEUE
 from .live_run import LiveRun
 
 if TYPE_CHECKING:
@@ -80,6 +81,22 @@ class Unserved:
             asked = [(run.id, run.epoch) for run in runs]
             done = set(await self._table.explain(worker, asked, reason))
             self._marked.update({run: reason for run in runs if run.id in done})
+
+
+def say_useless(queues: Iterable[str], named: Iterable[str | None]) -> None:
+    """Warn of what is served here although no action asks for it: a misspelt name, or actions of
+    a module that was not imported before the start. `named` are the queues of actions, or None,
+    where an action goes to the queue of its run."""
+    known = {DEFAULT_QUEUE, *(name for name in named if name is not None)}
+    for queue in queues:
+        if queue not in known:
+            log.warning(
+                "queues=%r serves nothing: no action that is registered here names the queue %r"
+                " (they name %s); import its module before the start, or mend the name",
+                queue,
+                queue,
+                ", ".join(sorted(known)),
+            )
 
 
 def _missing(queue: str) -> str:
