@@ -121,7 +121,8 @@ class ObjectWriter:
             f"({inner} + {other}) % 97",
             f"({inner} if {self.test(depth + 1)} else {other})",
             f"min({values}, default={inner})",
-            f"next((i for i in {values} if i > {self.still(depth)}), {other})",
+            # Of so many: what it is compared with may add to the list.
+            f"next((i for i in {values}[:9] if i > {self.still(depth)}), {other})",
             f"(lambda v: v - a)({inner})",
             f"len({values})",
             f"{point}.x",

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from .program import Program
 
 #: What is written, and by which Python. See 5 above.
-FORMAT = 3
+FORMAT = 4
 WRITER = f"{FORMAT} {sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
 
 

@@ -309,7 +309,7 @@ _TAKEN: Mapping[Any, type] = {str: str, int: int, bool: bool, str | None: str}
 def _object_reader(cls: type) -> _Reader:
     hints = typing.get_type_hints(cls, dict(vars(model)))
     names = _field_names(cls)
-    fields_of: Callable[[Any], tuple[Any, ...]] = itemgetter(*names)
+    fields_of = cast("Callable[[Any], tuple[Any, ...]]", itemgetter(*names))
     # Most fields hold what is taken as it is: a number, or text on one line.
     fields = [(_TAKEN.get(hints[name]), _reader(hints[name])) for name in names]
     known = set(names) | ({"node"} if cls in _NODE_NAMES else set[str]())

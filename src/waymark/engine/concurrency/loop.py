@@ -65,6 +65,8 @@ class RunLoop:
         self.mailboxes: dict[str, Mailbox] = {}
         #: What `cancel` was told, by the number that the machine has for it.
         self.messages: list[Any] = []
+        # What was said to children of gathers that ended before they could hear it.
+        self.unheard: dict[int, Any] = {}
 
     def __repr__(self) -> str:
         return "<loop of this run>"
@@ -253,6 +255,7 @@ class RunLoop:
             self._ended(number, state, self.message(child))
         else:
             self.evaluator.outcomes.pop(number, None)
+            self.unheard.pop(number, None)
 
     def _ended(self, number: int, state: int, message: Any) -> None:
         value = self.evaluator.outcomes.pop(number, None)
@@ -271,6 +274,8 @@ class RunLoop:
         if future is None or not primitives.is_exposed(self.machine, number):
             if state == m.CANCELLED and value is None:
                 value = self.cancelled_error(message)
+                if message is not None:
+                    self.unheard[number] = message
             self.evaluator.outcomes[number] = value
         if future is None:
             return
@@ -286,7 +291,9 @@ class RunLoop:
         if children is None and all(state != m.CANCELLED for _, state in members):
             return [outcomes.pop(child, None) for child, _ in members]
         own = {
-            child: self.cancelled_error("") if state == m.CANCELLED else outcomes.get(child)
+            child: self.cancelled_error(self.unheard.pop(child, ""))
+            if state == m.CANCELLED
+            else outcomes.get(child)
             for child, state in members
         }
         for child in own:

@@ -115,6 +115,7 @@ def _loop_parts(loop: RunLoop) -> dict[str, Any]:
         "callbacks": [[number, *called] for number, called in loop.callbacks.items()],
         "next_callback": loop.next_callback,
         "messages": loop.messages,
+        "unheard": [[*pair] for pair in loop.unheard.items()],
         "mailboxes": [[*pair] for pair in loop.mailboxes.items()],
     }
 
@@ -140,6 +141,7 @@ def _fill_loop(loop: RunLoop, parts: Any) -> None:
     )
     loop.next_callback = _int(parts["next_callback"])
     loop.messages = checked(parts["messages"], list)
+    loop.unheard.update((_int(number), message) for number, message in parts["unheard"])
     loop.mailboxes.update(
         (checked(name, str), _a(Mailbox, box)) for name, box in parts["mailboxes"]
     )
