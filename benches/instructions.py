@@ -46,6 +46,10 @@ ENVIRONMENT = {"PYTHONHASHSEED": "0", "WAYMARK_ENGINE": "python"}
 
 WIDTH, ROWS = 100, 100
 
+#: Valgrind repeats a part until it has executed so many of Python's instructions, since what a
+#: process executes beside varies a little.
+ENOUGH, REPEATS_MIN = 500_000, 3
+
 #: Python's instructions, and the machine's.
 PYTHON, MACHINE = "instructions of Python", "instructions of the machine"
 
@@ -112,9 +116,6 @@ PARTS: Mapping[str, Callable[[], Work]] = {
     "compile 200 lines": compiling,
 }
 
-#: How often valgrind lets each part run: few, since it makes everything fifty times slower.
-TIMES = {name: 3 if name.startswith("compile") else 20 for name in PARTS}
-
 
 def in_python() -> dict[str, int]:
     """Python's instructions for each part."""
@@ -126,23 +127,28 @@ def in_python() -> dict[str, int]:
         with counting() as (instructions, _):
             work()
         found[name] = instructions.total()
+        assert found[name], f"nothing was counted of {name}"
     return found
 
 
-def repeat(name: str, times: int) -> None:
-    """What valgrind counts."""
-    work = PARTS[name]()
-    for _ in range(WARM_UP + times):
-        work()
+def repeat(chosen: str, times: int) -> None:
+    """What valgrind counts: every part once or so, and one of them `times` times more."""
+    works = {name: prepare() for name, prepare in PARTS.items()}
+    for work in works.values():
+        for _ in range(WARM_UP):
+            work()
+    for _ in range(times):
+        works[chosen]()
 
 
-def on_the_machine() -> dict[str, int]:
-    """The machine's instructions for each part: a process that does it so often more, less one
-    that does it warm-up only."""
+def on_the_machine(in_python: Mapping[str, int]) -> dict[str, int]:
+    """The machine's instructions for each part: what a process executes that repeats it, above
+    one that does not. It takes some minutes."""
     found: dict[str, int] = {}
-    for name, times in TIMES.items():
-        more, fewer = (_under_valgrind(name, count) for count in (times, 0))
-        found[name] = round((more - fewer) / times)
+    idle = _under_valgrind(next(iter(PARTS)), 0)
+    for name, count in in_python.items():
+        times = max(REPEATS_MIN, ENOUGH // count)
+        found[name] = round((_under_valgrind(name, times) - idle) / times)
     return found
 
 
@@ -150,7 +156,6 @@ def _under_valgrind(name: str, times: int) -> int:
     command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
     done = subprocess.run(
         [*command, sys.executable, "-m", "benches.instructions", "--repeat", name, str(times)],
-        env={**os.environ, **ENVIRONMENT, "PYTHONMALLOC": "pymalloc"},
         capture_output=True,
         text=True,
         check=False,
@@ -218,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.valgrind and not shutil.which("valgrind"):
         sys.exit("there is no valgrind here; Debian's package of that name has it")
     if options.valgrind:
-        counts.append((MACHINE, build(), on_the_machine()))
+        counts.append((MACHINE, build(), on_the_machine(counts[0][2])))
     worse = [name for kind, key, found in counts for name in judge(kind, key, found)]
     if options.write:
         for kind, key, found in counts:

@@ -10,6 +10,7 @@ import pytest
 
 from benches import instructions, moved, stored
 from benches.figures import Figure, paired
+from benches.layers import counting
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,6 +27,26 @@ def test_no_pure_part_executes_more_than_the_stored_count_allows() -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "nothing is stored" not in done.stdout, done.stdout
+
+
+def test_every_instruction_is_counted() -> None:
+    """Also those of code that runs for the first time, and in proportion to the work."""
+
+    def turns(count: int) -> int:
+        total = 0
+        for number in range(count):
+            total += number
+        return total
+
+    counted = []
+    for count in (100, 200, 300):
+        with counting() as (instructions, calls):
+            turns(count)
+        counted.append(instructions[turns.__code__])
+        assert calls[turns.__code__] == 1
+
+    assert counted[0] >= 400
+    assert counted[2] - counted[1] == counted[1] - counted[0] >= 400
 
 
 def test_more_than_the_margin_is_told() -> None:
