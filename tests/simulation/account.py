@@ -260,7 +260,7 @@ class Account:
                 continue
             if row.state == RunState.QUARANTINED:
                 continue  # Looked at below, with its journal.
-            if row.state < RunState.SUCCEEDED and self._awaits_quarantined(run_id):
+            if row.state < RunState.SUCCEEDED and self.may_stay(run_id):
                 continue
             if row.state < RunState.SUCCEEDED:
                 wrong.append(f"run {run_id} of {row.workflow} is stuck in state {row.state}")
@@ -270,17 +270,32 @@ class Account:
                 # A word that was lost is said again, after those that came meanwhile.
                 outcome = outcome.translate({ord(c): None for c in "returned [],"})
                 outcome = f"returned {[int(digit) for digit in sorted(outcome)]}"
-            if outcome != expected(definition, args):
+            if outcome != expected(definition, args) and not self._cancelled_by_lost(run_id):
                 wrong.append(
                     f"run {run_id} of {row.workflow} {outcome}, not {expected(definition, args)}"
                 )
         for run_id, row in self._database.runs.items():
             unfinished = row.state < RunState.QUARANTINED and run_id not in self._known
-            if unfinished and not self._orphaned(run_id) and not self._awaits_quarantined(run_id):
+            if unfinished and not self.may_stay(run_id):
                 wrong.append(f"run {run_id} of {row.workflow} is stuck in state {row.state}")
             wrong += self._journal(run_id)
         wrong += [f"task {key} was left behind" for key in self._database.tasks]
         return wrong
+
+    def _cancelled_by_lost(self, run_id: UUID) -> bool:
+        """A child has journaled that its parent cancels it, and what led the parent to that
+        is lost: then it meets a child that somebody cancelled, and ends by it."""
+        runs = self._database.runs
+        cancelled = runs[run_id].state == RunState.CANCELLED and run_id in self._damaged
+        return cancelled and any(
+            child.parent == run_id and child.state == RunState.CANCELLED for child in runs.values()
+        )
+
+    def may_stay(self, run_id: UUID) -> bool:
+        """Whether a run that has not ended need not: it waits for what stands still, or
+        nobody knows of it any more."""
+        forgotten = run_id not in self._known and self._orphaned(run_id)
+        return forgotten or self._awaits_quarantined(run_id)
 
     def _awaits_quarantined(self, run_id: UUID) -> bool:
         """A run waits until somebody mends its child."""

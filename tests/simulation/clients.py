@@ -35,7 +35,7 @@ async def tidy(simulation: Simulation) -> None:
     waiting = {shape.__waymark__.name for shape in (work.Listening, work.Resting)}
     runs = simulation.server.database.runs
     while simulation.unfinished():
-        await asyncio.sleep(60.0)
+        await asyncio.sleep(20.0)
         for run_id in simulation.unfinished():
             known = simulation.account.known(run_id)
             if known is not None and known[0].cls is work.Listening:

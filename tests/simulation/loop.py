@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import selectors
+from collections import deque
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
 
 
@@ -59,10 +60,11 @@ def current_domain() -> Domain | None:
     return _domain.get()
 
 
-class _Call:
-    """A callback, with the handle by which it may have been cancelled."""
+class _Call(asyncio.TimerHandle):
+    """A callback that is due, and the handle by which it may be cancelled. Nothing of what
+    asyncio keeps for its debugging is set."""
 
-    __slots__ = ("args", "callback", "context", "handle")
+    __slots__ = ("args", "callback", "context", "is_cancelled")
 
     def __init__(
         self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context
@@ -70,42 +72,32 @@ class _Call:
         self.callback = callback
         self.args = args
         self.context = context
-        self.handle: asyncio.Handle | None = None
+        self.is_cancelled = False
 
-    def __call__(self) -> None:
-        if self.handle is not None and self.handle.cancelled():
-            return
-        domain = self.context.get(_domain)
-        if domain is not None:
-            if domain.dead:
-                return
-            if domain.paused:
-                domain.backlog.append(self)
-                return
-        self.callback(*self.args)
+    def cancel(self) -> None:
+        self.is_cancelled = True
 
+    def cancelled(self) -> bool:
+        return self.is_cancelled
 
-class _JumpingSelector(selectors.SelectSelector):
-    """Instead of waiting, moves the loop's time by what it was asked to wait."""
-
-    elapsed = 0.0
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is None:
-            raise Hang("nothing is left that could happen")
-        self.elapsed += max(0.0, timeout)
-        return []  # Nothing comes from outside.
+    def __repr__(self) -> str:
+        return f"<call of {self.callback}>"
 
 
 class SimLoop(asyncio.SelectorEventLoop):
-    """Virtual time in seconds from 0."""
+    """Virtual time in seconds from 0. Nothing comes from outside; where nothing is left to
+    do at this time, the next timer's time has come."""
 
     def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
+        super().__init__()
         self.set_exception_handler(self._failed)
         #: What would be printed as "exception was never retrieved".
         self.failures: list[dict[str, Any]] = []
+        self._now = 0.0
+        self._calls: deque[_Call] = deque()
+        #: Timers that are set at one time ring in the order in which they were set.
+        self._timers: list[tuple[float, int, _Call]] = []
+        self._count = 0
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         domain = _domain.get()
@@ -113,7 +105,39 @@ class SimLoop(asyncio.SelectorEventLoop):
             self.failures.append(context)
 
     def time(self) -> float:
-        return self._jumping.elapsed
+        return self._now
+
+    def _run_once(self) -> None:
+        """All turns until the loop is stopped."""
+        calls, timers = self._calls, self._timers
+        while not self._stopping:  # type: ignore[attr-defined]  # of asyncio's base
+            while timers and (timers[0][2].is_cancelled or timers[0][0] <= self._now):
+                calls.append(heappop(timers)[2])
+            if not calls:
+                if not timers:
+                    raise Hang("nothing is left that could happen")
+                self._now = timers[0][0]
+                continue
+            for _ in range(len(calls)):
+                self._run_call(calls.popleft())
+
+    def _run_call(self, call: _Call) -> None:
+        if call.is_cancelled:
+            return
+        domain = call.context.get(_domain)
+        if domain is not None:
+            if domain.dead:
+                return
+            if domain.paused:
+                domain.backlog.append(call)
+                return
+        try:
+            call.context.run(call.callback, *call.args)
+        except Exception as error:  # as asyncio does
+            call.context.run(
+                self.call_exception_handler,
+                {"message": f"exception in {call.callback}", "exception": error},
+            )
 
     def call_soon(  # type: ignore[override]
         self,
@@ -122,8 +146,17 @@ class SimLoop(asyncio.SelectorEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
         call = _Call(callback, args, contextvars.copy_context() if context is None else context)
-        call.handle = super().call_soon(call, context=call.context)
-        return call.handle
+        self._calls.append(call)
+        return call
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self,
@@ -133,8 +166,9 @@ class SimLoop(asyncio.SelectorEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         call = _Call(callback, args, contextvars.copy_context() if context is None else context)
-        call.handle = handle = super().call_at(when, call, context=call.context)
-        return handle
+        self._count += 1
+        heappush(self._timers, (when, self._count, call))
+        return call
 
     def call_soon_threadsafe(  # type: ignore[override]
         self,
@@ -150,7 +184,7 @@ class SimLoop(asyncio.SelectorEventLoop):
 
     def repeat(self, call: _Call) -> None:
         """Run a call that waited in a backlog."""
-        super().call_soon(call, context=call.context)
+        self._calls.append(call)
 
 
 async def until(true: Callable[[], bool], seconds: float = 1e9) -> None:

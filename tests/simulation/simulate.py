@@ -86,7 +86,7 @@ class Process:
         settings = Settings(
             database_url="memory://",
             lease_seconds=simulation.lease_seconds,
-            poll_seconds=0.3,
+            poll_seconds=simulation.poll_seconds,
             park_after_seconds=random.choice([0.05, 0.5, 1000.0]),
             drain_seconds=random.choice([0.0, 0.5, 5.0]),
             concurrency=random.choice([1, 3, 50]),
@@ -160,6 +160,7 @@ class Simulation:
         self.lease_seconds = self.random.choice([1.0, 4.0])
         # Drawn aside, so that a seed means what it meant before there was retention.
         self.retention_days = Random(f"retention {seed}").choice(RETENTION_DAYS)
+        self.poll_seconds = Random(f"polls {seed}").choice([0.3, 1.0])
         self.history: list[str] = []
         #: Clients that wait for a run, in their process.
         self.waiting: dict[UUID, Process] = {}
@@ -399,6 +400,7 @@ class Simulation:
         await until(lambda: len(self.ready()) == len(self.living()), STOP_SECONDS)
         await asyncio.sleep(5.0)
         if self.retention_days is not None:
+            self.server.grow_old(self.retention_days * retention.DAY_SECONDS)
             await until(lambda: not self.finished(), PEACE_SECONDS)
             for run_id in self.finished():
                 self.account.complain(f"run {run_id} is never removed")
@@ -422,8 +424,10 @@ class Simulation:
         return [run.id for run in self.server.database.runs.values() if run.finished_at]
 
     def unfinished(self) -> list[UUID]:
+        """Runs that must still come to something."""
         runs = self.server.database.runs.values()
-        return [run.id for run in runs if run.state < RunState.QUARANTINED]
+        going = [run.id for run in runs if run.state < RunState.QUARANTINED]
+        return [run_id for run_id in going if not self.account.may_stay(run_id)]
 
     def run(self) -> list[str]:
         """Play it; returns what is wrong."""

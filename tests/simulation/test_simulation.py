@@ -31,6 +31,15 @@ def test_promises_hold_whatever_dies(first: int) -> None:
     assert not {seed: problems for seed, problems in played.items() if problems}
 
 
+#: Seeds outside of the range above that failed once.
+FAILED_ONCE = [300053]
+
+
+@pytest.mark.parametrize("seed", FAILED_ONCE)
+def test_what_failed_once_fails_no_more(seed: int) -> None:
+    assert not simulate(seed)
+
+
 def test_a_seed_tells_the_same_story_each_time() -> None:
     stories: list[str] = []
     for hash_seed in ("0", "1"):
