@@ -16,7 +16,7 @@ from waymark.runtime.live_run import Change, LiveRun
 from waymark.runtime.writer import Writer
 from waymark.settings import Settings
 from waymark.store.memory import MemoryStore
-from waymark.store.records import EntryKind, Flush, NewRun, Release, RunEnd, RunState
+from waymark.store.records import EntryKind, Flush, NewRun, Park, Release, RunEnd, RunState
 
 pytestmark = pytest.mark.anyio
 
@@ -390,3 +390,19 @@ async def test_a_repeat_that_meets_its_own_rows_is_no_refusal() -> None:
         await bench.settled(2)
         assert list(store.database.journal[run.id]) == [1]
         assert store.database.runs[run.id].state == RunState.RUNNING
+
+
+async def test_what_asks_the_store_nothing_confirms_no_lease() -> None:
+    """No run of this batch may sleep any more, so no statement is sent."""
+    async with writing(MemoryStore()) as bench:
+        run, change = bench.begin()
+        bench.writer.put(change)
+        await bench.settled(1)
+        stays = asyncio.Event()
+        bench.writer.still_waits = lambda run: False
+        bench.writer.stays = lambda run: stays.set()
+        confirmed_at = bench.writer.confirmed_at
+        park = Park(run.id, run.epoch, None, ())
+        bench.writer.put(Change(run, None, [], None, park, [], 0))
+        await stays.wait()
+        assert bench.writer.confirmed_at == confirmed_at

@@ -361,10 +361,11 @@ class Simulation:
         self.server.later(self.random.choice([0.0, 0.2, 3.0]), self.start_process)
         await asyncio.sleep(1e9)
 
-    async def perform(self, seconds: float) -> None:
-        """What an attempt does."""
+    async def perform(self, seconds: float, begun: bool = False) -> None:
+        """What an attempt does, first or, `begun`, later: then its process may have been
+        paused meanwhile, and its run gone on elsewhere."""
         runtime = next(p.runtime for p in self.processes if p.app is current_domain())
-        if runtime is not None:
+        if runtime is not None and not begun:
             self.account.attempt(runtime.worker, self.lease_seconds)
         await asyncio.sleep(seconds * self.slowness * self.random.expovariate(1.0))
 
@@ -374,7 +375,7 @@ class Simulation:
         for _ in range(self.random.choice([1, 2, 3])):
             self.start_process()
         self.slowness = self.random.choice([0.1, 1.0, 3.0])
-        self.server.loss = self.random.choice([0.0, 0.0, 0.02, 0.2])
+        self.server.loss = self.random.choice([0.1, 0.0, 0.02, 0.2])
         self.server.slow = self.random.choice([0.0, 0.0, 0.1])
         self.server.seconds = self.random.choice([0.0, 0.001, 0.05])
         self.server.timeouts = self.random.choice([0.0, 0.0, 0.05])

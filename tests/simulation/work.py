@@ -14,11 +14,12 @@ from uuid import uuid4
 
 from waymark import RetryPolicy, Workflow, action, context, workflow
 
-#: What an attempt does first: the simulation's door. Takes seconds of work.
-Perform = Callable[[float], Coroutine[Any, Any, None]]
+#: What an attempt does first: the simulation's door. Takes seconds of work, and whether the
+#: attempt has been here before.
+Perform = Callable[..., Coroutine[Any, Any, None]]
 
 
-async def _at_once(seconds: float) -> None:
+async def _at_once(seconds: float, begun: bool = False) -> None:
     """Outside of a simulation work takes no time."""
 
 
@@ -89,7 +90,7 @@ async def copy(parts: int) -> int:
         raise ValueError(f"attempt {here.attempt} finds {done} parts")
     await performing[-1](0.1)
     here.heartbeat(max(done, here.attempt))
-    await performing[-1](0.2)
+    await performing[-1](0.2, begun=True)
     if here.attempt < parts:
         raise ConnectionError(f"{here.attempt} of {parts}")
     return here.attempt

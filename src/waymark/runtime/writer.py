@@ -251,6 +251,8 @@ class Writer:
         try:
             if type(batch[0].release) is Park:
                 batch, refused = await self._park(lane, worker, batch), _NONE
+                if not batch:
+                    return []  # Nothing was asked, perhaps, and so nothing confirmed.
             else:
                 refused = await self.store.flush(lane.index, to_flush(worker, batch))
         except StoreUnavailable as error:
