@@ -12,7 +12,8 @@ import pytest
 from tests.runtime.serving import result, serving, submit, until
 from waymark import Workflow, action, workflow
 from waymark.engine.effects import signed_crc
-from waymark.runtime.snapshots import ENTRY_BYTES, SHARE_MAX
+from waymark.engine.session import Session
+from waymark.runtime.snapshots import CALLS, ENTRY_BYTES, SHARE_MAX
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.protocol import Store
 from waymark.store.records import NO_ENTRIES, JournalRow, SnapshotRow
@@ -167,3 +168,33 @@ async def test_recovery_on_every_store_goes_on_from_a_snapshot(
         while await looking.read_snapshots([run_id]):  # noqa: ASYNC110  # nobody tells of it
             await asyncio.sleep(0.01)
     await looking.close()
+
+
+@workflow
+class Wide(Workflow):
+    async def run(self, width: int) -> int:
+        return sum(await asyncio.gather(*[pass_by(number) for number in range(width)]))
+
+
+async def test_a_wide_gather_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would hold up the loop for longer than it spares."""
+    taken: set[UUID] = set()
+    snapshot = Session.snapshot
+
+    def counting(self: Session) -> bytes:
+        taken.add(self.run_id)
+        return snapshot(self)
+
+    monkeypatch.setattr(Session, "snapshot", counting)
+    database = MemoryDatabase()
+    width = CALLS + 1
+    GATES[width - 1] = asyncio.Event()
+    settings: dict[str, Any] = {"poll_seconds": 0.01, "snapshot_entries": 20}
+    async with serving(MemoryStore(database), **settings) as runtime:
+        heavy = await submit(runtime, Wide, width)
+        await until(lambda: len(database.journal.get(heavy, ())) == width - 1)
+        light = await submit(runtime, Counting, 500, True)
+        assert await result(runtime, light, Counting) == [500, 500, 499]
+        assert taken == {light}
+        GATES[width - 1].set()
+        assert await result(runtime, heavy, Wide) == sum(range(width))

@@ -21,3 +21,12 @@ class Parts(NamedTuple):
     effects: dict[int, Start]
     straight: Straight | None
     evaluator: Evaluator | None
+
+    @property
+    def weight(self) -> int:
+        """How many calls and tasks it holds, about: those of a wide gather, over or not, and
+        what else is awaited. What it costs to write it down goes by this."""
+        machine = None if self.evaluator is None else self.evaluator.machine
+        return (
+            len(self.effects) if machine is None else max(len(self.effects), len(machine.futures))
+        )

@@ -86,7 +86,7 @@ class Session:
     heard: dict[str, int] = {}  # noqa: RUF012 - never changed: the first message replaces it
     #: How often each child was asked to cancel itself.
     _cancels: Mapping[int, int] = {}
-    #: One of the two holds the run: the first until it needs the second.
+    #: The first holds the run until it needs the second.
     _straight: Straight | None = None
     _evaluator: Evaluator | None = None
 
@@ -204,8 +204,13 @@ class Session:
         """This state, as `recover` takes it. Raises `NoSnapshot`, as many states do."""
         if not self._began_ns or self.finished or self._entries is not None:
             raise NoSnapshot("the run is not between two inputs")
+        return take(self.program, self.parts)
+
+    @property
+    def parts(self) -> Parts:
+        """This session between two inputs."""
         kept = self.seq, self._began_ns, self.heard, self._cancels, self._effects
-        return take(self.program, Parts(*kept, self._straight, self._evaluator))
+        return Parts(*kept, self._straight, self._evaluator)
 
     def adopt(self, snapshot: bytes) -> None:
         """Be, as a new session, what a snapshot says. Raises `NoSnapshot`."""
@@ -389,9 +394,8 @@ class Session:
         return bool(self._expected)
 
     def rewind(self, node: int, pc: int) -> None:
-        """If the journal goes on with a tape of this node, lay it ready. It stays
-        expected until the evaluation takes its first item: another turn of a loop
-        may come by here and record nothing."""
+        """Lay the tape of this node ready, if the journal goes on with one. It stays expected
+        until its first item is taken: a loop may come by here again and record nothing."""
         if self._expected:
             entry = self._expected[-1]
             if entry.kind == TAPE and entry.node == node and entry.effect == pc:
@@ -420,9 +424,7 @@ class Session:
         evaluator = self.evaluator
         machine, calls = evaluator.machine, evaluator.calls
         commands, machine.commands = machine.commands, []
-        if self._commands is None:
-            self._commands = []
-        made = self._commands
+        made = self._commands = self._commands or []
         for command, number, detail in commands:
             if command == m.START_EFFECT:
                 self.ask_for(number, calls.pop(detail if detail >= 0 else ~number))
@@ -447,9 +449,8 @@ class Session:
                 machine.children = set()
             machine.children.add(effect)
         if self._commands is None:
-            self._commands = [start]
-        else:
-            self._commands.append(start)
+            self._commands = []
+        self._commands.append(start)
 
     def _cancel_effect(self, effect: int) -> None:
         """The engine ended an effect itself: that is its one recorded outcome."""
@@ -474,8 +475,7 @@ class Session:
     def end(self, state: int, outcome: Any, checksum: int) -> None:
         """The run is over."""
         self.finished = True
-        if self._commands is None:
-            self._commands = []
+        self._commands = self._commands or []
         self._commands.append(finish(self.program, state, outcome, checksum))
 
     def outstanding(self) -> list[Command]:

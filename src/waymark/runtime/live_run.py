@@ -12,6 +12,7 @@ from ..store.records import JournalRow, NewRun, Park, Release, RunEnd, RunState
 from .report import Report
 
 if TYPE_CHECKING:
+    from ..engine.parts import Parts
     from ..engine.program import Program
 
 _run_end = maker(RunEnd)
@@ -42,6 +43,9 @@ class RunSession(Protocol):
 
     @property
     def begun(self) -> bool: ...
+
+    @property
+    def parts(self) -> Parts: ...
 
     @property
     def heard(self) -> Mapping[str, int]: ...
