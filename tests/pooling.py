@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,7 +55,7 @@ def pooler(server: Server, *, ignored: str = "extra_float_digits") -> Iterator[s
         aside(before.until_up())
         yield before.url
     finally:
-        process.send_signal(signal.SIGQUIT)
+        process.kill()
         process.wait(PATIENCE_SECONDS)
         shutil.rmtree(folder)
 
