@@ -112,6 +112,8 @@ async def writing(store: MemoryStore, **settings: int) -> AsyncIterator[Bench]:
         yield bench
         for task in tasks:
             assert not task.done() or task.exception() is None
+        if bench.writer.idle:
+            assert (bench.writer.unflushed_rows, bench.writer.unflushed_bytes) == (0, 0)
     finally:
         for task in tasks:
             task.cancel()
@@ -243,6 +245,28 @@ async def test_a_journal_shorter_than_acknowledged_is_recovered() -> None:
         assert bench.host.late == [run]
         assert store.database.journal[run.id] == {}
         assert bench.writer.unflushed_rows == 0
+
+
+async def test_two_claims_of_one_run_are_judged_apart() -> None:
+    """A run is given back and claimed again at once, and a failover loses what the second
+    claim had been told was stored: the release of the first is no business of the second,
+    and everything leaves the count of what is unflushed."""
+    store = FlakyStore()
+    async with writing(store) as bench:
+        run, change = bench.begin()
+        bench.writer.put(change)
+        await bench.settled(1)
+        again = LiveRun(run.id, "w", 2, 0, None)
+        again.session, again.stored, again.acked = run.session, True, 3
+        store.database.runs[run.id].epoch = 2
+        row = Release(run.id, 1, RunState.READY, "")
+        store.losses = ["before"]
+        bench.writer.put(Change(run, None, [], None, row, [], 0))
+        bench.writer.put(entry(again, 4))
+        while not bench.writer.idle:  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0.001)
+        assert bench.host.late == [again]
+        assert run.id not in store.database.journal
 
 
 async def test_each_run_is_looked_up_after_a_loss() -> None:

@@ -38,6 +38,7 @@ from waymark.engine.program import Program
 from waymark.engine.session import Session
 from waymark.runtime.programs import Programs
 from waymark.runtime.run_ids import is_child
+from waymark.runtime.runtime import Runtime
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.memory.database import MemoryRun
 from waymark.store.records import EntryKind, JournalRow, RunState
@@ -203,6 +204,14 @@ class Account:
 
     def complain(self, text: str) -> None:
         self._wrong.append(text)
+
+    def at_rest(self, name: str, runtime: Runtime) -> None:
+        """What a process counts as unflushed holds attempts back: a remainder of it,
+        when all is written, would do so for ever."""
+        writer = runtime._writer
+        if writer.idle and (writer.unflushed_rows or writer.unflushed_bytes):
+            left = f"{writer.unflushed_rows} rows, {writer.unflushed_bytes} bytes"
+            self.complain(f"{name} counts as unflushed, with nothing to write: {left}")
 
     def attempt(self, worker: UUID, lease_seconds: float) -> None:
         """An attempt starts, in the context of its action, in the process that is

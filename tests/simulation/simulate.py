@@ -410,6 +410,7 @@ class Simulation:
                 self.account.complain(f"{process.name} still waits for run {run_id}")
         for process in self.living():
             if process.runtime is not None:
+                self.account.at_rest(process.name, process.runtime)
                 self.loop.call_soon(process.runtime.request_stop, context=process.app.context)
         await until(lambda: not self.living(), STOP_SECONDS)
         for process in self.living():

@@ -81,10 +81,11 @@ def to_flush(worker: UUID, batch: list[Change]) -> Flush:
 
 
 def by_run(batch: list[Change]) -> list[list[Change]]:
-    """The batch, one list for each run, order kept within it."""
-    groups: dict[UUID, list[Change]] = {}
+    """The batch, one list for each run in memory, order kept within it. After a run was
+    given back and claimed again there may be two of one id, of different epochs."""
+    groups: dict[LiveRun, list[Change]] = {}
     for change in batch:
-        groups.setdefault(change.run.id, []).append(change)
+        groups.setdefault(change.run, []).append(change)
     return list(groups.values())
 
 
