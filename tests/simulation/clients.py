@@ -34,7 +34,7 @@ async def tidy(simulation: Simulation) -> None:
     submission nobody was told of, are cancelled: they would wait for ever."""
     waiting = {shape.__waymark__.name for shape in (work.Listening, work.Resting)}
     runs = simulation.server.database.runs
-    while simulation.unfinished():
+    while simulation.unfinished() or not simulation.written():
         await asyncio.sleep(20.0)
         for run_id in simulation.unfinished():
             known = simulation.account.known(run_id)
