@@ -421,8 +421,7 @@ def _trimmed(error: BaseException, variables: tuple[str, ...]) -> BaseException:
     own = traceback is not None and traceback.tb_next is None
     if own and type(error) is NameError and error.name in variables:
         unbound = UnboundLocalError(
-            f"cannot access local variable '{error.name}' where it is not associated with a value",
-            name=error.name,
+            f"cannot access local variable '{error.name}' where it is not associated with a value"
         )
         unbound.__context__ = error.__context__
         error = unbound

@@ -93,6 +93,12 @@ def _opens(base: type[Any], name: str) -> bool:
     return _is_user_class(base) and reach.is_open(base, name)
 
 
+def _is_note(cls: type[Any], name: str) -> bool:
+    """Whether a field is one that Python's own exception does not know, and keeps."""
+    ours = cls.__module__.startswith(_OURS)
+    return issubclass(cls, BaseException) and not ours and _find(cls, name) is None
+
+
 def _is_engines(cls: type[Any]) -> bool:
     """Whether instances are tasks, locks and the like: what is not listed of them
     leads to the engine."""
@@ -360,7 +366,7 @@ class Guards:
             raise refusal(cls, name)
         if isinstance(_find(cls, name), property) and _is_user_class(cls):
             raise property_set(cls, name)
-        if not _is_user_class(cls):
+        if not (_is_user_class(cls) or _is_note(cls, name)):
             raise refusal(cls, name)
         return value
 
