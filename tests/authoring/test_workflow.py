@@ -12,6 +12,7 @@ import pytest
 
 from waymark.authoring import RunHandle, RunStatus, Workflow, WorkflowDefinition, hooks, workflow
 from waymark.authoring.hooks import Compiled
+from waymark.authoring.options import RunOptions
 from waymark.authoring.registry import registry
 from waymark.errors import NotStartedError, RegistrationError, ValueEncodeError
 from waymark.graph.model import Graph
@@ -28,12 +29,14 @@ class FakeClient:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, Any]] = []
 
-    async def submit(self, definition: WorkflowDefinition, arguments: RecordedArguments) -> UUID:
+    async def submit(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
+    ) -> UUID:
         self.asked.append(("submit", definition.name, definition.arguments.unpack(arguments[0])))
         return RUN
 
     async def submit_and_wait(
-        self, definition: WorkflowDefinition, arguments: RecordedArguments
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
     ) -> Any:
         unpacked = definition.arguments.unpack(arguments[0])
         self.asked.append(("submit_and_wait", definition.name, unpacked))

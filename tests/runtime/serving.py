@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from waymark.app import Ownership
+from waymark.authoring.options import NO_OPTIONS, RunOptions
 from waymark.authoring.workflow import definition_of
 from waymark.runtime.backing import Backing
 from waymark.runtime.clock import Clock
@@ -42,9 +43,11 @@ async def serving(
         await ownership.end()
 
 
-async def submit(runtime: Runtime, workflow: type, *args: Any) -> UUID:
+async def submit(
+    runtime: Runtime, workflow: type, *args: Any, options: RunOptions = NO_OPTIONS
+) -> UUID:
     definition = definition_of(workflow)
-    return await runtime.client.submit(definition, definition.arguments.record(args, {}))
+    return await runtime.client.submit(definition, definition.arguments.record(args, {}), options)
 
 
 async def run(runtime: Runtime, workflow: type, *args: Any) -> Any:

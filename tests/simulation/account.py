@@ -23,6 +23,7 @@ part may be told of, and attempted, for what is no longer there. It still ends, 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -114,6 +115,19 @@ def _told(advance: Advance) -> list[Any]:
         for one in advance.commands
     ]
     return [*advance.entries, *commands]
+
+
+class Complaints(logging.Handler):
+    """Errors that the runtime logs: it noticed that something of ours is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if not any(one in text for one in ("has not turned for", BY_CRASHES, BY_CLAIMERS)):
+            self.texts.append(text + (f": {record.exc_info[1]!r}" if record.exc_info else ""))
 
 
 class Account:
@@ -227,6 +241,8 @@ class Account:
         if row is None:
             self._wrong.append(f"an attempt of {here.run_id} started, and no such run is stored")
             return
+        if row.began_ns > self._database.now() * 1e9 + 1000:
+            self._wrong.append(f"{here.run_id} ({row.workflow}) began before it was due")
         entries = self._database.journal.get(here.run_id, {})
         if any(entry.effect == here.effect and entry.kind in _ENDS for entry in entries.values()):
             return  # Somebody else has recorded its end meanwhile.

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from waymark.authoring.options import RunOptions
 from waymark.errors import RunEnded, WaymarkError
 
 from . import work
@@ -15,6 +17,12 @@ from .loop import until
 
 if TYPE_CHECKING:
     from .simulate import Process, Simulation
+
+
+def options(random: Random) -> RunOptions:
+    """How a client submits: mostly as everybody does."""
+    delay = random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 4.0, 12.0, 100.0]) * random.random()
+    return RunOptions(delay, random.choice([0, 0, 0, 1, -1]))
 
 
 def begin(simulation: Simulation, client: Coroutine[Any, Any, None]) -> None:

@@ -37,7 +37,7 @@ from waymark.settings import Settings
 from waymark.store.records import RunState
 
 from . import clients, work
-from .account import BY_CLAIMERS, BY_CRASHES, Account
+from .account import Account, Complaints
 from .clock import SimClock
 from .loop import Domain, SimLoop, current_domain, until
 from .server import Server, SimStore
@@ -146,7 +146,7 @@ def _load_program(graph: Graph, hash: bytes, links: Links) -> Program:
 class Simulation:
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.random = Random(seed)
+        self.random, self.optional = Random(seed), Random(-seed - 1)
         self.loop = SimLoop()
         self.context = contextvars.copy_context()
         self.server = Server(self.loop, self.random)
@@ -322,7 +322,7 @@ class Simulation:
         client, random = process.runtime.client, self.random
         packed = definition.arguments.record(args, {})
         try:
-            run_id = await client.submit(definition, packed)
+            run_id = await client.submit(definition, packed, clients.options(self.optional))
         except WaymarkError as error:
             self.say(f"{process.name}: not submitted: {error}")
             return
@@ -423,7 +423,10 @@ class Simulation:
         return all(runtime is None or runtime._writer.idle for runtime in runtimes)
 
     def finished(self) -> list[UUID]:
-        return [run.id for run in self.server.database.runs.values() if run.finished_at]
+        """Runs that are to be removed; a child stays until its parent has ended."""
+        runs = self.server.database.runs
+        ended = {run.id for run in runs.values() if run.finished_at}
+        return [key for key in ended if runs[key].parent not in runs.keys() - ended]
 
     def unfinished(self) -> list[UUID]:
         """Runs that must still come to something."""
@@ -479,19 +482,6 @@ class Simulation:
         if self.seed % 20 == 0:
             gc.collect()
         sys.unraisablehook = hook
-
-
-class Complaints(logging.Handler):
-    """Errors that the runtime logs: it noticed that something of ours is wrong."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if not any(one in text for one in ("has not turned for", BY_CRASHES, BY_CLAIMERS)):
-            self.texts.append(text + (f": {record.exc_info[1]!r}" if record.exc_info else ""))
 
 
 def simulate(seed: int) -> list[str]:

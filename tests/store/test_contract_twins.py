@@ -68,6 +68,7 @@ class History:
             0 if worker is None else self.dice.getrandbits(60),
             self.dice.randbytes(self.dice.randrange(40)),
             self.some_run() if self.dice.random() < 0.4 else None,
+            self.dice.choice((0, 0, 0, 5, -3)),
         )
 
     def flush(self) -> Flush:

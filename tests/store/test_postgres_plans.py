@@ -110,3 +110,25 @@ async def test_an_idle_sweep_does_not_depend_on_how_much_is_going_on(
     text = Statements(schema)[statement]
     plan = await explained(pinned, "analyze, buffers", text, *arguments)
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= PAGES_MAX
+
+
+async def test_a_claim_finds_the_urgent_among_many_that_are_free(
+    postgres: PostgresStore, pinned: asyncpg.Connection, schema: str
+) -> None:
+    """The index has them in their order: what is not claimed is not read, nor is it to learn
+    that there are some."""
+    worker = await live_worker(postgres)
+    await pinned.execute(FILL.format(schema=schema), GRAPH, None, 1, ROWS)
+    await pinned.execute(f'update "{schema}".runs set priority = abs(hashtext(id::text)) % 5')
+    await pinned.execute(f'vacuum analyze "{schema}".runs')
+    graphs = f"array['\\x{GRAPH.hex()}']::bytea[]"
+    rest = ("'{default}'", "10", "1", "0", "0", "10", "2", "'{}'")
+    text = Statements(schema)["claim"]
+    plan = await explained(pinned, "analyze, buffers", text, f"'{worker}'", graphs, *rest)
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= PAGES_MAX
+    looked = ("array['default']", "2")
+    text = Statements(schema)["look"]
+    look = await explained(pinned, "analyze, buffers", text, f"'{worker}'", *looked)
+    assert look["Shared Hit Blocks"] + look["Shared Read Blocks"] <= PAGES_MAX
+    taken = await pinned.fetch(f'select priority from "{schema}".runs where owner is not null')
+    assert [row["priority"] for row in taken] == [4] * 10

@@ -11,6 +11,7 @@ from . import hooks
 
 if TYPE_CHECKING:
     from ..values import RecordedArguments
+    from .options import RunOptions
     from .workflow import WorkflowDefinition
 
 R_co = TypeVar("R_co", covariant=True)
@@ -36,12 +37,14 @@ class RunStatus:
 class Client(Protocol):
     """What a running Waymark does for workflows and handles."""
 
-    async def submit(self, definition: WorkflowDefinition, arguments: RecordedArguments) -> UUID:
+    async def submit(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
+    ) -> UUID:
         """Store a run; returns once that is committed."""
         ...
 
     async def submit_and_wait(
-        self, definition: WorkflowDefinition, arguments: RecordedArguments
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
     ) -> Any:
         """`submit`, then `result`, in one."""
         ...

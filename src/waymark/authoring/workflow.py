@@ -6,6 +6,7 @@ import builtins
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from copy import copy
 from datetime import timedelta
 from functools import cached_property
 from types import FrameType, FunctionType
@@ -16,6 +17,7 @@ from typing import (
     Literal,
     ParamSpec,
     Protocol,
+    Self,
     TypeVar,
     cast,
     overload,
@@ -30,6 +32,7 @@ from .announcing import announced
 from .handle import RunHandle
 from .hooks import Compiled
 from .naming import checked_name, registered_name
+from .options import NO_OPTIONS, RunOptions, checked_options
 from .policies import RetryPolicy, attempts
 from .registry import registry
 from .visual import Visual, show_classes
@@ -44,6 +47,8 @@ R_co = TypeVar("R_co", covariant=True)
 
 #: Attribute of the durable `run`, holding the function it was authored as.
 AUTHORED = "__waymark_authored__"
+#: Attribute of a workflow's object, see `Workflow.options`.
+_OPTIONS = "__waymark_options__"
 #: In the dictionary of an object that was made with arguments.
 _MADE_WITH = "__waymark_made_with__"
 
@@ -150,6 +155,25 @@ class Workflow:
     for its result, and the authored body itself is never executed."""
 
     __waymark__: ClassVar[WorkflowDefinition]
+    #: Set by `options`, on the object that it returns.
+    __waymark_options__: RunOptions = NO_OPTIONS
+
+    def options(
+        self, *, delay: float | timedelta | None = None, priority: int | None = None
+    ) -> Self:
+        """This workflow, to be submitted otherwise than by default:
+        `Welcome().options(delay=3600).submit(user)`.
+
+        `delay`, in seconds or a timedelta, is how long the run waits before it begins;
+        until then it is a row, whatever processes come and go. `priority` is from -32,768
+        to 32,767: of the runs that wait for a process, and of the calls that wait for a
+        slot in one, those of the highest go first. Without it a run has 0, a child its
+        parent's. What is None stays as it is. Raises TypeError and ValueError for what
+        can never apply.
+        """
+        made = copy(self)
+        made.__waymark_options__ = checked_options(self.__waymark_options__, delay, priority)
+        return made
 
     async def submit(self: HasRun[P, R_co], *args: P.args, **kwargs: P.kwargs) -> RunHandle[R_co]:
         """Store a run with the arguments of `run`, and return once it is committed.
@@ -160,7 +184,8 @@ class Workflow:
         definition = definition_of(type(self))
         _refuse_state(self)
         arguments = definition.arguments.record(args, kwargs)
-        run_id = await hooks.client().submit(definition, arguments)
+        options: RunOptions = getattr(self, _OPTIONS)
+        run_id = await hooks.client().submit(definition, arguments, options)
         return RunHandle(run_id, definition.name, definition)
 
     def run_action(
@@ -364,7 +389,8 @@ def _durable(authored: Callable[..., Any]) -> Callable[..., Any]:
         definition = definition_of(type(self))
         _refuse_state(self)
         arguments = definition.arguments.record(args, kwargs)
-        return await hooks.client().submit_and_wait(definition, arguments)
+        options = self.__waymark_options__
+        return await hooks.client().submit_and_wait(definition, arguments, options)
 
     setattr(run, AUTHORED, authored)
     return run

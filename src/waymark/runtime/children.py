@@ -229,7 +229,8 @@ class Children:
         self._tell_of(run, command.effect, child.wait(self._loop))
         if run in self._scheduler.parking.under_way:
             child.parent = run.id
-        self._scheduler.submit(child, new._replace(parent=run.id))
+        child.priority = run.priority
+        self._scheduler.submit(child, new._replace(parent=run.id, priority=run.priority))
 
     def _fits(self, run: LiveRun, command: StartChild, workflow: str) -> bool:
         """Whether the run that bears a child's id is of the workflow that is asked for. A

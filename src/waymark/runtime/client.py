@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from ..authoring.handle import RunStatus
+from ..authoring.options import NO_OPTIONS, RunOptions
 from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
 from ..engine.outcomes import UNREAD, maker
@@ -18,6 +19,7 @@ from ..settings import Settings
 from ..store.protocol import Store
 from ..store.records import NewRun, RunState
 from ..values import RecordedArguments, load_exception, plan_for, recorded_traceback
+from .delayed import Delayed
 from .executor import too_large
 from .live_run import Ending, LiveRun
 from .programs import Programs
@@ -25,7 +27,7 @@ from .requests import Requests
 from .scheduler import Scheduler
 from .waiters import Waiters, state_name
 
-READY, RUNNING = RunState.READY, RunState.RUNNING
+READY, RUNNING, WAITING = RunState.READY, RunState.RUNNING, RunState.WAITING
 
 _new_run = maker(NewRun)
 
@@ -49,6 +51,7 @@ class RuntimeClient:
         check: Callable[[], None],
         new_id: Callable[[], UUID],
         insist: Callable[[Callable[[], Awaitable[Program]]], Awaitable[Program]],
+        delayed: Delayed,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -59,28 +62,41 @@ class RuntimeClient:
         self._check = check
         self._new_id = new_id
         self._insist = insist
+        self._delayed = delayed
         self._requests = Requests(store, settings.payload_bytes_max, new_id, self._asked)
         self._loop = asyncio.get_running_loop()
         self._executes = DEFAULT_QUEUE in settings.queues
 
-    async def submit(self, definition: WorkflowDefinition, arguments: RecordedArguments) -> UUID:
+    async def submit(
+        self,
+        definition: WorkflowDefinition,
+        arguments: RecordedArguments,
+        options: RunOptions = NO_OPTIONS,
+    ) -> UUID:
         self._check()
         program = self._programs.find(definition) or await self._ensure(definition)
-        run, new = self.prepare(definition, program, arguments[0], self._new_id())
+        run, new = self.prepare(definition, program, arguments[0], self._new_id(), options)
         accepted = run.accepted = self._loop.create_future()
         self._scheduler.submit(run, new, arguments[1])
+        if new.began_ns and run.session is None:
+            self._hold(run, new, program)
         await accepted
         return UUID(bytes=run.id.bytes)  # Python's own, see `FastUUID`
 
     async def submit_and_wait(
-        self, definition: WorkflowDefinition, arguments: RecordedArguments
+        self,
+        definition: WorkflowDefinition,
+        arguments: RecordedArguments,
+        options: RunOptions = NO_OPTIONS,
     ) -> Any:
         self._check()
         program = self._programs.find(definition) or await self._ensure(definition)
-        run, new = self.prepare(definition, program, arguments[0], self._new_id())
+        run, new = self.prepare(definition, program, arguments[0], self._new_id(), options)
         ended = self._loop.create_future()
         run.waiters = [ended]
         self._scheduler.submit(run, new, arguments[1])
+        if new.began_ns and run.session is None:
+            self._hold(run, new, program)
         return decode(await ended, run.id, definition)
 
     async def result(
@@ -128,20 +144,63 @@ class RuntimeClient:
         return program
 
     def prepare(
-        self, definition: WorkflowDefinition, program: Program, arguments: bytes, run_id: UUID
+        self,
+        definition: WorkflowDefinition,
+        program: Program,
+        arguments: bytes,
+        run_id: UUID,
+        options: RunOptions = NO_OPTIONS,
     ) -> tuple[LiveRun, NewRun]:
         """A run and its row. Nothing is stored yet."""
         settings, scheduler = self._settings, self._scheduler
         if len(arguments) > settings.payload_bytes_max:
             raise too_large("arguments", len(arguments), settings.payload_bytes_max)
         name, graph, lane = definition.name, definition.hash, scheduler.writer.lane()
+        if options.delay_seconds:
+            return self._later(run_id, definition, lane, arguments, options)
+        priority = options.priority
         full = len(scheduler.runs) >= settings.resident_runs_max
         if not self._executes or (full and scheduler.held >= settings.resident_runs_max):
             run = LiveRun(run_id, name, 0, lane, None)
-            return run, NewRun(run_id, name, graph, DEFAULT_QUEUE, None, 0, READY, 0, arguments)
+            free = (run_id, name, graph, DEFAULT_QUEUE, None, 0, READY, 0, arguments, None)
+            return run, NewRun(*free, priority)
         run = LiveRun(run_id, name, 1, lane, self._programs.session(program, run_id))
+        run.priority = priority
         fields = (run_id, name, graph, DEFAULT_QUEUE, self._worker(), 1, RUNNING)
-        return run, _new_run((*fields, scheduler.clock.now_ns(), arguments, None))
+        return run, _new_run((*fields, scheduler.clock.now_ns(), arguments, None, priority))
+
+    def _later(
+        self,
+        run_id: UUID,
+        definition: WorkflowDefinition,
+        lane: int,
+        arguments: bytes,
+        options: RunOptions,
+    ) -> tuple[LiveRun, NewRun]:
+        """A run that is to sleep until it is due. Where time is virtual nobody would claim
+        it: there it is ours from the first, see `_hold`."""
+        clock = self._scheduler.clock
+        owner, epoch, state = (self._worker(), 1, RUNNING) if clock.virtual else (None, 0, WAITING)
+        due_ns = clock.now_ns() + round(options.delay_seconds * 1e9)
+        fields = (run_id, definition.name, definition.hash, DEFAULT_QUEUE, owner, epoch, state)
+        run = LiveRun(run_id, definition.name, epoch, lane, None)
+        return run, NewRun(*fields, due_ns, arguments, None, options.priority)
+
+    def _hold(self, run: LiveRun, new: NewRun, program: Program) -> None:
+        """Begin a submission of ours when it is due, where time is virtual."""
+        if new.owner is not None:
+            run.session, run.priority = self._programs.session(program, run.id), new.priority
+            self._scheduler.runs[run.id] = run
+            self._delayed.hold(run, new.began_ns, partial(self._begin, run, new))
+
+    def _begin(self, run: LiveRun, new: NewRun) -> None:
+        assert run.session is not None
+        try:
+            advance = run.session.begin(new.input, new.began_ns)
+        except Exception as error:  # noqa: BLE001  # it is stored, so nobody is there to be told
+            self._scheduler.quarantine(run, f"{type(error).__name__}: {error}")
+        else:
+            self._scheduler.admit(run, advance)
 
 
 def decode(ending: Ending, run_id: UUID, definition: WorkflowDefinition | None) -> Any:

@@ -1,7 +1,7 @@
 """Attempts of actions: tasks of this loop, as many at once as there are slots.
 
-A call waits in `ready` (memory bounded by the runs that are held) and becomes a
-task only when it has a slot. An outcome is whatever the action's code did; what
+A call waits in `ready` (memory bounded by the runs that are held), by priority and then by
+age, and becomes a task only when it has a slot. An outcome is whatever the action's code did; what
 we did to it is an interruption and leaves no trace: a stop, a lost lease, a run
 that another owns now. So a `CancelledError` is an outcome when the author's own
 code raised it, and an interruption when this task was cancelled from outside
@@ -14,6 +14,7 @@ import asyncio
 import inspect
 import logging
 import sys
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Container, Coroutine, Mapping
 from functools import partial
@@ -111,9 +112,13 @@ class Executor:
         return self.slots - len(self.running) - self.threads.abandoned
 
     def enqueue(self, run: LiveRun, command: Attempt) -> None:
-        """Let a call start as soon as it has a slot."""
+        """Let a call start as soon as it has a slot, those of the highest priority first."""
         run.attempts[command[0]] = None  # its effect
-        self.ready.append((run, command))
+        ready = self.ready
+        if ready and ready[-1][0].priority < run.priority:
+            ready.insert(bisect_right(ready, -run.priority, key=_urgency), (run, command))
+        else:
+            ready.append((run, command))
 
     def start(self) -> None:
         """Start waiting calls that have a slot, as many as one turn of the loop should."""
@@ -268,6 +273,10 @@ class Executor:
         if len(payload) > self.payload_bytes_max:
             payload = dump_exception(too_large("error", len(payload), self.payload_bytes_max))
         return payload
+
+
+def _urgency(call: tuple[LiveRun, Attempt]) -> int:
+    return -call[0].priority
 
 
 def too_large(path: str, size: int, limit: int) -> ValueEncodeError:

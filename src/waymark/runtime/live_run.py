@@ -108,6 +108,7 @@ class LiveRun:
         "id",
         "lane",
         "parent",
+        "priority",
         "reports",
         "session",
         "stored",
@@ -127,6 +128,8 @@ class LiveRun:
         self.acked = 0
         #: A run that may sleep until this one has ended.
         self.parent: UUID | None = None
+        #: The calls of the highest go first.
+        self.priority = 0
         self.stored = False
         self.closed = False
         self.dropped = False
@@ -181,7 +184,7 @@ class LiveRun:
         heir = LiveRun(self.id, self.workflow, self.epoch, self.lane, None)
         heir.stored, heir.acked = self.stored, self.acked
         heir.accepted, heir.waiters = self.accepted, self.waiters
-        heir.parent = self.parent
+        heir.parent, heir.priority = self.parent, self.priority
         self.accepted = self.waiters = None
         self.closed = self.dropped = True
         return heir

@@ -35,6 +35,7 @@ from .backoff import Backoff
 from .children import Children
 from .client import RuntimeClient
 from .clock import Clock
+from .delayed import Delayed
 from .drain import Drain
 from .executor import Executor
 from .leases import Heartbeat
@@ -124,6 +125,7 @@ class Runtime:
             lambda: self._worker,
             self._lost,
             self._tasks.offers.adopt,
+            self._delayed,
         )
         scheduler.look = self._sweep.nudge.set
         self._retention = Retention(store, settings, clock)
@@ -141,8 +143,8 @@ class Runtime:
             self._check_open,
             surroundings.new_run,
             self._patience.insist,
+            self._delayed,
         )
-        scheduler.parking = Parking(scheduler, settings)
         self._children = scheduler.children = Children(
             store, scheduler, self._waiters, self._programs, self.client.prepare
         )
@@ -155,6 +157,8 @@ class Runtime:
         scheduler.snapshots = Snapshots(
             self._backing.store, self.settings, scheduler, lambda: self._worker
         )
+        scheduler.parking = Parking(scheduler, self.settings)
+        self._delayed = Delayed(scheduler.clock, self._writer)
         scheduler.hint = self._backing.store.hint
         scheduler.room = self._room
         scheduler.passed_on = self._passed_on
@@ -359,6 +363,7 @@ class Runtime:
             self._executor.cancel_all(run)
         self._fail_waiters()
         self._scheduler.timers.close()
+        self._delayed.close()
         self._tasks.offers.overflow.close()
         self._threads.close()
         with anyio.move_on_after(LEAVE_SECONDS):

@@ -7,7 +7,8 @@ them. It is neither a job nor only done at start, so it cannot be orphaned itsel
 
 A look is one question (`Store.look`); what it answers says whether another is needed.
 Runs that sleep are claimed up to two looks ahead, so that each is in memory when its
-time comes, and the timer there keeps it exactly.
+time comes, and the timer there keeps it exactly; so are those that are to begin later
+(`delayed`).
 
 A database that comes back without its last commits may say that a run is ours that we
 have closed: nobody else would ever look for it. So after each loss of a connection, runs
@@ -21,6 +22,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from ..engine.outcomes import Advance
@@ -31,6 +33,7 @@ from ..store.tasks import TaskRow
 from .backing import Backing
 from .damage import damage
 from .deaths import GRACE_SECONDS, Deaths
+from .delayed import Delayed
 from .live_run import LiveRun
 from .nudge import Nudge
 from .programs import Programs
@@ -62,6 +65,7 @@ class Sweep:
         worker: Callable[[], UUID],
         fenced: Callable[[UUID], object],
         adopt: Callable[[LiveRun, Advance, Sequence[TaskRow]], Advance],
+        delayed: Delayed,
     ) -> None:
         self._backing = backing
         self._store = backing.store
@@ -71,6 +75,7 @@ class Sweep:
         self._worker = worker
         self._fenced = fenced
         self._adopt = adopt
+        self._delayed = delayed
         self._snapshots = scheduler.snapshots
         self._deaths = Deaths(backing, settings, scheduler.clock, worker)
         self._closed = False
@@ -182,6 +187,8 @@ class Sweep:
         over: list[Message] = []
         for message, ended in await self._store.read_inbox(self._worker()):
             run = runs.get(message.run_id)
+            if run is not None and self._delayed.hear(run, message):
+                continue
             if ended or (run is not None and self._scheduler.hear(run, message)):
                 over.append(message)
         if over:
@@ -263,13 +270,32 @@ class Sweep:
             scheduler.forget(scheduler.runs[claimed.id])
         session = self._programs.session(self._programs.loaded(claimed.graph), claimed.id)
         run = LiveRun(claimed.id, claimed.workflow, claimed.epoch, scheduler.writer.lane(), session)
-        run.stored, run.parent = True, claimed.parent
+        run.stored, run.parent, run.priority = True, claimed.parent, claimed.priority
         run.acked = journal[-1].seq if journal else snapshot.seq if snapshot else 0
         reason = guilt(claimed, journal)
         if reason is not None:
             scheduler.runs[run.id] = run
             scheduler.quarantine(run, reason)
             return True
+        if not journal and snapshot is None and claimed.began_ns > scheduler.clock.now_ns():
+            scheduler.runs[run.id] = run
+            begin = partial(self._feed, run, claimed, journal, tasks, reports, snapshot)
+            self._delayed.hold(run, claimed.began_ns, begin)
+            return True
+        return self._feed(run, claimed, journal, tasks, reports, snapshot)
+
+    def _feed(
+        self,
+        run: LiveRun,
+        claimed: ClaimedRun,
+        journal: list[JournalRow],
+        tasks: list[TaskRow],
+        reports: list[AttemptRow],
+        snapshot: SnapshotRow | None,
+    ) -> bool:
+        """Let the engine take the run over."""
+        scheduler, session = self._scheduler, run.session
+        assert session is not None
         now_ns = scheduler.clock.now_ns()
         began_ns = claimed.began_ns or now_ns
         now_ns, payload = max(now_ns, began_ns), None if snapshot is None else snapshot.payload

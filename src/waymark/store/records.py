@@ -48,7 +48,8 @@ class EntryKind(IntEnum):
 
 
 class NewRun(NamedTuple):
-    """A submission. `owner` None leaves it for any worker to claim (READY)."""
+    """A submission. `owner` None leaves it for any worker to claim: at once (READY), or
+    about `began_ns` (WAITING), when it is to begin."""
 
     id: UUID
     workflow: str
@@ -60,6 +61,7 @@ class NewRun(NamedTuple):
     began_ns: int  # engine time of the run's first step; 0 when not begun
     input: bytes
     parent: UUID | None = None  # the run that waits for its end
+    priority: int = 0  # the highest is claimed first
 
 
 class JournalRow(NamedTuple):
@@ -182,6 +184,7 @@ class ClaimedRun(NamedTuple):
     parent: UUID | None = None
     #: Owners in a row that died without the run recording anything, the last one included.
     crashes: int = 0
+    priority: int = 0
 
 
 class RunRow(NamedTuple):

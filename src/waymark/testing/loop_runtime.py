@@ -14,6 +14,7 @@ from uuid import UUID
 
 from ..app import Ownership
 from ..authoring.handle import Client, RunStatus
+from ..authoring.options import RunOptions
 from ..authoring.workflow import WorkflowDefinition
 from ..runtime.backing import Backing
 from ..runtime.clock import VirtualClock
@@ -58,13 +59,15 @@ class LoopClient:
         self._ownership = _ownership()
         self._beginning: asyncio.Task[Any] | None = None
 
-    async def submit(self, definition: WorkflowDefinition, arguments: RecordedArguments) -> UUID:
-        return await (await self._client()).submit(definition, arguments)
+    async def submit(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
+    ) -> UUID:
+        return await (await self._client()).submit(definition, arguments, options)
 
     async def submit_and_wait(
-        self, definition: WorkflowDefinition, arguments: RecordedArguments
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
     ) -> Any:
-        return await (await self._client()).submit_and_wait(definition, arguments)
+        return await (await self._client()).submit_and_wait(definition, arguments, options)
 
     async def result(
         self, run_id: UUID, definition: WorkflowDefinition | None, timeout: float | None

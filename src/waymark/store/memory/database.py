@@ -37,6 +37,7 @@ class MemoryRun:
         "input",
         "owner",
         "parent",
+        "priority",
         "queue",
         "reason",
         "result",
@@ -57,6 +58,7 @@ class MemoryRun:
         self.began_ns = new.began_ns
         self.input = new.input
         self.parent = new.parent
+        self.priority = new.priority
         self.submitted_at = submitted_at
         self.result: bytes | None = None
         self.reason: str | None = None
@@ -66,6 +68,8 @@ class MemoryRun:
         self.crash_seq = 0
         #: Set while the run sleeps; infinite when only messages and children wake it.
         self.wake_at: float | None = None
+        if new.state == RunState.WAITING:
+            self.wake_at = new.began_ns / 1e9
 
 
 class MemoryTask:

@@ -21,6 +21,7 @@ from waymark.store.records import (
     NO_ENTRIES,
     AttemptRow,
     ClaimedRun,
+    EntryKind,
     Flush,
     JournalRow,
     Message,
@@ -225,6 +226,8 @@ class MemoryStore:
             [r for r in kind if r.graph in served and r.queue in wanted and r.id not in left]
             for kind in kinds
         )
+        free.sort(key=_urgency)
+        due.sort(key=_urgency)
         in_turn = [run for pair in zip_longest(free, due) for run in pair if run is not None]
         allowed = admitted([(run, database.crashes_of(run)) for run in in_turn], held)
         return [_take(database, run, worker, now_ns, crashes) for run, crashes in allowed[:limit]]
@@ -349,7 +352,18 @@ class MemoryStore:
             key = (message.run_id, message.key)
             if self.database.inbox.setdefault(key, message) is message:
                 self.database.sent_at[key] = self.database.now()
-        self.database.wake({message.run_id: None for message in messages})
+        self.database.wake(
+            {
+                message.run_id: None
+                for message in messages
+                if message.kind == EntryKind.CANCEL or not self._to_begin(message.run_id)
+            }
+        )
+
+    def _to_begin(self, run_id: UUID) -> bool:
+        """Whether a run is not to begin yet."""
+        run = self.database.runs.get(run_id)
+        return run is not None and run.began_ns > self.database.now() * 1e9
 
     async def read_inbox(self, worker: UUID) -> list[tuple[Message, bool]]:
         await asyncio.sleep(0)
@@ -439,7 +453,12 @@ def _take(
         run.input,
         run.parent,
         crashes,
+        run.priority,
     )
+
+
+def _urgency(run: MemoryRun) -> int:
+    return -run.priority
 
 
 def _row(run: MemoryRun) -> RunRow:
@@ -448,7 +467,7 @@ def _row(run: MemoryRun) -> RunRow:
     return RunRow(
         run.id,
         run.workflow,
-        run.state,
+        RunState.SCHEDULED if run.state == RunState.WAITING and not run.epoch else run.state,
         run.result,
         run.reason,
         run.owner,

@@ -35,7 +35,7 @@ _Columns: TypeAlias = Sequence[Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """`arguments` are `$4` to `$37` of `flush`; the rest is what it takes to read
+    """`arguments` are `$4` to `$38` of `flush`; the rest is what it takes to read
     the answer. `named` are the runs of the batch: new ones, settled ones, then
     others that have entries. `places` tells for each entry the place of its run
     in there, from 1."""
@@ -140,11 +140,15 @@ def _pieces(payloads: Sequence[bytes]) -> tuple[str, bytes]:
 
 
 def _run_arguments(runs: Sequence[NewRun]) -> list[Any]:
-    ids, workflows, graphs, queues, owners, epochs, states, began, inputs, _ = _columns(runs, 10)
+    ids, workflows, graphs, queues, owners, epochs, states, began, inputs, _, priorities = _columns(
+        runs, 11
+    )
     owned = [owner is not None for owner in owners]
     # Members of an `IntEnum` hash in Python.
     plain_states = list(map(int, states))
-    rows = list(zip(workflows, graphs, queues, owned, epochs, plain_states, strict=True))
+    rows = list(
+        zip(workflows, graphs, queues, owned, epochs, plain_states, priorities, strict=True)
+    )
     shapes, numbers = rows[:1], [1] * len(rows)
     if rows and rows.count(rows[0]) != len(rows):
         place = {shape: number for number, shape in enumerate(dict.fromkeys(rows), 1)}
@@ -152,7 +156,7 @@ def _run_arguments(runs: Sequence[NewRun]) -> list[Any]:
     return [
         ids,
         _numbers(numbers),
-        *_columns(shapes, 6),
+        *_columns(shapes, 7),
         _numbers(began),
         *_pieces(inputs),
     ]

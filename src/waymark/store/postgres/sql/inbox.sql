@@ -1,6 +1,7 @@
 -- name: send
 -- Puts messages into the inboxes of runs; one that is there already stays as it is. Runs that
--- sleep are woken: as in `wake`, the lock tells for sure whether one does.
+-- sleep are woken: as in `wake`, the lock tells for sure whether one does. One that is not to begin
+-- yet is woken by a cancellation (kind 8) alone.
 with written as (
     insert into :"schema".inbox (run_id, key, kind, name, payload)
     select message.run_id, message.key, message.kind, message.name, message.payload
@@ -9,7 +10,7 @@ with written as (
     on conflict (run_id, key) do nothing
 ),
 locked as materialized (
-    select runs.id, runs.state
+    select runs.id, runs.state, runs.began_ns
     from (select distinct id from unnest($1::uuid[]) as given (id)) as asked
     join :"schema".runs on runs.id = asked.id
     order by runs.id
@@ -17,7 +18,16 @@ locked as materialized (
 )
 update :"schema".runs set wake_at = now()
 from locked
-where runs.id = locked.id and locked.state = 3;
+where
+    runs.id = locked.id and locked.state = 3
+    and (
+        locked.began_ns <= extract(epoch from now()) * 1e9
+        or locked.id in (
+            select message.run_id
+            from unnest($1::uuid[], $3::smallint[]) as message (run_id, kind)
+            where message.kind = 8
+        )
+    );
 
 -- name: read_inbox
 -- Up to 1000 messages for runs of a worker, oldest first, and those of runs that have ended, which

@@ -6,13 +6,13 @@
 -- worker, and when it was deleted in between the lock finds nothing.
 --
 -- Runs are judged once, however many entries they have: entries name theirs by its place in
--- `$4 || $19 || $26`, which are the new runs (ours, since inserting them succeeds or fails the
+-- `$4 || $20 || $27`, which are the new runs (ours, since inserting them succeeds or fails the
 -- statement), those that the batch settles (ours if the update met them), and others (looked up).
 --
 -- How columns travel is chosen for the sender, whose event loop it holds up: integers and ids as
 -- the text of an array, payloads as one value with places to cut it, and what few runs differ in
--- (`$6` to `$11`) once for each shape that occurs. `$15` to `$18` are empty unless a new run is
--- born with its end, since an update does not see the rows that are inserted beside it; `$37`
+-- (`$6` to `$12`) once for each shape that occurs. `$16` to `$19` are empty unless a new run is
+-- born with its end, since an update does not see the rows that are inserted beside it; `$38`
 -- unless one has a parent.
 with fence as materialized (
     select id from :"schema".workers
@@ -22,16 +22,16 @@ with fence as materialized (
 sent as materialized (
     select
         $4::text::uuid[] as new_ids,
-        $19::text::uuid[] as final_ids,
-        $26::text::uuid[] as other_ids,
-        $13::text::integer[] as inputs,
-        $23::text::integer[] as results,
-        $35::text::integer[] as payloads
+        $20::text::uuid[] as final_ids,
+        $27::text::uuid[] as other_ids,
+        $14::text::integer[] as inputs,
+        $24::text::integer[] as results,
+        $36::text::integer[] as payloads
 ),
 born as (
     insert into :"schema".runs (
         id, workflow, graph, queue, owner, epoch, state, began_ns, input,
-        end_digest, result, reason, finished_at, parent
+        end_digest, result, reason, finished_at, parent, priority, wake_at
     )
     select
         new.id,
@@ -39,24 +39,26 @@ born as (
         ($7::bytea[])[new.shape],
         ($8::text[])[new.shape],
         case
-            when ($9::boolean[])[new.shape] and ($15::smallint[])[new.place] is null then $1
+            when ($9::boolean[])[new.shape] and ($16::smallint[])[new.place] is null then $1
         end,
         ($10::integer[])[new.shape],
-        coalesce(($15::smallint[])[new.place], ($11::smallint[])[new.shape]),
+        coalesce(($16::smallint[])[new.place], ($11::smallint[])[new.shape]),
         new.began_ns,
         substr(
-            $14::bytea, sent.inputs[new.place], sent.inputs[new.place + 1] - sent.inputs[new.place]
+            $15::bytea, sent.inputs[new.place], sent.inputs[new.place + 1] - sent.inputs[new.place]
         ),
-        ($16::integer[])[new.place],
-        ($17::bytea[])[new.place],
-        ($18::text[])[new.place],
-        case when ($15::smallint[])[new.place] >= 10 then now() end,
-        ($37::uuid[])[new.place]
+        ($17::integer[])[new.place],
+        ($18::bytea[])[new.place],
+        ($19::text[])[new.place],
+        case when ($16::smallint[])[new.place] >= 10 then now() end,
+        ($38::uuid[])[new.place],
+        ($12::smallint[])[new.shape],
+        case when ($11::smallint[])[new.shape] = 3 then to_timestamp(new.began_ns / 1e9) end
     from
         fence,
         sent,
         unnest(
-            sent.new_ids, $5::text::integer[], $12::text::bigint[]
+            sent.new_ids, $5::text::integer[], $13::text::bigint[]
         ) with ordinality as new (id, shape, began_ns, place)
 ),
 settled as (
@@ -67,18 +69,18 @@ settled as (
         end_digest = final.end_digest,
         result = case
             when final.state >= 10 then substr(
-                $24::bytea,
+                $25::bytea,
                 sent.results[final.line],
                 sent.results[final.line + 1] - sent.results[final.line]
             )
         end,
-        reason = ($25::text[])[final.line],
+        reason = ($26::text[])[final.line],
         finished_at = case when final.state >= 10 then now() end
     from
         fence,
         sent,
         unnest(
-            sent.final_ids, $20::text::integer[], $21::text::smallint[], $22::text::integer[]
+            sent.final_ids, $21::text::integer[], $22::text::smallint[], $23::text::integer[]
         ) with ordinality as final (id, epoch, state, end_digest, line)
     where runs.id = final.id and runs.owner = $1 and runs.epoch = final.epoch
     returning final.line
@@ -89,7 +91,7 @@ verdict as materialized (
         array(
             select ($10::integer[])[shape] from unnest($5::text::integer[]) as new (shape)
         )
-        || $20::text::integer[] || $27::text::integer[] as epochs,
+        || $21::text::integer[] || $28::text::integer[] as epochs,
         array_fill(true, array[cardinality(sent.new_ids)])
         || case
             when (select count(*) from settled) = cardinality(sent.final_ids)
@@ -102,7 +104,7 @@ verdict as materialized (
         end
         || array(
             select (runs.owner = $1 and runs.epoch = other.epoch) is true
-            from unnest(sent.other_ids, $27::text::integer[])
+            from unnest(sent.other_ids, $28::text::integer[])
                 with ordinality as other (id, epoch, place)
             left join :"schema".runs on runs.id = other.id
             order by other.place
@@ -117,7 +119,7 @@ written as (
         verdict.ids[entry.place], entry.seq, verdict.epochs[entry.place], entry.kind,
         entry.effect, entry.node, entry.digest, entry.at_ns,
         substr(
-            $36::bytea,
+            $37::bytea,
             sent.payloads[entry.line],
             sent.payloads[entry.line + 1] - sent.payloads[entry.line]
         )
@@ -125,9 +127,9 @@ written as (
         verdict,
         sent,
         unnest(
-            $28::text::integer[], $29::text::integer[], $30::text::smallint[],
-            $31::text::integer[], $32::text::integer[], $33::text::integer[],
-            $34::text::bigint[]
+            $29::text::integer[], $30::text::integer[], $31::text::smallint[],
+            $32::text::integer[], $33::text::integer[], $34::text::integer[],
+            $35::text::bigint[]
         ) with ordinality as entry (place, seq, kind, effect, node, digest, at_ns, line)
     where verdict.ours[entry.place]
     returning 1

@@ -1,9 +1,12 @@
 -- name: submit
 -- Inserts one run outside the flushes, unless its id is taken.
 insert into :"schema".runs (
-    id, workflow, graph, queue, owner, epoch, state, began_ns, input, parent
+    id, workflow, graph, queue, owner, epoch, state, began_ns, input, parent, priority, wake_at
 )
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+values (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+    case when $7::smallint = 3 then to_timestamp($8::bigint / 1e9) end
+)
 on conflict (id) do nothing
 returning id;
 
@@ -21,23 +24,28 @@ from unnest($1::uuid[]) as asked (id)
 join :"schema".runs on runs.id = asked.id;
 
 -- name: read_runs
--- Runs as seen from outside.
+-- Runs as seen from outside. Who sleeps and was never claimed was submitted with a delay.
 select
-    runs.id, runs.workflow, runs.state, runs.result, runs.reason, runs.owner, runs.epoch,
+    runs.id,
+    runs.workflow,
+    case when runs.state = 3 and runs.epoch = 0 then 0 else runs.state end as state,
+    runs.result, runs.reason, runs.owner, runs.epoch,
     runs.submitted_at, runs.finished_at
 from unnest($1::uuid[]) as asked (id)
 join :"schema".runs on runs.id = asked.id;
 
 -- name: claim
 -- Takes up to `$4` runs without a live owner, of the graphs `$2` and the queues `$3`: those that
--- nobody owns, oldest first, and in turn with them those that sleep and wake within `$9` seconds,
--- the first first; so that neither kind holds up the other, however many there are of it.
+-- nobody owns, the highest priority and then the oldest first, and in turn with them those that
+-- sleep and wake within `$9` seconds, by priority and then the first first; so that neither kind
+-- holds up the other, however many there are of it.
 --
 -- `owners` jumps from owner to owner through the index `runs_live`, so its cost is the number of
 -- workers and not that of their runs. Candidates come from the statement's snapshot; a
 -- candidate is taken only if its epoch is still that of the snapshot once its row is locked,
 -- which makes the claim a compare-and-set whatever happened in between. Twice as many
 -- candidates as wanted leave something for the loser of a race. No row: the claimer is dead.
+-- To order by an owner that is null says nothing but that the index `runs_live` is in this order.
 --
 -- `judged` counts crashes: owners in a row that died (and did not give the run back) without its
 -- journal getting an entry, not counting claims (kind 6), but for a claim that found nothing under
@@ -74,16 +82,19 @@ served (graph, queue) as (
 candidates as materialized (
     select
         found.id, found.epoch, found.owner, found.crashes, found.crash_seq,
-        row_number() over (partition by found.sleeps order by found.since, found.id) * 2
+        row_number() over (
+            partition by found.sleeps order by found.priority desc, found.since, found.id
+        ) * 2
         + found.sleeps::integer as turn
     from (
         select
-            free.id, free.epoch, free.submitted_at as since, false as sleeps,
+            free.id, free.epoch, free.priority, free.submitted_at as since, false as sleeps,
             free.owner, free.crashes, free.crash_seq
         from served
         cross join lateral (
             select
-                runs.id, runs.epoch, runs.submitted_at, runs.owner, runs.crashes, runs.crash_seq
+                runs.id, runs.epoch, runs.priority, runs.submitted_at, runs.owner,
+                runs.crashes, runs.crash_seq
             from :"schema".runs
             where
                 runs.state < 6 and runs.state <> 3 and runs.owner is null
@@ -93,18 +104,19 @@ candidates as materialized (
                     runs.crashes is null or runs.crashes < 2
                     or $6 < 1 << ($8 - 1 - greatest($7, 2))
                 )
-            order by runs.submitted_at
+            order by runs.owner, runs.priority desc, runs.submitted_at
             limit $4 * 2
         ) as free
         union all
         select
-            left_behind.id, left_behind.epoch, left_behind.submitted_at, false,
+            left_behind.id, left_behind.epoch, left_behind.priority, left_behind.submitted_at, false,
             left_behind.owner, left_behind.crashes, left_behind.crash_seq
         from owners
         cross join served
         cross join lateral (
             select
-                runs.id, runs.epoch, runs.submitted_at, runs.owner, runs.crashes, runs.crash_seq
+                runs.id, runs.epoch, runs.priority, runs.submitted_at, runs.owner,
+                runs.crashes, runs.crash_seq
             from :"schema".runs
             where
                 runs.state < 6 and runs.state <> 3 and runs.owner = owners.owner
@@ -114,7 +126,7 @@ candidates as materialized (
                     runs.crashes is null or runs.crashes < 2
                     or $6 < 1 << ($8 - 1 - greatest($7, 2))
                 )
-            order by runs.submitted_at
+            order by runs.priority desc, runs.submitted_at
             limit $4 * 2
         ) as left_behind
         where
@@ -122,10 +134,13 @@ candidates as materialized (
             and not exists (select from :"schema".workers where workers.id = owners.owner)
         union all
         select
-            due.id, due.epoch, due.wake_at, true, due.owner, due.crashes, due.crash_seq
+            due.id, due.epoch, due.priority, due.wake_at, true,
+            due.owner, due.crashes, due.crash_seq
         from served
         cross join lateral (
-            select runs.id, runs.epoch, runs.wake_at, runs.owner, runs.crashes, runs.crash_seq
+            select
+                runs.id, runs.epoch, runs.priority, runs.wake_at, runs.owner,
+                runs.crashes, runs.crash_seq
             from :"schema".runs
             where
                 runs.state = 3 and runs.graph = served.graph and runs.queue = served.queue
@@ -210,11 +225,11 @@ taken as (
     where runs.id = picked.id
     returning
         runs.id, runs.workflow, runs.graph, runs.queue, runs.epoch, runs.began_ns, runs.input,
-        runs.parent, runs.crashes, picked.turn
+        runs.parent, runs.crashes, runs.priority, picked.turn
 )
 select
     taken.id, taken.workflow, taken.graph, taken.queue, taken.epoch, taken.began_ns, taken.input,
-    taken.parent, coalesce(taken.crashes, 0) as crashes
+    taken.parent, coalesce(taken.crashes, 0) as crashes, taken.priority
 from fence
 left join taken on true
 order by taken.turn;
