@@ -72,3 +72,20 @@ async def test_a_turn_does_not_depend_on_how_many_calls_are_open(
     assert "Seq Scan" not in scanned
     most = OPEN_PAGES_MAX if statement == "claim_tasks" else PAGES_MAX
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= most
+
+
+async def test_a_claim_sorts_no_more_than_it_takes(
+    pinned: asyncpg.Connection, schema: str, worker: UUID
+) -> None:
+    """Of a queue that it serves, with many open calls."""
+    text = Statements(schema)["claim_tasks"]
+    arguments = (f"'{worker}'", "'{app:act}'", "'{default,tpu}'", "10", "3")
+    async with pinned.transaction():
+        plan = await explained(pinned, "analyze, buffers", text, *arguments)
+        taken = await pinned.fetchval(
+            f'select count(*) from "{schema}".tasks where claimer is not null'
+        )
+    assert taken == 10
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= OPEN_PAGES_MAX
+    sorts = [node for node in nodes(plan) if node["Node Type"] in ("Sort", "WindowAgg")]
+    assert max(node["Actual Rows"] for node in sorts) <= 20

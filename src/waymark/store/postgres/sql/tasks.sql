@@ -54,7 +54,8 @@ from fence;
 -- Takes up to `$4` attempts of the actions `$2` in the queues `$3`, oldest first: those that nobody
 -- has taken, and those whose claimer is dead, unless `$5` of them have died of it. As in `claim` of
 -- runs, one that was taken after the snapshot shows another number. Of those that some have died of
--- a claimer holds one at a time. `held` is what it had before. No row: it is dead. A number that
+-- a claimer holds one at a time. Each queue is walked by its index no further than the claim goes,
+-- however many calls wait in it. `held` is what it had before. No row: it is dead. A number that
 -- somebody wrote by hand does not make the statement fail.
 with fence as materialized (
     select id from :"schema".workers where id = $1 for key share
@@ -66,28 +67,34 @@ held as materialized (
 ),
 candidates as materialized (
     select
-        tasks.run_id,
-        tasks.effect,
-        tasks.claim,
-        tasks.offered_at,
-        case when tasks.lost > 1 then row_number() over (
-            partition by tasks.lost > 1 order by tasks.offered_at, tasks.run_id, tasks.effect
+        open.run_id,
+        open.effect,
+        open.claim,
+        open.offered_at,
+        case when open.lost > 1 then row_number() over (
+            partition by open.lost > 1 order by open.offered_at, open.run_id, open.effect
         ) end as suspect
-    from :"schema".tasks
-    where
-        tasks.verdict is null
-        and (tasks.lost < 2 or not exists (select from held where held.suspect))
-        and tasks.queue = any ($3::text[])
-        and tasks.action = any ($2::text[])
-        and tasks.lost < $5
-        and (
-            tasks.claimer is null
-            or not exists (select from :"schema".workers where workers.id = tasks.claimer)
-        )
-        and exists (
-            select from :"schema".runs where runs.id = tasks.run_id and runs.state < 6
-        )
-    order by tasks.offered_at, tasks.run_id, tasks.effect
+    from unnest($3::text[]) as queues (queue)
+    cross join lateral (
+        select tasks.run_id, tasks.effect, tasks.claim, tasks.offered_at, tasks.lost
+        from :"schema".tasks
+        where
+            tasks.verdict is null
+            and (tasks.lost < 2 or not exists (select from held where held.suspect))
+            and tasks.queue = queues.queue
+            and tasks.action = any ($2::text[])
+            and tasks.lost < $5
+            and (
+                tasks.claimer is null
+                or not exists (select from :"schema".workers where workers.id = tasks.claimer)
+            )
+            and exists (
+                select from :"schema".runs where runs.id = tasks.run_id and runs.state < 6
+            )
+        order by tasks.offered_at
+        limit $4 * 2
+    ) as open
+    order by open.offered_at, open.run_id, open.effect
     limit $4 * 2
 ),
 picked as materialized (
