@@ -435,7 +435,7 @@ def test_unknown_syntax_is_refused() -> None:
         ("WM108", "`Spell` is syntax that a workflow does not support yet")
     ]
     # A class that is known, as a later Python might have it.
-    later = type("Pass", (ast.Pass,), {"_fields": (*ast.Pass._fields, "spell")})()
-    vars(later)["spell"] = ast.Constant(1)
+    fields = {"_fields": (*ast.Pass._fields, "spell"), "_field_types": {"spell": ast.expr}}
+    later = type("Pass", (ast.Pass,), fields)(spell=ast.Constant(1))
     found = check_code(later, {}, frozenset({"x"}))
     assert [violation.code for violation in found] == ["WM108"]
