@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def options(random: Random) -> RunOptions:
     """How a client submits: mostly as everybody does."""
-    delay = random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 4.0, 12.0, 100.0]) * random.random()
+    delay = random.choice([0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 4.0, 12.0, 20.0]) * random.random()
     return RunOptions(delay, random.choice([0, 0, 0, 1, -1]))
 
 
