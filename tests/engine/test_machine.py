@@ -110,6 +110,39 @@ def test_gather_fails_first_and_lets_the_others_go_on() -> None:
     assert machine.effects == {0: 1}
 
 
+def test_calls_begin_together_but_for_one_that_was_cancelled() -> None:
+    """Neighbours take their first turns in their order, whatever stands between them."""
+    machine = started(AWAIT_AND_RETURN)
+    call = (f.CHILD_EFFECT, -1)
+    outer = begin_gather(machine, True, [call, call, call, (f.CHILD_SLEEP, 5), call])
+    assert cancel(machine, 2)
+    assert machine.wait_future(outer) == f.IDLE
+    effects = [(f.START_EFFECT, 0, 1), (f.START_EFFECT, 1, 3)]
+    assert machine.commands == [*effects, (f.START_TIMER, 0, 105), (f.START_EFFECT, 2, 5)]
+    assert [machine.futures[child].state for child in (1, 2, 3)] == [
+        f.PENDING,
+        f.CANCELLED,
+        f.PENDING,
+    ]
+
+
+def test_an_outcome_that_others_are_waited_for_with_leads_to_nothing() -> None:
+    """Then the machine need not be polled; with the last one it must be."""
+    machine = started(AWAIT_AND_RETURN)
+    outer = begin_gather(machine, True, [(f.CHILD_EFFECT, -1), (f.CHILD_EFFECT, -1)])
+    assert machine.wait_future(outer) == f.IDLE
+    machine.commands.clear()
+    assert machine.settle(0, True, 200) == 1
+    assert machine.stands()
+    before = digest(machine)
+    assert machine.poll() == f.IDLE
+    assert digest(machine) == before
+    assert not machine.commands
+    assert machine.settle(1, True, 300) == 2
+    assert not machine.stands()
+    assert (machine.poll(), machine.future) == (f.COLLECT, outer)
+
+
 def test_main_end_cancels_what_still_runs() -> None:
     """A task left behind is cancelled, its effect ended, then the run ends."""
     machine = started(AWAIT_AND_RETURN)

@@ -9,23 +9,34 @@ of them, the state, comes with the item of the ready queue.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from .futures import (
+    BEGIN_CALL,
     CANCELLED,
     CHILD_DONE,
+    CHILD_EFFECT,
     CHILD_FUTURE,
     CHILD_HELPER,
     CHILD_OVER,
     COLLECT,
     ERROR,
     FIRST,
+    PENDING,
     RESOLVED,
+    START_EFFECT,
+    Call,
     Gather,
+    MachineError,
 )
 
 if TYPE_CHECKING:
     from .machine import Machine
+
+#: Of a child, which is (kind, argument).
+_KIND = itemgetter(0)
 
 
 def begin_gather(machine: Machine, collects: bool, children: Sequence[tuple[int, int]]) -> int:
@@ -35,15 +46,19 @@ def begin_gather(machine: Machine, collects: bool, children: Sequence[tuple[int,
     numbers: list[int] = []
     over: list[tuple[int, int]] = []
     known, tasks = machine.next_future, machine.tasks
-    for kind, argument in children:
-        if kind < CHILD_FUTURE:
-            if kind == CHILD_HELPER:
-                machine.tasks = tasks + machine.next_future - known
-            numbers.append(machine.new_child(kind, argument))
-        elif kind == CHILD_FUTURE:
-            numbers.append(argument)
-        else:
-            over.append((argument, kind - CHILD_OVER))
+    for kind, group in groupby(children, _KIND):
+        if kind == CHILD_EFFECT:
+            numbers += _new_calls(machine, len(list(group)))
+            continue
+        for _, argument in group:
+            if kind < CHILD_FUTURE:
+                if kind == CHILD_HELPER:
+                    machine.tasks = tasks + machine.next_future - known
+                numbers.append(machine.new_child(kind, argument))
+            elif kind == CHILD_FUTURE:
+                numbers.append(argument)
+            else:
+                over.append((argument, kind - CHILD_OVER))
     number = machine.next_future
     machine.tasks = tasks + number - known
     machine.next_future = number + 1
@@ -58,6 +73,33 @@ def begin_gather(machine: Machine, collects: bool, children: Sequence[tuple[int,
     if not children:
         _collect(machine, number, outer)
     return number
+
+
+def _new_calls(machine: Machine, count: int) -> range:
+    """So many calls of actions, which begin in one turn of the queue: nothing stands between
+    them there, and that a call begins schedules nothing."""
+    number = machine.next_future
+    machine.next_future = number + count
+    numbers = range(number, number + count)
+    machine.futures.update({number: Call(-1) for number in numbers})
+    machine.soon((BEGIN_CALL, number, number + count - 1, PENDING))
+    return numbers
+
+
+def begin_calls(machine: Machine, first: int, last: int) -> None:
+    """The first turns of neighbours in the queue."""
+    futures, effects, commands = machine.futures, machine.effects, machine.commands
+    for number in range(first, last + 1):
+        call = futures[number]
+        if not isinstance(call, Call):
+            raise MachineError(f"future {number} is no call")
+        if call.must_cancel or call.outcome or call.delay_ns >= 0:
+            machine.take_call(number, call)
+            continue
+        call.effect = effect = machine.next_effect
+        machine.next_effect = effect + 1
+        effects[effect] = number
+        commands.append((START_EFFECT, effect, number))
 
 
 def child_done(machine: Machine, number: int, child: int, state: int) -> None:

@@ -148,7 +148,6 @@ class Machine:
     _turn = 0  # items left in this iteration of the loop
     _stopping = False
     _winding: set[int] | None = None
-
     #: Effects that are runs of their own: cancelled, they still end by themselves.
     children: set[int] | None = None
 
@@ -218,6 +217,10 @@ class Machine:
         else:
             self._end_call(key, call, state)
 
+    def stands(self) -> bool:
+        """Whether the last input has led to nothing: there is no need to poll."""
+        return not (self._first or self.requests or self.ready or self.main_state)
+
     # The loop
 
     def poll(self) -> int:
@@ -262,17 +265,16 @@ class Machine:
             gathers.child_done(self, number, child, state)
         elif item == STOP:
             self._stopping = True
+        elif item == BEGIN_CALL:
+            gathers.begin_calls(self, number, child)
         else:
-            call = self._call(number)
-            if call.must_cancel:
-                self._end_call(number, call, CANCELLED)
-            elif item == END_CALL or call.outcome:
-                self._end_call(number, call, call.outcome)
-            else:
-                self._begin_call(number, call)
+            self.take_call(number, self._call(number))
 
-    def _begin_call(self, number: int, call: Call) -> None:
-        if call.delay_ns < 0:
+    def take_call(self, number: int, call: Call) -> None:
+        """A call's turn: it ends if that is due, else it begins."""
+        if call.must_cancel or call.outcome:
+            self._end_call(number, call, CANCELLED if call.must_cancel else call.outcome)
+        elif call.delay_ns < 0:
             call.effect = self._start_effect(number)
         elif call.delay_ns:
             call.timer = self.start_timer(number, self.now_ns + call.delay_ns)
@@ -445,9 +447,7 @@ class Machine:
         self.futures[number] = call = Call(argument if kind == CHILD_SLEEP else -1)
         if kind == CHILD_FAILED:
             call.outcome = ERROR
-        if self.ready is None:
-            self.ready = deque()
-        self.ready.append((BEGIN_CALL, number, -1, PENDING))
+        self.soon((BEGIN_CALL, number, number, PENDING))
         return number
 
     def _start_effect(self, key: int) -> int:

@@ -272,9 +272,8 @@ class Session:
             return
         self._advance_to(entry.at_ns)
         if entry.digest != self._checksum():
-            raise RecoveryMismatch(
-                f"the frames differ from those at the claim of entry {entry.seq}"
-            )
+            differ = f"the frames differ from those at the claim of entry {entry.seq}"
+            raise RecoveryMismatch(differ)
 
     # Running
 
@@ -320,6 +319,8 @@ class Session:
             if key is None:
                 raise WaymarkBug(f"effect {effect} is pending here and over in the machine")
             evaluator.outcomes[key] = value
+            if evaluator.machine.stands():
+                return
         self._run()
 
     @arithmetic.fixed
@@ -490,8 +491,7 @@ class Session:
     ) -> None:
         """`known` is the node and the digest, -1 and 0 where there are none."""
         self.seq += 1
-        if self._entries is None:
-            self._entries = []
+        self._entries = self._entries or []
         self._entries.append(Entry(self.seq, kind, effect, *known, at_ns, payload))
 
     def _flush(self) -> Advance:

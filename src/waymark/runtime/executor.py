@@ -96,6 +96,8 @@ class Executor:
         #: Takes a call that this process does not serve.
         self.send: Callable[[LiveRun, Attempt], None]
         self.ready: deque[tuple[LiveRun, Attempt]] = deque()
+        #: How many calls have ever left it at its front.
+        self.passed = 0
         self.running: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.get_running_loop()
         self.pace = Pace(self._loop)
@@ -126,6 +128,7 @@ class Executor:
         create_task = task_maker(self._loop)
         limit = count = min(self.pace.limit, self.free_slots, len(ready))
         measured = self.pace.enter(limit)
+        waiting = len(ready)
         while limit > 0 and ready:
             run, command = ready.popleft()
             effect = command[0]
@@ -137,6 +140,7 @@ class Executor:
             run.attempts[effect] = task
             if not task.done():
                 running.add(task)
+        self.passed += waiting - len(ready)
         if measured:
             self.pace.leave(count - limit)
 

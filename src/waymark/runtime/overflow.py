@@ -38,8 +38,9 @@ class Overflow:
         self._nudge = nudge
         self._loop = asyncio.get_running_loop()
         self._alarm: asyncio.TimerHandle | None = None
-        self._last: tuple[LiveRun, Attempt] | None = None
-        self._count = 0
+        #: How many calls had left the front of the queue at the last look, and how many will
+        #: have when all that waited then are gone.
+        self._passed = self._end = 0
         #: How many calls wait beyond what will begin soon.
         self.excess = 0
         self._backlog = 0
@@ -48,8 +49,8 @@ class Overflow:
     def crowded(self) -> None:
         """Calls wait for a slot, or for their turn. Called often."""
         if self._alarm is None:
-            ready = self._executor.ready
-            self._last, self._count = ready[-1] if ready else None, len(ready)
+            self._passed = self._executor.passed
+            self._end = self._passed + len(self._executor.ready)
             self._alarm = self._loop.call_later(LOOK_SECONDS, self._look)
 
     def close(self) -> None:
@@ -59,12 +60,11 @@ class Overflow:
 
     def _look(self) -> None:
         self._alarm = None
-        ready = self._executor.ready
-        if not ready:
+        if not self._executor.ready:
             self.excess = 0
             return
-        still = next((place for place, call in enumerate(ready, 1) if call is self._last), 0)
-        begun = self._count - still
+        passed = self._executor.passed
+        still, begun = max(0, self._end - passed), passed - self._passed
         self.excess = max(0, still - begun)
         self._nudge()
         self.crowded()
@@ -97,6 +97,8 @@ class Overflow:
             else:
                 kept.appendleft(call)
         ready.extend(kept)
+        if taken:  # So the next look cannot tell what has begun from what was taken.
+            self._end = self._executor.passed
         return taken[::-1]
 
 
