@@ -320,7 +320,14 @@ class Account:
         """Whether a run that has not ended need not: it waits for what stands still, or
         nobody knows of it any more."""
         forgotten = run_id not in self._known and self._orphaned(run_id)
-        return forgotten or self._awaits_quarantined(run_id)
+        return forgotten or self._awaits_quarantined(run_id) or self._awaits_its_parent(run_id)
+
+    def _awaits_its_parent(self, run_id: UUID) -> bool:
+        """A child sleeps until its parent cancels it, and that stands still."""
+        run = self._database.runs[run_id]
+        parent = self._database.runs.get(run.parent) if run.parent else None
+        quarantined = parent is not None and parent.state == RunState.QUARANTINED
+        return run.state == RunState.WAITING and quarantined
 
     def _awaits_quarantined(self, run_id: UUID) -> bool:
         """A run waits until somebody mends its child."""
