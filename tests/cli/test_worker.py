@@ -171,20 +171,18 @@ def test_a_database_that_cannot_be_used(project: Project) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_queue_that_nothing_is_for(project: Project, workers: list[Worker]) -> None:
-    """Warned of, with what is near it; the worker serves the others."""
+def test_a_queue_that_nothing_is_for(project: Project) -> None:
+    """Refused, with what is near it."""
     project.write("pictures.py", GPU)
-    command = ("pictures", "--queues", "gpuu,gpu,other", "--database-url", "memory://")
-    worker = Worker(project.directory, *command)
-    workers.append(worker)
-    worker.say("no imported workflow or action is for the queue 'gpuu'; did you mean 'gpu'?")
-    worker.say("is for the queue 'other'; there is 'default', 'gpu'")
-    line = worker.say("serving gpuu, gpu, other on memory://")
-    assert "1 workflows, 1 actions" in line
-    worker.send(signal.SIGTERM)
-    worker.say("SIGTERM: no more work is taken")
-    worker.say("stopped")
-    assert worker.end() == 0
+    command = ("worker", "pictures", "--queues", "gpuu,gpu,other", "--database-url", "memory://")
+    result = project.call(*command)
+    assert result.exit_code == 2
+    for text in (
+        "no imported workflow or action is for the queue 'gpuu'; did you mean 'gpu'?",
+        "no imported workflow or action is for the queue 'other'; there is 'default', 'gpu'",
+    ):
+        assert text in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.anyio

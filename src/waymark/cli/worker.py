@@ -60,8 +60,9 @@ def worker(
     if not settings.queues:
         raise click.UsageError("a worker that serves no queue does nothing; name one: --queues gpu")
     import_modules(modules)
-    for text in unserved(settings.queues):
-        log.warning("%s", text)
+    unknown = unserved(settings.queues)
+    if unknown:
+        raise click.UsageError("\n".join(unknown))
     try:
         asyncio.run(_serve(settings))
     except WaymarkError as error:
@@ -113,17 +114,18 @@ def _failure(name: str, error: Exception) -> str:
 
 
 def unserved(queues: Sequence[str]) -> list[str]:
-    """Warnings about queues that nothing in the imported modules is for."""
+    """What is wrong with queues that nothing in the imported modules is for. Their calls
+    would never come, and those of the queue that was meant would wait."""
     known = {action.queue or DEFAULT_QUEUE for action in registry.actions()}
     if registry.workflows():
         known.add(DEFAULT_QUEUE)
-    warnings: list[str] = []
+    wrong: list[str] = []
     for queue in queues:
         if queue not in known:
             near = get_close_matches(queue, known, 1)
             advice = f"did you mean {near[0]!r}?" if near else f"there is {_listed(known)}"
-            warnings.append(f"no imported workflow or action is for the queue {queue!r}; {advice}")
-    return warnings
+            wrong.append(f"no imported workflow or action is for the queue {queue!r}; {advice}")
+    return wrong
 
 
 def _listed(queues: set[str]) -> str:
