@@ -227,6 +227,11 @@ class Account:
             left = f"{writer.unflushed_rows} rows, {writer.unflushed_bytes} bytes"
             self.complain(f"{name} counts as unflushed, with nothing to write: {left}")
 
+    def wrote(self, worker: UUID) -> None:
+        """A worker has written. One without a row is dead: others may have its runs."""
+        if worker not in self._database.workers:
+            self.complain(f"worker {worker} wrote after it had been declared dead")
+
     def attempt(self, worker: UUID, lease_seconds: float) -> None:
         """An attempt starts, in the context of its action, in the process that is
         called `worker`."""

@@ -58,6 +58,8 @@ class Server:
         self.stores: list[SimStore] = []
         #: Carries out what retention asks, under somebody's eyes.
         self.remove = self.database.remove_finished
+        #: Told who wrote, or claimed, each time that it took effect.
+        self.wrote: Callable[[UUID], None] = lambda worker: None
         self.loss = 0.0
         self.hint_loss = 0.2
         self.seconds = 0.001
@@ -331,11 +333,21 @@ class SimStore:
         return await self._ask("reap", lambda: self._inner.reap_workers(proven_dead))
 
     async def flush(self, lane: int, batch: Flush) -> frozenset[UUID]:
+        async def apply() -> frozenset[UUID]:
+            refused = await self._inner.flush(lane, batch)
+            self.server.wrote(batch.worker)
+            return refused
+
         self._connect(f"lane {lane}")
-        return await self._ask("flush", lambda: self._inner.flush(lane, batch))
+        return await self._ask("flush", apply)
 
     async def park(self, lane: int, worker: UUID, parks: Sequence[Park]) -> frozenset[UUID]:
-        return await self._ask("flush", lambda: self._inner.park(lane, worker, parks))
+        async def apply() -> frozenset[UUID]:
+            parked = await self._inner.park(lane, worker, parks)
+            self.server.wrote(worker)
+            return parked
+
+        return await self._ask("flush", apply)
 
     async def arrived(self, runs: Sequence[UUID]) -> dict[UUID, tuple[int, int, int, UUID | None]]:
         flushes, self._flushes = self._flushes, []
@@ -385,6 +397,7 @@ class SimStore:
                 held += await self._inner.claim(
                     worker, graphs, queues, more, now_ns, suspects, ahead_seconds, resting
                 )
+                self.server.wrote(worker)
             self._doubtful = held
             return held
 

@@ -151,7 +151,7 @@ class Simulation:
         self.context = contextvars.copy_context()
         self.server = Server(self.loop, self.random)
         self.account = Account(self.server.database)
-        self.server.remove = self.account.removing
+        self.server.remove, self.server.wrote = self.account.removing, self.account.wrote
         self.processes: list[Process] = []
         self.tasks: set[asyncio.Task[Any]] = set()
         self.names = 0
