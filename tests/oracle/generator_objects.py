@@ -153,7 +153,8 @@ class ObjectWriter:
             f"{inner} in {self.pick(*LISTS)}",
             f"isinstance(box.get({self.pick(*KEYS)}), list)",
             f"(c := {inner}) > {other}",
-            f"all(i < {self.still(depth)} for i in {self.pick(*LISTS)})",
+            # Of a copy: what is called may add to the list, for ever.
+            f"all(i < {self.still(depth)} for i in {self.pick(*LISTS)}[:])",
         )
 
     def values(self, depth: int = 0) -> str:
