@@ -32,6 +32,10 @@ _OWN_OPERATIONS = {
 }
 
 
+#: What it gives those who submit, under a name that authors give to what they keep on `self`.
+SHADOWED = frozenset({"options"})
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """What stands under `name` in the dictionary of `owner`. `spelled` is how the
@@ -82,9 +86,10 @@ def own_attribute(reach: Reach, name: str) -> Name | Refusal | None:
 def _own_attribute(reach: Reach, name: str) -> Name | Refusal | None:
     cls = reach.definition.cls
     member = find_member(cls, name, f"self.{name}")
+    own = member is None or (member.owner is Workflow and name in SHADOWED)
+    if own and name in reach.facts.stored:
+        return None
     if member is None:
-        if name in reach.facts.stored:
-            return None
         return Refusal(*unknown_attribute(name))
     if member.owner is Workflow:
         return Refusal(*run_apart(f"self.{name}", cls.__name__))

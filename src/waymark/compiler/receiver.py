@@ -15,7 +15,7 @@ from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
 from waymark.graph.model import HIDDEN, Name
 
-from .members import find_member, own_attribute, own_operation
+from .members import SHADOWED, find_member, own_attribute, own_operation
 from .names import MISSING, Refusal
 from .reach import Receiver
 from .table import Table
@@ -136,7 +136,7 @@ class ReceiverNames:
         self.reach.stored.add(name)
         if name.startswith(("__", HIDDEN)):
             self.table.report(node, *advice.reserved_name(name))
-        elif name == "run" or hasattr(Workflow, name):
+        elif name == "run" or (hasattr(Workflow, name) and name not in SHADOWED):
             self.table.report(node, *advice.table_write(f"self.{name}"))
         elif self.class_value(name).__class__ is property:
             self.table.report(
