@@ -328,11 +328,17 @@ class Account:
         return forgotten or self._awaits_quarantined(run_id) or self._awaits_its_parent(run_id)
 
     def _awaits_its_parent(self, run_id: UUID) -> bool:
-        """A child sleeps until its parent cancels it, and that stands still."""
+        """A child sleeps until its parent cancels it, and that stands still; or has ended,
+        told of an end of the child that the database has lost since."""
         run = self._database.runs[run_id]
-        parent = self._database.runs.get(run.parent) if run.parent else None
-        quarantined = parent is not None and parent.state == RunState.QUARANTINED
-        return run.state == RunState.WAITING and quarantined
+        if run.parent is None or run.state != RunState.WAITING:
+            return False
+        removed, _ = self._removed.get(run.parent, (None, None))
+        parent = self._database.runs.get(run.parent, removed)
+        if parent is None:
+            return False
+        ended = parent.state > RunState.QUARANTINED
+        return parent.state == RunState.QUARANTINED or (ended and run_id in self._damaged)
 
     def _awaits_quarantined(self, run_id: UUID) -> bool:
         """A run waits until somebody mends its child."""

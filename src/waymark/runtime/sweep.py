@@ -154,7 +154,8 @@ class Sweep:
         return LOOKS_AHEAD * self._settings.poll_seconds
 
     async def _reconcile(self) -> None:
-        """After a loss, make memory and store agree on what is ours."""
+        """After a loss, make memory and store agree on what is ours, and say again what was
+        said to others."""
         losses, worker = self._scheduler.writer.losses, self._worker()
         now = self._scheduler.clock.monotonic()
         if losses == self._losses and now < self._reconcile_at:
@@ -176,8 +177,7 @@ class Sweep:
         if strays:
             log.warning("the database lost the ends of %d runs; they are recovered", len(strays))
             await self._store.free_runs(worker, strays)
-        if losses != self._losses:
-            self._scheduler.children.cancel_again()
+        self._scheduler.children.cancel_again()
         self._losses = losses
 
     async def _read_inbox(self) -> None:
