@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.shapes import EFFECTS_VARIABLE
+from tests.processes import command_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -146,11 +147,9 @@ class Site:
         A note that a killed server left behind may name a stranger: that is asked."""
         for note in self.data.glob("postgres-*/data/postmaster.pid"):
             lines = note.read_text().splitlines()
-            if len(lines) > 7 and lines[7].strip() == "ready":
-                command = ["ps", "-ww", "-o", "command=", "-p", lines[0].strip()]
-                found = subprocess.run(command, capture_output=True, check=False).stdout
-                if os.fsencode(note.parent) in found:
-                    return int(lines[0])
+            ready = len(lines) > 7 and lines[7].strip() == "ready"
+            if ready and os.fsencode(note.parent) in command_of(int(lines[0])):
+                return int(lines[0])
         return 0
 
     def kill_server(self, number: signal.Signals) -> int:

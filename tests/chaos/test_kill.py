@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -17,6 +16,7 @@ import pytest
 from tests.chaos.kill import FORMS, drain, report, take_census
 from tests.chaos.site import Child, Site, chaos_site, until
 from tests.database import aside, execute
+from tests.processes import parent_of
 
 pytestmark = pytest.mark.chaos
 
@@ -189,10 +189,6 @@ create trigger watch before insert or update on {schema}.runs
 create trigger watch before insert on {schema}.journal
     for each row execute function {schema}.watch_journal();
 """
-
-
-def parent_of(pid: int) -> int:
-    return int(subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], stdout=-1, check=True).stdout)
 
 
 def worker_of(site: Site, child: Child) -> UUID | None:

@@ -223,6 +223,9 @@ if sys.version_info >= (3, 13):
         "def f[T = int, *U = *tuple[int], **V = [int]](a: T) -> T:\n    return a\nreturn f(x)",
     ]
 
+if sys.version_info >= (3, 14):
+    PROGRAMS += ["return t'a{x!r:>{y}}b{z}'"]
+
 TEMPLATE = """
 from contextlib import suppress
 GLOBAL = 1
@@ -242,7 +245,6 @@ NEVER_IN_A_BODY = frozenset(
 #: What means nothing when a body runs, and why. Changing it must change nothing.
 MEANINGLESS = {
     "ctx": "follows from where the node stands",
-    "kind": "the `u` of `u''`, which means nothing since Python 3",
     "type_comment": "a comment",
     "simple": "whether the target of an annotation stands in parentheses",
     "AnnAssign.annotation": "annotations of locals are never evaluated",

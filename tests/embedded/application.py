@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.embedded.person import Person
+from tests.processes import parent_of
 
 CLIENT = Path(__file__).with_name("client.py")
 
@@ -114,8 +115,7 @@ def server_pid(directory: Path) -> int:
 
 
 def supervisor_pid(directory: Path) -> int:
-    command = ["ps", "-o", "ppid=", "-p", str(server_pid(directory))]
-    return int(subprocess.run(command, capture_output=True, check=True).stdout)
+    return parent_of(server_pid(directory))
 
 
 def log(directory: Path) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, ca
 from waymark.errors import RegistrationError
 from waymark.graph.policies import CallPolicy, RetryPolicy, call_policy
 
-from .annotations import defining_namespace, reached, resolve
+from .annotations import defining_namespace, reached, resolve, signature_of
 from .injection import InjectionPlan, plan_injection
 from .naming import checked_name, checked_queue, registered_name
 from .registry import registry
@@ -157,7 +157,7 @@ def _resolve_action(
     injection = plan_injection(
         action.name, action.function, hints, namespace, _NO_OVERRIDES, final=final
     )
-    signature = inspect.signature(action.function)
+    signature = signature_of(action.function)
     injected = {name for name, _ in injection.given} if injection is not None else set[str]()
     parameters = [each for each in signature.parameters.values() if each.name not in injected]
     return _Resolved(hints, signature.replace(parameters=parameters), injection)

@@ -20,6 +20,8 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
+from ..values.hints import raw_annotations
+
 #: More distinct unknown names than this in one annotation, and all of it is `Any`.
 UNKNOWN_NAMES_MAX = 16
 
@@ -32,13 +34,17 @@ def defining_namespace(authored: Any, frame: types.FrameType | None) -> dict[str
     return dict(frame.f_locals)
 
 
-def raw_annotations(function: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations as written: values, or text where they are postponed."""
+def signature_of(function: Callable[..., Any], *, follow_wrapped: bool = True) -> inspect.Signature:
+    """The parameters of a function or class; annotations are as `raw_annotations` has them.
+
+    Raises TypeError or ValueError for what has none, such as some functions in C.
+    """
     if sys.version_info >= (3, 14):
         import annotationlib
 
-        return annotationlib.get_annotations(function, format=annotationlib.Format.FORWARDREF)
-    return inspect.get_annotations(function)
+        written = annotationlib.Format.FORWARDREF
+        return inspect.signature(function, follow_wrapped=follow_wrapped, annotation_format=written)
+    return inspect.signature(function, follow_wrapped=follow_wrapped)
 
 
 def annotated_function(provider: Callable[..., Any]) -> Callable[..., Any]:

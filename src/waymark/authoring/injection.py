@@ -27,7 +27,7 @@ from typing import Any
 
 from waymark.errors import InjectionError
 
-from .annotations import annotated_function, resolve
+from .annotations import annotated_function, resolve, signature_of
 from .dependencies import Dependency, dependency_of, request_part
 
 
@@ -174,7 +174,7 @@ def plan_injection(
     AttributeError, unless `final`, for an annotation that cannot be resolved yet.
     """
     planner = _Planner(namespace, overrides, final)
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = list(signature_of(function).parameters.values())
     owner = f"action {name}"
     given: list[tuple[str, int]] = []
     for parameter in parameters:
@@ -255,7 +255,7 @@ class _Planner:
         self, provider: Callable[..., Any], chain: tuple[str, ...]
     ) -> tuple[tuple[str, int], ...]:
         try:
-            parameters = inspect.signature(provider).parameters.values()
+            parameters = signature_of(provider).parameters.values()
         except (TypeError, ValueError):
             return ()  # Written in C, without a signature: called with nothing.
         function = annotated_function(provider)

@@ -27,7 +27,7 @@ from waymark.errors import NotStartedError, RegistrationError, WaymarkError
 from waymark.graph.model import Graph
 
 from . import hooks
-from .annotations import defining_namespace, reached, resolve
+from .annotations import defining_namespace, reached, resolve, signature_of
 from .announcing import announced
 from .handle import RunHandle
 from .hooks import Compiled
@@ -83,7 +83,7 @@ class WorkflowDefinition:
 
     @cached_property
     def signature(self) -> inspect.Signature:
-        signature = inspect.signature(self.authored)
+        signature = signature_of(self.authored)
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
     @cached_property
@@ -415,7 +415,7 @@ def _checked_class(cls: object) -> type[Workflow]:
 
 def _required_parameters(cls: type) -> list[str]:
     try:
-        parameters = inspect.signature(cls).parameters.values()
+        parameters = signature_of(cls).parameters.values()
     except (TypeError, ValueError):
         return []
     return [
@@ -449,7 +449,7 @@ def _authored_run(cls: type) -> FunctionType:
 
 
 def _refuse_missing_self(authored: FunctionType, name: str) -> None:
-    first = next(iter(inspect.signature(authored).parameters.values()), None)
+    first = next(iter(signature_of(authored).parameters.values()), None)
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if first is None or first.kind not in positional:
         raise RegistrationError(f"{name} takes no `self`; write `async def run(self, ...)`")

@@ -46,6 +46,8 @@ _AWAITABLES: dict[str, CalleeKind] = {
     "waymark.run_action": "run_action",
     "waymark.wait_for_event": "definition",
 }
+#: What a task of asyncio may be given and one of a run has not.
+_OF_ITS_LOOP = frozenset({"context", "eager_start"})
 _CALLBACKS = frozenset({"add_done_callback", "remove_done_callback"})
 _HELD = ("action", "child", "helper", "sleep", "gather", "definition", "run_action")
 
@@ -134,6 +136,13 @@ def stdlib_path(node: ast.expr, prepared: Prepared) -> str | None:
     return None
 
 
+def _makes_a_task(function: ast.expr, callee: Callee, prepared: Prepared) -> bool:
+    """Whether this is `asyncio.create_task`, or that of a group or loop, as far as one sees."""
+    if isinstance(function, ast.Attribute) and function.attr == "create_task":
+        return callee.kind in ("unknown", "other")
+    return stdlib_path(function, prepared) == "asyncio.create_task"
+
+
 def check_calls(prepared: Prepared, reach: Reach) -> None:
     """Report calls of awaitables that are never awaited or wrongly called, and
     awaits of what is no awaitable."""
@@ -177,6 +186,10 @@ class _CallCheck:
             self.report(node, *advice.child_arguments(ast.unparse(node.func)))
         if callee.kind == "run_action":
             check_policies(node, self.prepared, self.reach, fits=self.tries_an_action(node))
+        if node.keywords and _makes_a_task(node.func, callee, self.prepared):
+            for keyword in node.keywords:
+                if keyword.arg in _OF_ITS_LOOP:
+                    self.report(keyword, *advice.keyword_not_allowed("create_task", keyword.arg))
         if isinstance(node.func, ast.Attribute) and node.func.attr in _CALLBACKS:
             self.report(node.func, *advice.DONE_CALLBACK)
         if isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass"):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any, Literal, TypeAlias
 
+from waymark.authoring.annotations import signature_of
 from waymark.authoring.workflow import WorkflowDefinition
 from waymark.graph.concurrency import NEEDS
 from waymark.graph.model import DEFINED, Function, Name
@@ -138,7 +139,7 @@ class Reach:
         if function.__module__ == prelude.__name__:
             name = f"{DEFINED}{name}"
         unique = self.names[function, receiver] = self.unique(name)
-        self.signatures[unique] = inspect.signature(function, follow_wrapped=False)
+        self.signatures[unique] = signature_of(function, follow_wrapped=False)
         self.pending[unique] = PendingFunction(unique, function, receiver, self.current, self.line)
         self.queue.append(self.pending[unique])
         return unique

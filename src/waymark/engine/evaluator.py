@@ -31,6 +31,7 @@ from .pieces import UncompilableCode
 from .program import Program, run_code
 from .sites import LinkedSite
 from .straight import Straight
+from .wording import not_awaitable
 
 _AWAIT, _EVALUATE, _RETURN, _TEST = int(Op.AWAIT), int(Op.EVALUATE), int(Op.RETURN), int(Op.TEST)
 _ITERATE, _NEXT, _MATCH = int(Op.ITERATE), int(Op.NEXT), int(Op.MATCH)
@@ -305,7 +306,7 @@ class Evaluator:
         if isinstance(value, Ready):
             self._bind(frame, value.value)
             return machine.proceed()
-        raise TypeError(f"object {type(value).__name__} can't be used in 'await' expression")
+        raise not_awaitable(value)
 
     def _await_future(self, future: Future, frame: Frame) -> int:
         """One that is over gives up no turn."""

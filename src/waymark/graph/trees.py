@@ -26,6 +26,7 @@ _PLAIN_HERE: Final = {
     "MatchSingleton": {"value"},
     "Global": {"names"},
     "Nonlocal": {"names"},
+    "Interpolation": {"str"},
 }
 
 

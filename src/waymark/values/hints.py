@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 import types as kinds
 import typing
 from collections import abc
@@ -28,6 +30,16 @@ _ABSTRACT: Final[dict[object, type]] = {
 }
 
 
+def raw_annotations(owner: Any) -> dict[str, Any]:
+    """Annotations of a class or function as written: values, text where they are
+    postponed, and a `ForwardRef` where a name is not there yet (from Python 3.14 on)."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return annotationlib.get_annotations(owner, format=annotationlib.Format.FORWARDREF)
+    return inspect.get_annotations(owner)
+
+
 def hints_of(value: Any) -> dict[str, Any]:
     """The resolved annotations of a class or function. One that cannot be
     resolved (a name only type checkers see) is Any, the others stay."""
@@ -40,7 +52,7 @@ def hints_of(value: Any) -> dict[str, Any]:
 def _hints_one_by_one(value: Any) -> dict[str, Any]:
     hints: dict[str, Any] = {}
     for owner in reversed(getattr(value, "__mro__", (value,))):
-        for name, hint in getattr(owner, "__annotations__", {}).items():
+        for name, hint in raw_annotations(owner).items():
             hints[name] = _one_hint(owner, hint)
     return hints
 

@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from waymark.authoring.action import Action
+from waymark.authoring.annotations import signature_of
 from waymark.authoring.pure import pure_ref
 from waymark.authoring.workflow import AUTHORED
 
@@ -48,7 +49,7 @@ def authored_callee(scene: Scene, node: ast.expr) -> Callee | None:
         return _callee(name, live.signature, live.hints, awaited=True, copied=True)
     if not isinstance(live, FunctionType) or library_path(live) is not None or is_ours(live):
         return None
-    signature = inspect.signature(live)
+    signature = signature_of(live)
     if _is_method(scene, node):
         signature = signature.replace(parameters=[*signature.parameters.values()][1:])
     awaited = inspect.iscoroutinefunction(live)
@@ -69,7 +70,7 @@ def child_callee(owner: Type, name: str) -> Callee | None:
     run = getattr(owner.cls.run, AUTHORED, owner.cls.run)
     if not isinstance(run, FunctionType):
         return None
-    signature = inspect.signature(run)
+    signature = signature_of(run)
     signature = signature.replace(parameters=[*signature.parameters.values()][1:])
     called = f"{owner.cls.__name__}.run"
     return _callee(called, signature, hints_of_function(run), awaited=True, copied=True)

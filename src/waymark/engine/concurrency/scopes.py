@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from waymark.engine.awaitables import HelperCall, Ready
+from waymark.engine.wording import no_manager
 
 if TYPE_CHECKING:
     from waymark.engine.running import Running
@@ -47,8 +48,5 @@ class Scopes:
 
 def _manager(value: Any) -> Manager:
     if not isinstance(value, Manager):
-        raise TypeError(
-            f"'{type(value).__name__}' object does not support the asynchronous context"
-            " manager protocol"
-        )
+        raise no_manager(value)
     return value
