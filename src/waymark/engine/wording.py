@@ -18,11 +18,10 @@ def no_manager(value: Any) -> TypeError:
     """What stands behind `async with` is nothing to enter."""
     what = "object does not support the asynchronous context manager protocol"
     if sys.version_info >= (3, 14):
-        return TypeError(f"'{_full_name(value)}' {what} (missed __aexit__ method)")
+        return TypeError(f"'{_full_name(type(value))}' {what} (missed __aexit__ method)")
     return TypeError(f"'{type(value).__name__}' {what}")
 
 
-def _full_name(value: Any) -> str:
-    kind: type[Any] = type(value)
+def _full_name(kind: type[Any]) -> str:
     bare = kind.__module__ in ("builtins", "__main__")
     return kind.__qualname__ if bare else f"{kind.__module__}.{kind.__qualname__}"
