@@ -4,6 +4,7 @@ taker alone, and gone when nobody needs them."""
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from uuid import UUID, uuid4
 
 import pytest
@@ -96,10 +97,11 @@ async def test_offered_taken_finished_and_forgotten(cluster: Cluster) -> None:
     outcome = TaskOutcome(run.id, 0, 1, Verdict.RESULT, 0.0, b"\x00done")
     assert await one.tasks.outcomes(mine) == [outcome]
     assert await other.tasks.outcomes(theirs) == []
+    what = ("app:act", sha256(offer(run.id).arguments).digest())
     assert await one.tasks.read([run.id, uuid4()]) == {
         run.id: [
-            TaskRow(run.id, 0, 1, theirs, 0, True),
-            TaskRow(run.id, 1, 1, None, 0, False),
+            TaskRow(run.id, 0, 1, theirs, 0, True, *what),
+            TaskRow(run.id, 1, 1, None, 0, False, *what),
         ]
     }
     await one.tasks.forget([OverTask(run.id, 0, 1), OverTask(run.id, 7, 1)])

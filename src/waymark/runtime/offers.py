@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import islice
 from typing import TypeAlias
 from uuid import UUID
@@ -129,7 +130,7 @@ class Offers:
             row = None
             if isinstance(command, StartAction | StartAttempt):
                 row = there.get(command.effect)
-                if row is not None and row.attempt == _attempt(command):
+                if row is not None and _is_of(row, command):
                     run.attempts[command.effect] = None
                     offered = Offered(run, command, _queue(command), sent=True)
                     self._offered[run.id, command.effect] = offered
@@ -365,6 +366,13 @@ class Offers:
 
 def _attempt(command: Attempt) -> int:
     return 1 if isinstance(command, StartAction) else command.attempt
+
+
+def _is_of(row: TaskRow, command: Attempt) -> bool:
+    """Whether a row is of this very attempt. Where the database lost what it had acknowledged,
+    the run may have come to ask for something else under the same number since."""
+    same = row.attempt == _attempt(command) and row.action == command.action
+    return same and row.digest == sha256(command.arguments).digest()
 
 
 def _reports(command: Attempt) -> bool:

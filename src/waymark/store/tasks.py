@@ -85,7 +85,8 @@ class TaskOutcome(NamedTuple):
 
 
 class TaskRow(NamedTuple):
-    """A row as its run's owner sees it. `lost` counts processes that died over it."""
+    """A row as its run's owner sees it. `lost` counts processes that died over it; `digest` is
+    SHA-256 of the arguments."""
 
     run_id: UUID
     effect: int
@@ -93,6 +94,8 @@ class TaskRow(NamedTuple):
     claimer: UUID | None
     lost: int
     done: bool
+    action: str
+    digest: bytes
 
 
 class OverTask(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import islice
 from uuid import UUID
 
@@ -160,7 +161,11 @@ class MemoryTasks:
         for (run_id, effect), task in sorted(self._database.tasks.items()):
             if run_id in asked:
                 done = task.verdict is not None
-                row = TaskRow(run_id, effect, task.offer.attempt, task.claimer, task.lost, done)
+                offer = task.offer
+                row = TaskRow(
+                    *(run_id, effect, offer.attempt, task.claimer, task.lost, done),
+                    *(offer.action, sha256(offer.arguments).digest()),
+                )
                 found.setdefault(run_id, []).append(row)
         return found
 

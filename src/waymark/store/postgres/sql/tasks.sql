@@ -189,8 +189,10 @@ where done.sum - done.size < $2 and tasks.attempt = done.attempt and tasks.verdi
 order by done.run_id, done.effect;
 
 -- name: read_tasks
--- The rows of runs, without what is in them.
-select run_id, effect, attempt, claimer, lost, verdict is not null as done
+-- The rows of runs, without what is in them: of the arguments by their digest alone.
+select
+    run_id, effect, attempt, claimer, lost, verdict is not null as done,
+    action, sha256(arguments) as digest
 from :"schema".tasks
 where run_id = any ($1::uuid[])
 order by run_id, effect;
