@@ -123,7 +123,10 @@ SPOILT: dict[str, Callable[[SnapshotRow], SnapshotRow]] = {
     "a wrong sum": lambda row: row._replace(payload=row.payload + b" "),
     "no snapshot": lambda row: _signed(row, b"{}"),
     "another place": lambda row: _signed(row, row.payload.replace(b'"pc":', b'"pc":1')),
-    "another effect": lambda row: _signed(row, row.payload.replace(b"[60,", b"[61,")),
+    # What it waits for bears the number of entries before it.
+    "another effect": lambda row: _signed(
+        row, row.payload.replace(b"[%d," % row.seq, b"[%d," % (row.seq + 1))
+    ),
     "an action that is not the graph's": lambda row: _signed(
         row, row.payload.replace(b":pass_by", b":pass_on")
     ),

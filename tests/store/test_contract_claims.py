@@ -30,13 +30,15 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_claim_takes_a_free_run(store: Store, worker: UUID) -> None:
-    """Claiming sets owner and state, raises the epoch, and hands over the run."""
+    """Claiming sets owner and state, raises the epoch, and hands over the run. Epoch 1 is
+    its submitter's alone: who claims the row while his own submission of it is under way
+    again must not take the one for the other."""
     run = free_run()
     await store.submit(run)
     claimed = await store.claim(worker, [GRAPH], ["default"], 5, 42)
-    assert claimed == [ClaimedRun(run.id, run.workflow, GRAPH, "default", 1, 42, run.input)]
+    assert claimed == [ClaimedRun(run.id, run.workflow, GRAPH, "default", 2, 42, run.input)]
     read = (await store.read_runs([run.id]))[run.id]
-    assert (read.owner, read.epoch, read.state) == (worker, 1, RunState.RUNNING)
+    assert (read.owner, read.epoch, read.state) == (worker, 2, RunState.RUNNING)
 
 
 async def test_what_rests_is_left_to_others(store: Store, worker: UUID) -> None:
@@ -52,12 +54,12 @@ async def test_what_rests_is_left_to_others(store: Store, worker: UUID) -> None:
 
 
 async def test_an_epoch_written_by_hand_stops_no_claim(store: Store, worker: UUID) -> None:
-    """Beyond the largest number the epochs begin again."""
+    """Beyond the largest number the epochs of claims begin again."""
     broken, sound = free_run()._replace(epoch=2**31 - 1), free_run()
     await store.submit(broken)
     await store.submit(sound)
     claimed = await store.claim(worker, [GRAPH], ["default"], 9)
-    assert [(run.id, run.epoch) for run in claimed] == [(broken.id, 1), (sound.id, 1)]
+    assert [(run.id, run.epoch) for run in claimed] == [(broken.id, 2), (sound.id, 2)]
 
 
 async def test_the_first_claim_records_the_beginning(store: Store, worker: UUID) -> None:
@@ -67,7 +69,7 @@ async def test_the_first_claim_records_the_beginning(store: Store, worker: UUID)
     await store.claim(worker, [GRAPH], ["default"], 1, 42)
     await store.remove_worker(worker)
     (claimed,) = await store.claim(await live_worker(store), [GRAPH], ["default"], 1, 99)
-    assert (claimed.began_ns, claimed.epoch) == (42, 2)
+    assert (claimed.began_ns, claimed.epoch) == (42, 3)
 
 
 async def test_runs_of_live_workers_are_left_alone(store: Store, worker: UUID) -> None:
@@ -296,7 +298,7 @@ async def test_an_owner_gives_back_what_it_does_not_know(store: Store, worker: U
     assert (read[mine.id].owner, read[mine.id].state) == (None, RunState.READY)
     assert read[ended.id].state == RunState.SUCCEEDED
     found = await store.claim(other, [GRAPH], ["default"], 9)
-    assert {run.id: run.epoch for run in found} == {mine.id: 2, free.id: 1}
+    assert {run.id: run.epoch for run in found} == {mine.id: 2, free.id: 2}
 
 
 async def test_a_graph_is_kept_as_it_was_written(cluster: Cluster, store: Store) -> None:

@@ -56,7 +56,7 @@ async def test_a_delayed_run_is_claimed_when_it_is_near(
     assert (await store.read_runs([run.id]))[run.id].state == RunState.SCHEDULED
     assert (await store.look(worker, ["default"], 60.0)).graphs == [GRAPH]
     (claimed,) = await store.claim(worker, [GRAPH], ["default"], 9, 42, ahead_seconds=60.0)
-    assert (claimed.id, claimed.began_ns, claimed.epoch) == (run.id, run.began_ns, 1)
+    assert (claimed.id, claimed.began_ns, claimed.epoch) == (run.id, run.began_ns, 2)
     assert (await store.read_runs([run.id]))[run.id].state == RunState.RUNNING
 
 

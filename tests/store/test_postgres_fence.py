@@ -185,8 +185,8 @@ async def test_many_claimers_take_each_run_once(postgres: PostgresStore) -> None
 
     await asyncio.gather(*(claimer() for _ in range(5)))
     for epochs in hands.values():
-        assert sorted(epochs) == list(range(1, len(epochs) + 1))
+        assert sorted(epochs) == list(range(2, len(epochs) + 2))
     read = await postgres.read_runs([run.id for run in runs])
     assert {id_: row.epoch for id_, row in read.items()} == {
-        id_: len(epochs) for id_, epochs in hands.items()
+        id_: len(epochs) + 1 if epochs else 0 for id_, epochs in hands.items()
     }

@@ -158,7 +158,7 @@ async def test_a_claim_whose_commit_is_lost_is_not_forgotten(
     assert (await postgres.read_runs([run.id]))[run.id].owner == worker
     await postgres.submit(later)
     claimed = await postgres.claim(worker, [GRAPH], ["default"], 2)
-    assert {found.id: found.epoch for found in claimed} == {run.id: 1, later.id: 1}
+    assert {found.id: found.epoch for found in claimed} == {run.id: 2, later.id: 2}
     assert await postgres.claim(worker, [GRAPH], ["default"], 2) == []
 
 
@@ -180,7 +180,7 @@ async def test_a_claim_that_never_committed_is_made_again(
         with pytest.raises(StoreUnavailable):
             await postgres.claim(worker, [GRAPH], ["default"], 1)
     (claimed,) = await postgres.claim(worker, [GRAPH], ["default"], 1)
-    assert (claimed.id, claimed.epoch) == (run.id, 1)
+    assert (claimed.id, claimed.epoch) == (run.id, 2)
 
 
 async def test_a_worker_that_died_meanwhile_learns_it(postgres: PostgresStore) -> None:

@@ -137,6 +137,9 @@ class Store(Protocol):
         something meanwhile; of those that crashed again and again so many are taken
         as `suspects` allows beside those that the claimer holds. Runs in `resting` are
         left to others.
+        Epoch 1 is that of a run that its submitter executes, and no claim gives it:
+        whoever claims such a row itself, while its submission is under way again under
+        its new name, would else take the one for the other.
         Raises `Fenced` when the worker's own row is gone."""
         ...
 

@@ -56,7 +56,7 @@ class NewRun(NamedTuple):
     graph: bytes  # content hash, 16 bytes
     queue: str
     owner: UUID | None
-    epoch: int  # 1 when claimed at submission, else 0
+    epoch: int  # 1 when its submitter executes it, else 0
     state: int  # RunState
     began_ns: int  # engine time of the run's first step; 0 when not begun
     input: bytes

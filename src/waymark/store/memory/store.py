@@ -439,7 +439,7 @@ def _take(
         run.crash_seq = max(database.journal.get(run.id, ()), default=0)
     run.crashes = crashes
     run.owner = worker
-    run.epoch = run.epoch + 1 if run.epoch < EPOCH_MAX else 1
+    run.epoch = run.epoch + 1 if 1 <= run.epoch < EPOCH_MAX else 2
     run.state = RunState.RUNNING
     run.reason = run.wake_at = None
     run.began_ns = run.began_ns or now_ns

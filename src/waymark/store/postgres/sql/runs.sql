@@ -209,7 +209,7 @@ taken as (
     update :"schema".runs
     set
         owner = $1,
-        epoch = case when runs.epoch < 2147483647 then runs.epoch + 1 else 1 end,
+        epoch = case when runs.epoch between 1 and 2147483646 then runs.epoch + 1 else 2 end,
         state = 2,
         reason = null,
         wake_at = null,
