@@ -47,12 +47,15 @@ Key: TypeAlias = tuple[UUID, int]
 
 @dataclass(eq=False, slots=True)
 class Offered:
-    """A call that others are to make. `sent`: there is a row, as far as is known."""
+    """A call that others are to make. `sent`: there is a row, as far as is known. `over`: its
+    outcome was taken, or it is made here; the answer to its offer may have been lost, so that
+    it would be sent again."""
 
     run: LiveRun
     command: Attempt
     queue: str
     sent: bool = False
+    over: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -262,7 +265,7 @@ class Offers:
         known = self._offered.get((run.id, effect), offered)
         # One of the same run as it was before it came back to us counts for nothing.
         once = known is offered or known.run is not run
-        return once and not run.closed and effect in run.attempts
+        return once and not offered.over and not run.closed and effect in run.attempts
 
     # Outcomes
 
@@ -281,6 +284,7 @@ class Offers:
         if offered is None or row.attempt != _attempt(offered.command):
             self._take_unknown(key, row.attempt)
             return
+        offered.over = True
         del self._offered[key]
         run = offered.run
         if run.closed or row.effect not in run.attempts or run.session is None:
@@ -346,6 +350,7 @@ class Offers:
                 continue
             if row is None:
                 log.warning("an attempt for run %s was lost and is made again", key[0])
+                offered.over = True
                 del self._offered[key]
                 self._scheduler.executor.enqueue(offered.run, offered.command)
                 self._scheduler.wake()
