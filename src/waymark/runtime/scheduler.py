@@ -252,8 +252,12 @@ class Scheduler:
         number = 1 if isinstance(command, StartAction) else command.attempt
         log.info("attempt %d of %s failed in run %s", number, name, run.id)
         told = self.executor.reports.told(run, effect, name, error)
-        advance = run.session.attempt_failed(effect, number, again_ns, told, now_ns)
-        self._record(run, advance, None, started)
+        try:
+            advance = run.session.attempt_failed(effect, number, again_ns, told, now_ns)
+        except Exception as refused:  # noqa: BLE001  # one run's trouble stays its own
+            self._broken(run, refused)
+        else:
+            self._record(run, advance, None, started)
 
     def hear(self, run: LiveRun, message: Message) -> bool:
         """Give a message to a run of ours. Whether its entry is committed, so that
