@@ -221,6 +221,7 @@ async def test_loops_that_end_without_stop_are_forgotten() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.* is multi-threaded, use of fork:DeprecationWarning")
 async def test_a_forked_child_is_not_started() -> None:
     """The runtime is the parent's; the child may say so and must not touch it."""
     async with running(MEMORY):

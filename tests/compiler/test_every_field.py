@@ -226,6 +226,11 @@ if sys.version_info >= (3, 13):
 if sys.version_info >= (3, 14):
     PROGRAMS += ["return t'a{x!r:>{y}}b{z}'"]
 
+if sys.version_info >= (3, 15):
+    PROGRAMS += ["lazy import json\nreturn json", "lazy from json import loads\nreturn loads"]
+    PROGRAMS += ["return [*y for y in [x]]", "return {*y for y in [x]}"]
+    PROGRAMS += ["return {**{1: y} for y in x}", "return tuple(*y for y in [x])"]
+
 TEMPLATE = """
 from contextlib import suppress
 GLOBAL = 1
@@ -298,6 +303,13 @@ def outcome(module: ast.Module) -> Any:
 
 
 ALL = [(text, program(text), outcome(program(text))) for text in PROGRAMS]
+
+
+def test_no_program_makes_the_compiler_fail() -> None:
+    """What it does not know it refuses, in words about the program."""
+    assert not [
+        text for text, _, result in ALL if isinstance(result, str) or "WM901" in str(result)
+    ]
 
 
 def refused_at(result: Any, node: ast.AST) -> bool:

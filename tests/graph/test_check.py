@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -200,6 +201,21 @@ def test_ways_out_are_refused(text: str, code: str) -> None:
     violations = check_code(ast.parse(text), NAMES, VARIABLES)
     assert code in {violation.code for violation in violations}
     assert all(violation.fact and violation.fix for violation in violations)
+
+
+def test_unpacking_in_a_comprehension_is_refused() -> None:
+    """Syntax of Python 3.15, whose trees are built here by hand."""
+    several: Any = ast.parse("[x for x in y]; {x for x in y}; sum(x for x in y)")
+    for statement in several.body[:2]:
+        statement.value.elt = ast.Starred(statement.value.elt, ast.Load())
+    generator = several.body[2].value.args[0]
+    generator.elt = ast.Starred(generator.elt, ast.Load())
+    pairs: Any = ast.parse("{x: 1 for x in y}")
+    pairs.body[0].value.value = None
+    for tree, count in (several, 3), (pairs, 1):
+        found = check_code(ast.fix_missing_locations(tree), NAMES, VARIABLES)
+        assert [violation.code for violation in found] == ["WM108"] * count
+        assert all("second `for`" in violation.fix for violation in found)
 
 
 def test_self_is_not_a_value_and_its_attributes_are_known() -> None:

@@ -6,6 +6,7 @@ import ast
 import copy
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -43,6 +44,25 @@ def test_walk_meets_what_ast_walk_meets(tree: ast.Module) -> None:
 def test_walk_meets_every_kind_of_node(text: str) -> None:
     tree = ast.parse(text)
     assert walk(tree) == kinds(ast.walk(tree))
+
+
+def test_fields_of_a_later_python_are_what_they_are_declared_as() -> None:
+    """Such as `is_lazy` of Python 3.15's imports, which is a number."""
+
+    class Later(ast.stmt):
+        _fields = ("is_new", "label", "names", "value")
+        _field_types: ClassVar[dict[str, object]] = {
+            "is_new": int,
+            "label": str | None,
+            "names": list[ast.alias],
+            "value": ast.expr | None,
+        }
+
+    name, value = ast.alias("x"), ast.Constant(1)
+    later = Later(is_new=1, label="x", names=[name], value=value)
+    assert walk(later) == [later, name, value]
+    vars(later).update(value=None)
+    assert walk(later) == [later, name]
 
 
 def test_copy_is_equal_and_shares_nothing(tree: ast.Module) -> None:

@@ -19,7 +19,7 @@ from waymark.graph.attribute_names import is_plain_attribute_call
 from waymark.graph.grammar import FIELDS
 from waymark.graph.model import HIDDEN
 from waymark.graph.operations import ATTRIBUTE_CALLS
-from waymark.graph.scopes import bound_names, comprehension_names, parameter_names
+from waymark.graph.scopes import bound_names, comprehension_names, parameter_names, unpacks
 from waymark.graph.trees import copied, walk
 
 from .asynchronous import check_async_for, check_async_with
@@ -201,6 +201,12 @@ class _Preparer:
     ) -> None:
         names = comprehension_names(node)
         self.check_bound(node, names)
+        if unpacks(node):
+            self.report(node, *advice.UNPACKS)
+            if isinstance(node, ast.DictComp):
+                # Whoever looks for more to report finds a whole tree.
+                node.value = node.key
+            return
         for position, part in enumerate(node.generators):
             part.iter = self.within(names if position else (), part.iter)
             part.target = self.within(names, part.target)

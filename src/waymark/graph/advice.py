@@ -276,6 +276,12 @@ def keyword_not_allowed(path: str, keyword: str | None) -> Advice:
     return "WM216", f"`{path}` does not take {what} here", "leave it out"
 
 
+#: Python 3.15 has it: `[*items for items in lists]`.
+UNPACKS: Advice = (
+    "WM108",
+    "unpacking in a comprehension is syntax that a workflow does not support yet",
+    "write a second `for`: `[item for items in lists for item in items]`",
+)
 SELF_AS_VALUE: Advice = (
     "WM217",
     "`self` is no value in a graph whose `self` keeps nothing",

@@ -40,7 +40,7 @@ from .attribute_names import (
 from .grammar import UNDECIDED
 from .model import HIDDEN, Name
 from .operations import ATTRIBUTE_CALLS, ATTRIBUTES, BUILTINS, METHODS, operation_at
-from .scopes import bound_names, comprehension_names, parameter_names, uses
+from .scopes import bound_names, comprehension_names, parameter_names, unpacks, uses
 from .signatures import is_type_call, misfits, path_below
 from .trees import FIELDS, class_of
 from .violation import Violation
@@ -379,6 +379,9 @@ class _Checker:
         results: Iterable[ast.expr],
     ) -> None:
         self.visit(node.generators[0].iter)
+        if unpacks(node):
+            self.report(node, *advice.UNPACKS)
+            return
         outer, around = self.scope, self.inner
         own = comprehension_names(node)
         self.scope, self.inner = outer | own, around | own

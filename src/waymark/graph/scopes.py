@@ -41,6 +41,14 @@ def comprehension_names(node: Comprehension) -> set[str]:
     return {name for part in node.generators for name in target_names(part.target)}
 
 
+def unpacks(node: Comprehension) -> bool:
+    """Whether a comprehension unpacks what it makes, as Python 3.15 lets it."""
+    if isinstance(node, ast.DictComp):
+        # `{**made for made in many}` has `made` as its key.
+        return cast("ast.expr | None", node.value) is None
+    return isinstance(node.elt, ast.Starred)
+
+
 def bound_names(body: Iterable[ast.AST]) -> list[str]:
     """Names that `body` binds in its own scope, in order of first binding."""
     found: dict[str, None] = {}

@@ -10,14 +10,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from types import NoneType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 Node = TypeVar("Node", bound=ast.AST)
 
 #: Fields that never hold a node that means anything.
 _PLAIN: Final = frozenset(
-    {"arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "kind", "kwd_attrs", "level"}
-    | {"module", "name", "rest", "simple", "tag", "type_comment"}
+    {"arg", "asname", "attr", "conversion", "ctx", "id", "is_async", "is_lazy", "kind", "kwd_attrs"}
+    | {"level", "module", "name", "rest", "simple", "tag", "type_comment"}
 )
 #: Fields of one name that are nodes in some classes and plain in others.
 _NODES_HERE: Final = {"TypeAlias": {"name"}}
@@ -30,12 +30,23 @@ _PLAIN_HERE: Final = {
 }
 
 
+def _holds_nodes(hint: Any) -> bool:
+    """Whether a field that is declared so (from Python 3.13 on) may hold nodes."""
+    parts = get_args(hint)
+    if parts:
+        return any(map(_holds_nodes, parts))
+    return isinstance(hint, type) and issubclass(hint, ast.AST)
+
+
 class _Fields(dict[type, tuple[str, ...]]):
     """Fields that may hold nodes, by class; a list there holds nodes and None."""
 
     def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
         name = kind.__name__
         plain = _PLAIN - _NODES_HERE.get(name, set()) | _PLAIN_HERE.get(name, set())
+        # What a later Python brings, in code that need not be a body's.
+        types: dict[str, Any] = getattr(kind, "_field_types", {})
+        plain |= {field for field, hint in types.items() if not _holds_nodes(hint)}
         self[kind] = tuple(field for field in kind._fields if field not in plain)
         return self[kind]
 
