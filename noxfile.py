@@ -49,7 +49,7 @@ def tests(session: nox.Session) -> None:
     run_tests(session)
 
 
-for version in ("3.12", "3.13", "3.14"):
+for version in ("3.12", "3.13", "3.14", "3.15"):
     nox.session(python=version, name=f"tests-{version}")(run_tests)
 
 

@@ -35,7 +35,7 @@ class W(Workflow):
         adders = [lambda x, n=n: x + n + len(kept) for n in range(3)]
         for key in {"x": 1, "y": 2}:
             got = await slow(key)
-        for item in (n * 2 for n in [1, 2, 3]):
+        for item in (n * 2 for n in iter([1, 2, 3])):
             got = await slow(item)
         task = asyncio.create_task(slow(0))
         for number, (a, b) in enumerate(zip("ab", {"p", "q"})):

@@ -252,11 +252,15 @@ class GeneratorForm:
         key = self._names.code_key(code)
         if key is None or frame is None or not _is_single(code):
             raise Refusal("a generator")
+        items = frame.f_locals[".0"]
+        if kind_of(items) not in ITERATORS:
+            # Python 3.15 counts through a list there, and keeps the count to itself.
+            raise Refusal(f"a generator over {kind_of(items).__name__}")
         cells = [each for each in gc.get_referents(value) if type(each) is CellType]
         if len(cells) != len(code.co_freevars):
             raise Refusal("a generator that shares more than it says")
         numbers = [heap_encoding(out).cell(cell) for cell in cells]
-        return [key, numbers, self._anything.encode(frame.f_locals[".0"], out)]
+        return [key, numbers, self._anything.encode(items, out)]
 
     def read(self, tree: Tree, source: Decoding, number: int | None) -> Any:
         key, numbers, rest = checked(tree, list)
