@@ -56,7 +56,7 @@ class LocalFunctions:
             self.preparer.report(
                 node,
                 "WM224",
-                f"`@{ast.unparse(decorator)}` on a local `async def` cannot be applied",
+                f"a local `async def` is compiled, so `@{ast.unparse(decorator)}` would never wrap it",
                 "take it off, and do what it does in the body",
             )
         source = Source(self.preparer.source.path, self.preparer.source.lines, node)
