@@ -53,10 +53,11 @@ class LocalFunctions:
     def made(self, node: ast.AsyncFunctionDef) -> ast.stmt:
         """The statement that stands for a definition, whose body is prepared."""
         for decorator in node.decorator_list:
+            path = ast.unparse(decorator)
             self.preparer.report(
                 node,
                 "WM224",
-                f"a local `async def` is compiled, so `@{ast.unparse(decorator)}` would never wrap it",
+                f"a local `async def` is compiled, so `@{path}` would never wrap it",
                 "take it off, and do what it does in the body",
             )
         source = Source(self.preparer.source.path, self.preparer.source.lines, node)
