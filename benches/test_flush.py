@@ -1,4 +1,5 @@
-"""One flush of the Postgres store: N new runs, and the outcomes and ends of N others."""
+"""One flush of the Postgres store: N new runs, and the outcomes and ends of N others; and what
+one run takes that is alone, by the statements made for it and by that for any batch."""
 
 from __future__ import annotations
 
@@ -9,10 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+import waymark.store.postgres.lane
 from benches.workloads import SCHEMA
 from waymark.runtime.run_ids import RunIds
 from waymark.store.postgres import PostgresStore
 from waymark.store.postgres.columns import to_columns
+from waymark.store.postgres.single import to_single
 from waymark.store.records import EntryKind, Flush, JournalRow, NewRun, RunEnd, RunState
 
 if TYPE_CHECKING:
@@ -84,3 +87,28 @@ def test_columns(benchmark: BenchmarkFixture) -> None:
     batches = Batches(uuid4(), 500)
     batches.next()
     benchmark(to_columns, batches.next())
+
+
+@pytest.mark.parametrize("way", ["single", "batch"])
+def test_one_run(
+    benchmark: BenchmarkFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    store: PostgresStore,
+    worker: UUID,
+    runner: asyncio.Runner,
+    way: str,
+) -> None:
+    choice = to_single if way == "single" else lambda _: None
+    monkeypatch.setattr(waymark.store.postgres.lane, "to_single", choice)
+    new_id = RunIds()
+
+    async def one_run() -> None:
+        run = new_id()
+        state = RunState.RUNNING
+        began = NewRun(run, "bench", GRAPH, "default", worker, 1, state, 1, PAYLOAD)
+        assert not await store.flush(0, Flush(worker, [began], [], [], []))
+        outcome = JournalRow(run, 1, 1, EntryKind.RESULT, 1, 1, 0, 1, PAYLOAD)
+        end = RunEnd(run, 1, RunState.SUCCEEDED, 0, PAYLOAD)
+        assert not await store.flush(0, Flush(worker, [], [outcome], [end], []))
+
+    benchmark.pedantic(lambda: runner.run(one_run()), rounds=300, warmup_rounds=20)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+import waymark.store.postgres.lane
 from tests.store.rows import live_worker
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.postgres import PostgresStore
@@ -38,11 +39,20 @@ class Cluster:
             await store.close()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture
+def only_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every flush goes by the statement that can write any batch. Tests flush little at a
+    time, so without this it would hardly be tested."""
+    monkeypatch.setattr(waymark.store.postgres.lane, "to_single", lambda _: None)
+
+
+@pytest.fixture(params=["memory", "postgres", "postgres_batches"])
 async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
     kind: str = request.param
     url = schema = ""
-    if kind == "postgres":
+    if kind == "postgres_batches":
+        request.getfixturevalue("only_batches")
+    if kind != "memory":
         url = request.getfixturevalue("database_url")
         schema = request.getfixturevalue("schema")
     cluster = Cluster(kind, url, schema)
@@ -58,6 +68,13 @@ async def store(cluster: Cluster) -> Store:
 @pytest.fixture
 async def worker(store: Store) -> UUID:
     return await live_worker(store)
+
+
+@pytest.fixture(params=["single", "batches"])
+def each_statement(request: pytest.FixtureRequest) -> None:
+    """Once with the statements for what is done alone, once without them."""
+    if request.param == "batches":
+        request.getfixturevalue("only_batches")
 
 
 @pytest.fixture

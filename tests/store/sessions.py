@@ -39,13 +39,13 @@ async def held_up(
 
 
 async def until_waiting(url: str, statement: str, schema: str) -> list[int]:
-    """Backends that wait for a lock in a named statement, once there is one. Looks
-    from a session of its own: within a transaction the view does not change."""
+    """Backends that wait for a lock in a statement whose name begins so, once there is
+    one. Looks from a session of its own: within a transaction the view does not change."""
     async with asyncio.timeout(20), session(url) as connection:
         while True:
             rows = await connection.fetch(
                 "select pid from pg_stat_activity where wait_event_type = 'Lock' and query like $1",
-                f'%waymark {statement} %"{schema}"%',
+                f'%waymark {statement}%"{schema}"%',
             )
             if rows:
                 return [row["pid"] for row in rows]

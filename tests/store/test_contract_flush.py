@@ -220,6 +220,8 @@ async def test_an_old_epoch_of_the_same_owner_is_refused(store: Store, worker: U
     assert claimed.epoch == 2
     assert await store.flush(0, batch(worker, entries=[entry(run.id, 1)])) == {run.id}
     assert await store.flush(0, batch(worker, ends=[success(run.id)])) == {run.id}
+    both = batch(worker, entries=[entry(run.id, 1)], ends=[success(run.id)])
+    assert await store.flush(0, both) == {run.id}
     assert await store.flush(0, batch(worker, entries=[entry(run.id, 1, epoch=2)])) == frozenset()
     assert await store.flush(0, batch(worker, ends=[success(run.id, epoch=2)])) == frozenset()
 

@@ -21,7 +21,7 @@ from waymark.errors import Fenced
 from waymark.store.postgres import PostgresStore
 from waymark.store.records import RunState
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("each_statement")]
 
 
 async def test_a_flush_under_way_saves_its_worker_from_the_reaper(
@@ -59,26 +59,32 @@ async def test_beats_do_not_wait_for_a_flush(
         assert await flush == frozenset()
 
 
+@pytest.mark.parametrize("kind", ["run", "entry", "end"])
 async def test_a_flush_that_meets_the_reaper_is_fenced(
-    postgres: PostgresStore, database_url: str, schema: str
+    postgres: PostgresStore, database_url: str, schema: str, kind: str
 ) -> None:
     """A flush that waits for its fence while the worker is declared dead stores
     nothing, although its snapshot is older than the death."""
     worker = await live_worker(postgres)
-    run = owned_run(worker)
+    run, late = owned_run(worker), owned_run(worker)
     await postgres.flush(0, batch(worker, runs=[run]))
+    written = batch(
+        worker,
+        runs=[late] if kind == "run" else [],
+        entries=[entry(run.id, 1)] if kind != "run" else [],
+        ends=[success(run.id)] if kind == "end" else [],
+    )
     async with session(database_url) as reaper:
         reaping = reaper.transaction()
         await reaping.start()
         await reaper.execute(f'delete from "{schema}".workers where id = $1', worker)
-        flush = asyncio.create_task(
-            postgres.flush(0, batch(worker, entries=[entry(run.id, 1)], ends=[success(run.id)]))
-        )
+        flush = asyncio.create_task(postgres.flush(0, written))
         await until_waiting(database_url, "flush", schema)
         await reaping.commit()
         with pytest.raises(Fenced):
             await flush
     assert await postgres.read_journal([run.id]) == {}
+    assert await postgres.read_runs([late.id]) == {}
     heir = await live_worker(postgres)
     assert [found.id for found in await postgres.claim(heir, [GRAPH], ["default"], 9)] == [run.id]
 

@@ -22,7 +22,7 @@ from waymark.errors import Fenced, StoreUnavailable
 from waymark.store.postgres import PostgresStore
 from waymark.store.records import RunState
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("each_statement")]
 
 
 async def test_a_flush_that_dies_under_way_is_sent_again(
@@ -74,14 +74,20 @@ async def test_what_an_old_connection_still_sends_is_fenced(postgres: PostgresSt
     worker = await live_worker(postgres)
     run = owned_run(worker)
     await postgres.flush(0, batch(worker, runs=[run]))
-    old, old_number = postgres._lanes[0]._flush, postgres._lanes[0]._number
-    assert old is not None
+    old, old_number = postgres._lanes[0]._prepare, postgres._lanes[0]._number
     fresh = postgres._lanes[0].__class__(0, postgres._connector, postgres._statements)
     assert await fresh.flush(batch(worker, entries=[entry(run.id, 1)])) == frozenset()
     from waymark.store.postgres.columns import to_columns
+    from waymark.store.postgres.single import to_single
 
-    late = to_columns(batch(worker, entries=[entry(run.id, 2)]))
-    assert await old(worker, 1, old_number, *late.arguments) == []
+    late = [
+        batch(worker, runs=[owned_run(worker)]),
+        batch(worker, entries=[entry(run.id, 2)]),
+        batch(worker, entries=[entry(run.id, 2)], ends=[success(run.id)]),
+    ]
+    for rows in (*map(to_columns, late), *filter(None, map(to_single, late))):
+        statement = await old(rows.statement)
+        assert await statement(worker, 1, old_number, *rows.arguments) == []
     await fresh.close()
     assert await postgres.arrived([run.id]) == {run.id: (1, RunState.RUNNING, 1, worker)}
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 from waymark.errors import WaymarkBug
@@ -40,6 +40,7 @@ class Columns:
     others that have entries. `places` tells for each entry the place of its run
     in there, from 1."""
 
+    statement: ClassVar[str] = "flush"
     arguments: list[Any]
     named: list[UUID]
     places: list[int]

@@ -27,6 +27,7 @@ from waymark.store.records import Flush, Park
 from .columns import to_columns
 from .connecting import Connector
 from .failures import FAILURES, translate
+from .single import to_single
 from .statements import Statements
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Lane:
         self._connector = connector
         self._statements = statements
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        self._flush: _Statement | None = None
+        self._prepared: dict[str, _Statement] = {}
         self._worker: UUID | None = None
         self._number = 0
         self._lost: UUID | None = None
@@ -55,18 +56,18 @@ class Lane:
 
     async def flush(self, batch: Flush) -> frozenset[UUID]:
         """Write a batch. See `Store.flush`."""
-        columns = to_columns(batch)
+        rows = to_single(batch) or to_columns(batch)
         async with self._busy:
-            flush = self._flush
-            if flush is None or self._worker != batch.worker or self._is_closed():
+            if not self._number or self._worker != batch.worker or self._is_closed():
                 self._notice_loss(batch.worker)
-                flush = await self._adopt(batch.worker)
+                await self._adopt(batch.worker)
             try:
-                fence = (batch.worker, self.index + 1, self._number)
+                flush = self._prepared.get(rows.statement) or await self._prepare(rows.statement)
+                arguments = (batch.worker, self.index + 1, self._number, *rows.arguments)
                 if batch.wakes:
-                    answer = await self._flush_and_wake(flush, batch, (*fence, *columns.arguments))
+                    answer = await self._flush_and_wake(flush, batch, arguments)
                 else:
-                    answer = await flush(*fence, *columns.arguments)
+                    answer = await flush(*arguments)
             except BaseException as error:
                 self._failed(error, batch.worker)
                 if isinstance(error, FAILURES):
@@ -75,7 +76,7 @@ class Lane:
         if not answer:
             raise _fenced(batch.worker)
         written, ours = answer[0]
-        return columns.refused(written, ours)
+        return rows.refused(written, ours)
 
     async def _flush_and_wake(
         self, flush: _Statement, batch: Flush, arguments: Sequence[Any]
@@ -99,7 +100,7 @@ class Lane:
             [child for _, child in waits],
         )
         async with self._busy:
-            if self._flush is None or self._worker != worker or self._is_closed():
+            if not self._number or self._worker != worker or self._is_closed():
                 await self._adopt(worker)
             try:
                 async with self._transaction() as connection:
@@ -139,25 +140,25 @@ class Lane:
 
     async def close(self) -> None:
         """Close the connection; never raises."""
-        connection, self._connection, self._flush = self._connection, None, None
+        connection, self._connection, self._number = self._connection, None, 0
         if connection is not None:
             await close_quietly(connection)
 
     def _is_closed(self) -> bool:
         return self._connection is None or self._connection.is_closed()
 
-    async def _adopt(self, worker: UUID) -> _Statement:
+    async def _adopt(self, worker: UUID) -> None:
         """Become the writer of this lane for `worker`, over a live connection."""
-        self._flush = None
+        self._number = 0
         try:
             if self._connection is None or self._is_closed():
+                self._prepared = {}
                 self._connection = await self._connector.connect(f"writer {self.index + 1}")
             number = await self._connection.fetchval(
                 self._statements["adopt_lane"], worker, self.index + 1
             )
             if number is None:
                 raise _fenced(worker)
-            flush = await self._prepared(self._connection)
         except StoreError:
             raise
         except BaseException as error:
@@ -165,18 +166,21 @@ class Lane:
             if isinstance(error, FAILURES):
                 raise translate(error) from error
             raise
-        self._flush, self._worker, self._number, self._lost = flush, worker, number, None
-        return flush
+        self._worker, self._number, self._lost = worker, number, None
 
-    async def _prepared(self, connection: asyncpg.Connection[asyncpg.Record]) -> _Statement:
-        text = self._statements["flush"]
-        if self._connector.pooler:
-            return partial(connection.fetch, text)
-        return (await connection.prepare(text)).fetch
+    async def _prepare(self, name: str) -> _Statement:
+        """A statement of this connection, prepared where that is possible."""
+        connection, text = self._connection, self._statements[name]
+        assert connection is not None
+        statement: _Statement = partial(connection.fetch, text)
+        if not self._connector.pooler:
+            statement = (await connection.prepare(text)).fetch
+        self._prepared[name] = statement
+        return statement
 
     def _notice_loss(self, worker: UUID) -> None:
         if self._connection is not None and self._is_closed():
-            self._lost, self._flush, self._connection = worker, None, None
+            self._lost, self._number, self._connection = worker, 0, None
             raise StoreUnavailable("the connection to the database was lost while it was idle")
 
     def _failed(self, error: BaseException, worker: UUID) -> None:
@@ -186,7 +190,7 @@ class Lane:
         if isinstance(error, FAILURES) and not isinstance(translate(error), StoreUnavailable):
             return
         self._lost = worker
-        self._flush = None
+        self._number = 0
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

@@ -139,6 +139,85 @@ select
     case when false = any (verdict.ours) then verdict.ours end as ours
 from verdict;
 
+-- name: flush_run
+-- `flush` of one new run, and nothing else. Its columns are those of `NewRun`, from `$4` on.
+with fence as materialized (
+    select id from :"schema".workers
+    where id = $1 and writers[$2] = $3
+    for key share
+)
+insert into :"schema".runs (
+    id, workflow, graph, queue, owner, epoch, state, began_ns, input, parent, priority, wake_at
+)
+select
+    $4, $5, $6, $7, case when $8::uuid is not null then $1 end, $9, $10::smallint, $11::bigint,
+    $12, $13, $14,
+    case when $10::smallint = 3 then to_timestamp($11::bigint / 1e9) end
+from fence
+returning 0 as written, null::boolean[] as ours;
+
+-- name: flush_entry
+-- `flush` of one journal entry of a run that goes on. Its columns are those of `JournalRow`,
+-- from `$4` on.
+with fence as materialized (
+    select id from :"schema".workers
+    where id = $1 and writers[$2] = $3
+    for key share
+),
+verdict as materialized (
+    select exists (
+        select from :"schema".runs
+        where runs.id = $4 and runs.owner = $1 and runs.epoch = $6
+    ) as ours
+    from fence
+),
+written as (
+    insert into :"schema".journal (
+        run_id, seq, epoch, kind, effect, node, digest, at_ns, payload
+    )
+    select $4, $5, $6, $7, $8, $9, $10, $11, $12
+    from verdict
+    where verdict.ours
+    returning 1
+)
+select
+    (select count(*) from written) as written,
+    case when not verdict.ours then array[false] end as ours
+from verdict;
+
+-- name: flush_end
+-- `flush` of a run's last entry, as in `flush_entry`, and of its end: state, digest, result.
+with fence as materialized (
+    select id from :"schema".workers
+    where id = $1 and writers[$2] = $3
+    for key share
+),
+settled as (
+    update :"schema".runs
+    set
+        owner = null,
+        state = $13,
+        end_digest = $14,
+        result = $15,
+        reason = null,
+        finished_at = now()
+    from fence
+    where runs.id = $4 and runs.owner = $1 and runs.epoch = $6
+    returning 1
+),
+written as (
+    insert into :"schema".journal (
+        run_id, seq, epoch, kind, effect, node, digest, at_ns, payload
+    )
+    select $4, $5, $6, $7, $8, $9, $10, $11, $12
+    from settled
+    returning 1
+)
+select
+    (select count(*) from written) as written,
+    case when not exists (select from settled) then array[false] end as ours
+from fence;
+
 -- name: read_journal
 -- The entries of runs after one of each, in order.
 select
