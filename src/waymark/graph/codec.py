@@ -15,13 +15,13 @@ import typing
 from collections.abc import Callable, Mapping
 from functools import cache
 from json.encoder import encode_basestring
-from operator import itemgetter
-from typing import Any, Literal, TypeAlias, TypeGuard, Union, cast
+from operator import attrgetter, itemgetter
+from typing import Any, Final, Literal, TypeAlias, TypeGuard, Union, cast
 
 from waymark.errors import GraphError
 
 from . import model
-from .model import FORMAT, Graph
+from .model import FORMAT, Graph, Span
 from .trees import class_of
 
 _NODES: Mapping[str, type] = {
@@ -43,7 +43,7 @@ LOCATIONS = frozenset({"span", "lines", "source", "path", "first_line"})
 
 def to_document(graph: Graph) -> str:
     """The document of `graph`: indented JSON with locations."""
-    return _written(plain(graph), 0)
+    return _written(graph, 0)
 
 
 def from_document(document: str) -> Graph:
@@ -72,31 +72,44 @@ def from_document(document: str) -> Graph:
 _LINE_CHARACTERS = 100
 
 
-def _scalar(data: Any) -> str:
-    kind = class_of(data)
-    if kind is str:
-        text: str = encode_basestring(data)
-        return text
-    return repr(data) if kind is int else _WORDS[data]
-
-
 _WORDS = {None: "null", True: "true", False: "false"}
 
 
-def _written(data: Any, depth: int) -> str:
-    """JSON with what fits on a line on one line, so that people can read it."""
-    kind = class_of(data)
+def _written(value: Any, depth: int) -> str:
+    """JSON of a part of a graph, with what fits on a line on one line, so that people
+    can read it."""
+    kind = class_of(value)
+    if kind is str:
+        text: str = encode_basestring(value)
+        return text if "\n" not in value else _laid_out(_in_lines(value), depth)
+    if kind is int:
+        return repr(value)
+    if kind in _SCALARS:
+        return _WORDS[value]
+    if kind is Span:
+        line = _SPAN % (value.line, value.column, value.end_line, value.end_column)
+        if len(line) + depth <= _LINE_CHARACTERS:
+            return line
+    return _laid_out(value, depth) if kind is not tuple or value else "[]"
+
+
+_SPAN = '{"line": %d, "column": %d, "end_line": %d, "end_column": %d}'
+
+
+def _laid_out(value: Any, depth: int) -> str:
+    kind = class_of(value)
     items: list[str]
-    if kind is dict:
-        items = [f"{_scalar(key)}: {_written(item, depth + 1)}" for key, item in data.items()]
-        opening, closing = "{", "}"
-    elif kind is list:
-        if not data:
-            return "[]"
-        items = [_written(item, depth + 1) for item in data]
+    if kind is tuple or kind is list:
+        items = [_written(item, depth + 1) for item in value]
         opening, closing = "[", "]"
+    elif kind is dict:
+        items = [f"{encode_basestring(key)}: {_written(value[key], depth + 1)}" for key in value]
+        opening, closing = "{", "}"
     else:
-        return _scalar(data)
+        head, fields = _written_shape(kind)
+        items = [f"{key}{_written(getattr(value, name), depth + 1)}" for key, name in fields]
+        items[:0] = head
+        opening, closing = "{", "}"
     # What took several lines further in takes more than one here.
     length = sum(map(len, items)) + 2 * max(1, len(items))
     if length + depth <= _LINE_CHARACTERS:
@@ -104,25 +117,7 @@ def _written(data: Any, depth: int) -> str:
         if "\n" not in line:
             return line
     inner, pad = " " * (depth + 1), " " * depth
-    return "\n".join((opening, ",\n".join(inner + item for item in items), pad + closing))
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON data."""
-    kind = class_of(value)
-    if kind is str:
-        return _in_lines(value)
-    if kind in _SCALARS:
-        return value
-    if kind is tuple:
-        return [plain(item) for item in value] if value else []
-    if kind is dict:
-        return {key: plain(item) for key, item in value.items()}
-    node, names, _ = _shape(kind)
-    data: dict[str, Any] = {"node": node} if node is not None else {}
-    for name in names:
-        data[name] = plain(getattr(value, name))
-    return data
+    return "\n".join((opening, ",\n".join([inner + item for item in items]), pad + closing))
 
 
 _SCALARS = frozenset({int, bool, type(None)})
@@ -133,23 +128,25 @@ def _in_lines(text: str) -> Any:
 
 
 def canonical(graph: Graph) -> str:
-    """What `plain` gives, less the locations, as JSON in the one form that is hashed."""
+    """What the document says, less the locations, as JSON in the one form that is hashed."""
     written: str = _CANONICAL.encode(graph)
     return written
 
 
 def _meant(value: Any) -> dict[str, Any]:
-    """One object as `plain` has it without locations; what it holds is still to be written."""
-    node, _, names = _shape(class_of(value))
-    data: dict[str, Any] = {"node": node} if node is not None else {}
-    for name in names:
-        item: Any = getattr(value, name)
+    """One object without its locations; what it holds is still to be written."""
+    node, names, items_of = _shape(class_of(value))
+    items = items_of(value)
+    data: dict[str, Any] = dict(zip(names, items, strict=True))
+    if node is not None:
+        data["node"] = node
+    for name, item in data.items():
         kind = class_of(item)
         if kind is str:
-            item = _in_lines(item)
+            if "\n" in item:
+                data[name] = _in_lines(item)
         elif kind is tuple and item and class_of(item[0]) is str:
-            item = [_in_lines(text) for text in item]
-        data[name] = item
+            data[name] = [_in_lines(text) for text in item]
     return data
 
 
@@ -158,11 +155,23 @@ _CANONICAL = json.JSONEncoder(
 )
 
 
+_Items: TypeAlias = Callable[[Any], tuple[Any, ...]]
+
+
 @cache
-def _shape(cls: Any) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
-    """The kind of node that a class is, its fields, and those that are no locations."""
-    names = _field_names(cls)
-    return _NODE_NAMES.get(cls), names, tuple(name for name in names if name not in LOCATIONS)
+def _shape(cls: Any) -> tuple[str | None, tuple[str, ...], _Items]:
+    """The kind of node that a class is, its fields that are no locations, and what
+    gives the values of these."""
+    names = tuple(name for name in _field_names(cls) if name not in LOCATIONS)
+    return _NODE_NAMES.get(cls), names, cast("_Items", attrgetter(*names))
+
+
+@cache
+def _written_shape(cls: Any) -> tuple[list[str], list[tuple[str, str]]]:
+    """What an object of a class begins with, and its fields, each behind its key."""
+    node = _NODE_NAMES.get(cls)
+    head = [] if node is None else [f'"node": "{node}"']
+    return head, [(f'"{name}": ', name) for name in _field_names(cls)]
 
 
 @cache
@@ -302,6 +311,7 @@ def _read_node(data: object) -> Any:
     return _reader(cls)(data)
 
 
+_NUMBERS: Final = {int}
 #: Types of fields by the hints that need no more than a look at the type.
 _TAKEN: Mapping[Any, type] = {str: str, int: int, bool: bool, str | None: str}
 
@@ -309,7 +319,8 @@ _TAKEN: Mapping[Any, type] = {str: str, int: int, bool: bool, str | None: str}
 def _object_reader(cls: type) -> _Reader:
     hints = typing.get_type_hints(cls, dict(vars(model)))
     names = _field_names(cls)
-    fields_of = cast("Callable[[Any], tuple[Any, ...]]", itemgetter(*names))
+    fields_of = cast("_Items", itemgetter(*names))
+    numbers = {*hints.values()} == {int}
     # Most fields hold what is taken as it is: a number, or text on one line.
     fields = [(_TAKEN.get(hints[name]), _reader(hints[name])) for name in names]
     known = set(names) | ({"node"} if cls in _NODE_NAMES else set[str]())
@@ -318,6 +329,8 @@ def _object_reader(cls: type) -> _Reader:
         if not _is_object(data) or data.keys() != known:
             raise _Damaged(_odd_object(data, known))
         found = fields_of(data)
+        if numbers and {*map(type, found)} == _NUMBERS:
+            return cls(*found)
         values: list[Any] = []
         try:
             for value, (taken, read_field) in zip(found, fields, strict=True):
