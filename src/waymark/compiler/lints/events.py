@@ -14,12 +14,14 @@ from waymark.graph.trees import children
 from ..catalogued import library_path
 from .scene import Scene
 
+_WAIT = "wait_for_event"
 _LIMITS = ("asyncio.timeout", "asyncio.timeout_at")
 
 
 def check_events(scene: Scene) -> None:
     """Report waits for events without an end."""
-    if scene.method and scene.definition.name == "run":
+    waits = any(node.attr == _WAIT for node in scene.of(ast.Attribute))
+    if waits and scene.method and scene.definition.name == "run":
         _visit(scene, scene.definition, limited=False)
 
 
@@ -59,8 +61,8 @@ def _awaited(scene: Scene, node: ast.expr) -> None:
 
 def _waits_for_event(scene: Scene, node: ast.Call) -> bool:
     match node.func:
-        case ast.Attribute(value=ast.Name(id=name), attr="wait_for_event"):
-            return name == scene.receiver
+        case ast.Attribute(value=ast.Name(id=name), attr=method):
+            return name == scene.receiver and method == _WAIT
         case _:
             return False
 

@@ -29,9 +29,7 @@ _NO_CODE: Final = compile("", "", "exec")
 
 def check_retries(scene: Scene) -> None:
     """Report calls that are tried again though the action says that it must not be."""
-    for node in scene.nodes:
-        if not isinstance(node, ast.Call):
-            continue
+    for node in scene.of(ast.Call):
         action = _action(scene, node)
         if action is not None and _attempts(action) > 1:
             _check(scene, node, action, f"is tried up to {_attempts(action)} times")

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from types import FunctionType, ModuleType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from waymark.authoring.workflow import AUTHORED
 from waymark.graph.scopes import parameter_names
@@ -17,6 +17,8 @@ from waymark.graph.trees import children, walk
 from ..diagnostics import Diagnostic
 from ..names import MISSING, Namespace
 from ..source import Source
+
+_Node = TypeVar("_Node", bound=ast.AST)
 
 #: A definition with a body of its own.
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
@@ -35,19 +37,42 @@ class Scene:
     found: list[Diagnostic] = field(default_factory=list[Diagnostic])
     nodes: list[ast.AST] = field(init=False)
     receiver: str | None = field(init=False)
+    _by_kind: dict[type, list[Any]] = field(init=False)
+    #: What dotted names spell, by the expressions that were asked for.
+    _live: dict[ast.expr, Any] = field(default_factory=dict[ast.expr, Any])
+    #: Attributes that the function sets on the workflow itself.
+    _set: frozenset[str] = field(init=False)
     _inner: frozenset[str] = field(init=False)
     _namespace: Namespace = field(init=False)
 
     def __post_init__(self) -> None:
         self.nodes = walk(self.definition)
+        self._by_kind = {}
+        for node in self.nodes:
+            self._by_kind.setdefault(type(node), []).append(node)
         parameters = parameter_names(self.definition.args)
         self.receiver = parameters[0] if self.method and parameters else None
-        self._inner = frozenset(_bound_anywhere(self.nodes))
+        self._set = frozenset(
+            node.attr
+            for node in self.of(ast.Attribute)
+            if isinstance(node.ctx, ast.Store)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == self.receiver
+        )
+        self._inner = frozenset(filter(None, self._bound_anywhere()))
         self._namespace = Namespace(self.function)
 
     @property
     def definition(self) -> Definition:
         return self.source.node
+
+    def of(self, kind: type[_Node]) -> list[_Node]:
+        """Nodes of one class, in the order of `nodes`."""
+        return self._by_kind.get(kind, [])
+
+    def compound(self) -> list[ast.AST]:
+        """Nodes in which statements stand."""
+        return [node for kind in self._by_kind if _BLOCKS[kind] for node in self._by_kind[kind]]
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         """Note a finding, once for each code and place."""
@@ -64,20 +89,21 @@ class Scene:
     def live(self, node: ast.expr) -> Any:
         """The live object that a dotted name spells, MISSING for a local value
         and for what only running code could tell."""
-        match node:
-            case ast.Name(id=name):
-                return self._name(name)
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name == self.receiver:
-                return self._own(attribute)
-            case ast.Attribute(value=value, attr=attribute):
-                owner = self.live(value)
-                if isinstance(owner, ModuleType):
-                    return getattr(owner, attribute, MISSING)
-                if isinstance(owner, type):
-                    return _static(owner, attribute)
-                return MISSING
-            case _:
-                return MISSING
+        if isinstance(node, ast.Name):
+            return self._name(node.id)
+        if not isinstance(node, ast.Attribute):
+            return MISSING
+        if node not in self._live:
+            self._live[node] = self._member(node.value, node.attr)
+        return self._live[node]
+
+    def _member(self, value: ast.expr, attribute: str) -> Any:
+        if isinstance(value, ast.Name) and value.id == self.receiver:
+            return MISSING if attribute in self._set else _static(self.cls, attribute)
+        owner = self.live(value)
+        if isinstance(owner, ModuleType):
+            return getattr(owner, attribute, MISSING)
+        return _static(owner, attribute) if isinstance(owner, type) else MISSING
 
     def _name(self, name: str) -> Any:
         if self.is_local(name):
@@ -85,10 +111,16 @@ class Scene:
         found = self._namespace.look_up(name)
         return vars(builtins).get(name, MISSING) if found is MISSING else found
 
-    def _own(self, attribute: str) -> Any:
-        if attribute in _set_attributes(self):
-            return MISSING
-        return _static(self.cls, attribute)
+    def _bound_anywhere(self) -> Iterator[str | None]:
+        yield from (node.id for node in self.of(ast.Name) if type(node.ctx) is not ast.Load)
+        yield from (node.arg for node in self.of(ast.arg))
+        yield from (node.name for node in self.of(ast.ExceptHandler))
+        yield from (node.name for node in self.of(ast.MatchAs))
+        yield from (node.name for node in self.of(ast.MatchStar))
+        yield from (node.rest for node in self.of(ast.MatchMapping))
+        definition = self.definition
+        yield from (node.name for node in self.of(ast.FunctionDef) if node is not definition)
+        yield from (node.name for node in self.of(ast.AsyncFunctionDef) if node is not definition)
 
 
 def _static(cls: type, name: str) -> Any:
@@ -98,36 +130,6 @@ def _static(cls: type, name: str) -> Any:
     if isinstance(found, staticmethod):
         found = found.__func__
     return getattr(found, AUTHORED, found) if isinstance(found, FunctionType) else found
-
-
-def _set_attributes(scene: Scene) -> set[str]:
-    """Attributes that the function sets on the workflow itself."""
-    return {
-        node.attr
-        for node in scene.nodes
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.ctx, ast.Store)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == scene.receiver
-    }
-
-
-def _bound_anywhere(nodes: list[ast.AST]) -> Iterator[str]:
-    for node in nodes:
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                yield name
-            case ast.arg(arg=name):
-                yield name
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-                yield name
-            case ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                yield name
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                if node is not nodes[0]:
-                    yield name
-            case _:
-                pass
 
 
 def own_statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -142,7 +144,21 @@ def own_statements(node: ast.AST) -> Iterator[ast.AST]:
 
 def blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
     """The lists of statements that stand directly in `node`."""
-    for name in ("body", "orelse", "finalbody"):
-        found = getattr(node, name, None)
-        if isinstance(found, list) and found:
+    for name in _BLOCKS[type(node)]:
+        found: list[ast.stmt] = getattr(node, name)
+        if found:
             yield found
+
+
+class _Blocks(dict[type, tuple[str, ...]]):
+    """The fields of each class that are lists of statements."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...]:
+        apart = issubclass(kind, ast.expr)
+        fields = () if apart else kind._fields
+        self[kind] = tuple(name for name in _STATEMENTS if name in fields)
+        return self[kind]
+
+
+_STATEMENTS: Final = ("body", "orelse", "finalbody")
+_BLOCKS: Final = _Blocks()

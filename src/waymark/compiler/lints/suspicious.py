@@ -19,9 +19,8 @@ _MUTATORS = frozenset(_CHANGING.split())
 
 def check_suspicious(scene: Scene) -> None:
     """Report `is` between values, and changes of a default."""
-    for node in scene.nodes:
-        if isinstance(node, ast.Compare):
-            _identity(scene, node)
+    for node in scene.of(ast.Compare):
+        _identity(scene, node)
     _defaults(scene)
 
 
@@ -67,11 +66,9 @@ def _defaults(scene: Scene) -> None:
         if isinstance(default, _DISPLAYS) or _makes_container(scene, default)
     }
     mutable &= set(parameter_names(arguments))
-    bound = {
-        node.id
-        for node in scene.nodes
-        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del))
-    }
+    if not mutable:
+        return
+    bound = {node.id for node in scene.of(ast.Name) if not isinstance(node.ctx, ast.Load)}
     for node in scene.nodes:
         name = _changed(node)
         if name in mutable - bound:

@@ -19,7 +19,7 @@ from .scene import Scene, blocks
 
 def check_unreachable(scene: Scene) -> None:
     """Report code that nothing reaches, and `except` parts that catch nothing."""
-    for node in scene.nodes:
+    for node in scene.compound():
         for block in blocks(node):
             _block(scene, block)
         if isinstance(node, (ast.Try, ast.TryStar)):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from waymark.graph.trees import children, walk
+from waymark.graph.trees import walk
 
 from ..catalogued import library_path
 from .scene import Scene, blocks
@@ -53,9 +53,9 @@ def _statements(body: list[ast.stmt], *, trying: bool) -> Iterator[tuple[ast.stm
         for block in blocks(node):
             inside = attempt is not None and block is attempt.body
             yield from _statements(block, trying=trying or inside)
-        for part in children(node):
-            if isinstance(part, (ast.ExceptHandler, ast.match_case)):
-                yield from _statements(part.body, trying=trying)
+        parts = attempt.handlers if isinstance(attempt, (ast.Try, ast.TryStar)) else ()
+        for part in node.cases if isinstance(node, ast.Match) else parts:
+            yield from _statements(part.body, trying=trying)
 
 
 def _value(scene: Scene, node: ast.expr, *, trying: bool) -> None:
@@ -75,8 +75,8 @@ def _value(scene: Scene, node: ast.expr, *, trying: bool) -> None:
 
 def _call(scene: Scene, call: ast.Call, *, trying: bool) -> None:
     path = library_path(scene.live(call.func))
-    name = ast.unparse(call.func)
     if path is not None and path.removeprefix("builtins.") in _IDLE and not trying:
+        name = ast.unparse(call.func)
         scene.report(
             call,
             "WM415",
@@ -88,20 +88,11 @@ def _call(scene: Scene, call: ast.Call, *, trying: bool) -> None:
 def _meant(scene: Scene) -> Iterator[ast.Expr]:
     """Statements outside of handlers and `finally`, where cleaning up goes on
     whatever fails."""
-    cleaning = {
-        inner
-        for node in scene.nodes
-        for part in _cleanup(node)
-        for inner in walk(part)
-        if isinstance(inner, ast.Expr)
-    }
-    return (node for node in scene.nodes if isinstance(node, ast.Expr) and node not in cleaning)
-
-
-def _cleanup(node: ast.AST) -> list[ast.stmt]:
-    if isinstance(node, (ast.Try, ast.TryStar)):
-        return node.finalbody
-    return node.body if isinstance(node, ast.ExceptHandler) else []
+    cleaning = [handler.body for handler in scene.of(ast.ExceptHandler)]
+    cleaning += [attempt.finalbody for attempt in scene.of(ast.Try)]
+    cleaning += [attempt.finalbody for attempt in scene.of(ast.TryStar)]
+    apart = {inner for body in cleaning for inner in walk(*body) if isinstance(inner, ast.Expr)}
+    return (node for node in scene.of(ast.Expr) if node not in apart)
 
 
 def _errors(scene: Scene, node: ast.Expr) -> None:
@@ -131,12 +122,12 @@ def _is_call(node: ast.expr) -> bool:
 def _tasks(scene: Scene) -> None:
     """Tasks that the body begins after its last await: it ends before they do
     anything, and what still runs when a body ends is cancelled."""
-    waits = [node for node in scene.nodes if isinstance(node, _WAITS)]
-    for node in scene.nodes:
-        if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+    for node in scene.of(ast.Expr):
+        if not isinstance(node.value, ast.Call):
             continue
         if library_path(scene.live(node.value.func)) != "asyncio.create_task":
             continue
+        waits = (wait for wait in scene.nodes if isinstance(wait, _WAITS))
         if any(wait.lineno >= node.lineno for wait in waits) or _inside_waiting(scene, node):
             continue
         scene.report(

@@ -41,9 +41,8 @@ class Callee:
         return self._declared[name]
 
 
-def authored_callee(scene: Scene, node: ast.expr) -> Callee | None:
-    """The action, helper or pure function that `node` names."""
-    live = scene.live(node)
+def authored_callee(scene: Scene, node: ast.expr, live: Any) -> Callee | None:
+    """The action, helper or pure function `live`, that `node` names."""
     name = ast.unparse(node)
     if isinstance(live, Action):
         return _callee(name, live.signature, live.hints, awaited=True, copied=True)

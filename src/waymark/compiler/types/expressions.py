@@ -9,10 +9,9 @@ from typing import Any, Final
 from waymark.graph.scopes import target_names
 from waymark.graph.trees import children, walk
 
-from ..catalogued import library_path
 from ..names import MISSING
 from .annotations import type_of, written
-from .callees import child_callee
+from .callees import Callee, child_callee
 from .calls import awaited, check_arguments, library_result, made
 from .conditions import tested
 from .findings import attribute_of, used
@@ -133,20 +132,18 @@ class Expressions:
     # Calls
 
     def _call(self, node: ast.Call) -> Type:
-        live = self.state.scene.live(node.func)
-        path = library_path(live) if live is not MISSING else None
+        live, path, callee = self.state.called(node.func)
         if path == "typing.cast" and len(node.args) == 2:
             self.infer(node.args[1])
             return type_of(written(node.args[0], self.state.scene))
-        result = self._called(node, live, path)
+        result = self._called(node, live, path, callee)
         # Whoever gets a value may have looked at it for us.
         if path not in _BLIND:
             for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
                 self.state.here.look(paths_in(argument))
         return result
 
-    def _called(self, node: ast.Call, live: Any, path: str | None) -> Type:
-        callee = self.state.callee(node.func)
+    def _called(self, node: ast.Call, live: Any, path: str | None, callee: Callee | None) -> Type:
         if callee is not None:
             check_arguments(self.state, node, callee, self.infer)
             return callee.result

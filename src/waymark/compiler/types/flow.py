@@ -1,6 +1,6 @@
 """Following a function's statements, its types at each point.
 
-A loop is followed quietly until its types no longer change, then once more aloud.
+A loop is followed until its types no longer change; what the last round finds is told.
 A handler of `try` begins with what each variable was before the `try`, or was
 bound to in it. Bodies of functions inside are not followed: they run at another
 time.
@@ -154,6 +154,8 @@ class Flow:
         self.infer(node)
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             return
+        if node.func.attr not in _GIVING:
+            return
         self.state.quiet += 1
         owner = self.infer(node.func.value)
         self.state.quiet -= 1
@@ -198,12 +200,7 @@ class Flow:
         return self.state.known, done
 
     def _loop(self, node: ast.While | ast.For, head: Callable[[], Ways]) -> None:
-        entry = self.state.here.copy()
-        ends = self._settled(node, entry, head)
-        if not self.state.quiet:
-            self.state.known = entry.copy()
-            ends = self._round(node, head)
-        fails, loop = ends[1], ends[2]
+        _, fails, loop = self._settled(node, self.state.here.copy(), head)
         self.state.known = fails
         self.block(node.orelse)
         self.state.known = joined([*self.state.arrived, *loop.breaks])
@@ -211,22 +208,27 @@ class Flow:
     def _settled(
         self, node: ast.While | ast.For, entry: Known, head: Callable[[], Ways]
     ) -> tuple[Known | None, Known | None, _Loop]:
-        """Rounds, until the types at the head no longer change; `entry` gets them."""
-        self.state.quiet += 1
+        """The last of the rounds, after which the types at the head no longer change;
+        `entry` gets them."""
         ends: tuple[Known | None, Known | None, _Loop] = (None, None, _Loop())
         for number in range(_ROUNDS_MAX):
             self.state.known = entry.copy()
+            reports = self.state.set_aside()
             ends = self._round(node, head)
+            found = self.state.resume(reports)
             # Who looks in a later round has not looked in the first.
             merged = joined([entry] if ends[0] is None else [entry, ends[0]])
             if merged is None or merged.types == entry.types:
-                break
+                self.state.tell(found)
+                return ends
             entry.types = merged.types
             if number == _ROUNDS_MAX - 2:
                 for name in bound_names([node]):
                     entry.forget(name)
                     entry.types[name] = UNKNOWN
-        self.state.quiet -= 1
+        if not self.state.quiet:
+            self.state.known = entry.copy()
+            ends = self._round(node, head)
         return ends
 
     def _round(
@@ -346,10 +348,12 @@ def _never_changing(owner: Type, method: str) -> str | None:
     """What kind of value this is, where its methods never change it."""
     if not isinstance(owner, Instance) or owner.cls not in UNCHANGING:
         return None
-    if method in _RAISING or not hasattr(owner.cls, method):
+    if not hasattr(owner.cls, method):
         return None
     return "text" if owner.cls is str else f"a `{owner.cls.__name__}`"
 
 
 #: Methods that people call for the error which they may raise.
 _RAISING: Final = frozenset({"encode", "decode", "index", "rindex", "format", "format_map"})
+#: Methods of what never changes that people call for what they give.
+_GIVING: Final = frozenset(name for cls in UNCHANGING for name in dir(cls)) - _RAISING

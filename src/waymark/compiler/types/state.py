@@ -8,14 +8,23 @@ everything below it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
 
 from waymark.graph.trees import children
 
+from ..catalogued import library_path
 from ..lints.scene import Scene
+from ..names import MISSING
 from .callees import Callee, authored_callee
 from .lattice import UNKNOWN, Type, certain, join
+
+#: What an expression names that is called: the live object, its path where it is of
+#: the standard library, and what is known of it where it is the author's.
+Called: TypeAlias = tuple[Any, str | None, Callee | None]
+#: Where something is wrong, its code, the fact and the remedy.
+Reports: TypeAlias = list[tuple[ast.AST, str, str, str]]
 
 
 @dataclass(slots=True)
@@ -30,20 +39,26 @@ class Known:
 
     def forget(self, name: str) -> None:
         """Forget a variable and everything below it."""
-        below = (f"{name}.", f"{name}[")
-        for path in [path for path in self.types if path == name or path.startswith(below)]:
+        for path in _below(name, self.types):
             del self.types[path]
-        if self.looked:
-            self.looked = frozenset(
-                path for path in self.looked if path != name and not path.startswith(below)
-            )
+        looked = _below(name, self.looked)
+        if looked:
+            self.looked = self.looked.difference(looked)
 
     def narrow(self, path: str, one: Type) -> None:
         self.types[path] = one
         self.looked |= {path}
 
     def look(self, paths: Iterable[str]) -> None:
-        self.looked |= frozenset(paths)
+        self.looked = self.looked.union(paths)
+
+
+def _below(name: str, paths: Iterable[str]) -> list[str]:
+    """Those of `paths` that are the variable `name` or below it."""
+    below = (f"{name}.", f"{name}[")
+    return [
+        path for path in paths if path.startswith(name) and (path == name or path.startswith(below))
+    ]
 
 
 def joined(points: Iterable[Known]) -> Known | None:
@@ -52,7 +67,16 @@ def joined(points: Iterable[Known]) -> Known | None:
     if len(ways) < 2:
         return ways[0].copy() if ways else None
     types: dict[str, Type] = {}
+    first, rest = ways[0].types, [way.types for way in ways[1:]]
     for path in dict.fromkeys(path for way in ways for path in way.types):
+        one = first.get(path)
+        for other in rest:
+            if other.get(path) is not one:
+                break
+        else:
+            if one is not None:
+                types[path] = one
+                continue
         found = [way.types[path] for way in ways if path in way.types]
         # A variable that one way leaves unbound cannot be read there; a field that
         # one way has not narrowed is what its class declares.
@@ -64,7 +88,7 @@ def joined(points: Iterable[Known]) -> Known | None:
 class State:
     """The point that the walk has reached. `known` is None where nothing arrives.
 
-    While `quiet`, a loop is followed only to learn its types. Inside a `try` that
+    While `quiet`, an expression is followed only to learn types. Inside a `try` that
     expects the errors of a missing attribute (`lenient`), none is reported.
     """
 
@@ -73,8 +97,11 @@ class State:
         self.known: Known | None = Known()
         self.quiet = 0
         self.lenient = 0
-        #: Authored functions by the expression that names them.
-        self.callees: dict[ast.expr, Callee | None] = {}
+        #: What is called, by the expression that names it.
+        self._called: dict[ast.expr, Called] = {}
+        self._callees: dict[tuple[str, int], Callee | None] = {}
+        #: What a round of a loop reports, until it is known to be the last one.
+        self._reports: Reports | None = None
         #: What variables were bound to since the `try`s around began.
         self.recorders: list[dict[str, Type]] = []
 
@@ -90,18 +117,48 @@ class State:
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         if not self.quiet and self.known is not None:
-            self.scene.report(node, code, fact, fix)
+            self.tell([(node, code, fact, fix)])
 
-    def callee(self, node: ast.expr) -> Callee | None:
+    def tell(self, reports: Reports) -> None:
+        """Report these, or keep them for as long as reports are set aside."""
+        if self._reports is not None:
+            self._reports += reports
+            return
+        for report in reports:
+            self.scene.report(*report)
+
+    def set_aside(self) -> Reports | None:
+        """Keep reports from here on, apart from those that were kept so far."""
+        around, self._reports = self._reports, []
+        return around
+
+    def resume(self, around: Reports | None) -> Reports:
+        """What was kept since `set_aside`, which gave `around`."""
+        kept, self._reports = self._reports or [], around
+        return kept
+
+    def called(self, node: ast.expr) -> Called:
+        """What `node`, which is called, names."""
+        if node not in self._called:
+            live = self.scene.live(node)
+            path = library_path(live) if live is not MISSING else None
+            self._called[node] = (live, path, self._callee(node, live))
+        return self._called[node]
+
+    def _callee(self, node: ast.expr, live: Any) -> Callee | None:
         """The action, helper or pure function that `node` names."""
-        if node not in self.callees:
-            self.callees[node] = authored_callee(self.scene, node)
-        return self.callees[node]
+        if live is MISSING:
+            return None
+        key = (path_of(node) or "", id(live))
+        if key not in self._callees:
+            self._callees[key] = authored_callee(self.scene, node, live)
+        return self._callees[key]
 
     def bind(self, name: str, one: Type) -> None:
         """Bind a variable."""
-        self.here.forget(name)
-        self.here.types[name] = one
+        here = self.here
+        here.forget(name)
+        here.types[name] = one
         for recorder in self.recorders:
             recorder[name] = join(recorder[name], one) if name in recorder else one
 
@@ -115,12 +172,12 @@ class State:
 
 def path_of(node: ast.AST) -> str | None:
     """The path that an expression spells, None for other expressions."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        owner = path_of(node.value)
+        return None if owner is None else f"{owner}.{node.attr}"
     match node:
-        case ast.Name(id=name):
-            return name
-        case ast.Attribute(value=value, attr=name):
-            owner = path_of(value)
-            return None if owner is None else f"{owner}.{name}"
         case ast.Subscript(value=value, slice=ast.Constant(value=str() | int() as key)):
             owner = path_of(value)
             return None if owner is None else f"{owner}[{key!r}]"
@@ -133,11 +190,17 @@ def root_of(path: str) -> str:
     return path.partition(".")[0].partition("[")[0]
 
 
-def paths_in(node: ast.AST) -> Iterator[str]:
+def paths_in(node: ast.AST) -> list[str]:
     """The longest paths that an expression mentions, outside of functions in it."""
-    path = path_of(node)
-    if path is not None:
-        yield path
-        return
-    for child in children(node):
-        yield from paths_in(child)
+    found: list[str] = []
+    nodes = [node]
+    for inner in nodes:
+        path = path_of(inner) if type(inner) in _PATHS else None
+        if path is None:
+            nodes += children(inner)
+        else:
+            found.append(path)
+    return found
+
+
+_PATHS: Final = frozenset({ast.Name, ast.Attribute, ast.Subscript})

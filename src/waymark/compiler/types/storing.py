@@ -76,13 +76,12 @@ _LIVE_NAMES: Final = frozenset(
 def check_storing(scene: Scene) -> None:
     """Report what `run` and the actions of a function declare and cannot store."""
     seen: set[str] = set()
-    for node in scene.nodes:
-        live = scene.live(node.func) if isinstance(node, ast.Call) else None
+    for node in scene.of(ast.Call):
+        live = scene.live(node.func)
         if isinstance(live, Action) and live.name not in seen:
             seen.add(live.name)
             names = {"return", *live.signature.parameters}
             hints = {name: hint for name, hint in live.hints.items() if name in names}
-            assert isinstance(node, ast.Call)
             _declared(scene, dict.fromkeys(hints, node.func), hints, ast.unparse(node.func))
     if scene.method and scene.definition.name == "run":
         _declared(scene, _places(scene), hints_of_function(scene.function), "run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import typing
 from collections import OrderedDict, abc, defaultdict, deque
@@ -139,9 +140,10 @@ def attribute(one: Instance, name: str) -> Type | Missing:
     """An attribute of an object: its declared type, or Missing where no object of
     the class, or of one that inherits from it, can have it."""
     cls = one.cls
+    declared = _declared(cls, name)
+    if declared is not None:
+        return declared
     hints = fields_of(cls)
-    if name in hints:
-        return type_of(hints[name], f"`{cls.__name__}.{name}`")
     found = inspect.getattr_static(cls, name, None)
     if isinstance(found, property) and isinstance(found.fget, FunctionType):
         return type_of(hints_of_function(found.fget).get("return", Any), f"`{cls.__name__}.{name}`")
@@ -152,6 +154,13 @@ def attribute(one: Instance, name: str) -> Type | Missing:
     if name.startswith("_") or not _is_closed(cls, name):
         return UNKNOWN
     return Missing(tuple(sorted({*hints, *dir(cls)} - set(dir(object)))))
+
+
+@functools.lru_cache(maxsize=2048)
+def _declared(cls: type, name: str) -> Type | None:
+    """What a class declares of an attribute, where it does."""
+    hints = fields_of(cls)
+    return type_of(hints[name], f"`{cls.__name__}.{name}`") if name in hints else None
 
 
 _CLOSED: Final = (str, int, float, bytes, list, tuple, dict, set, frozenset, bool, datetime, date)
