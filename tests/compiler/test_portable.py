@@ -64,7 +64,7 @@ STRINGS: list[tuple[list[ast.expr], str]] = [
 def test_text_means_the_same(values: list[ast.expr], expected: str) -> None:
     tree = ast.fix_missing_locations(ast.Expression(ast.JoinedStr(values)))
     before = eval(compile(tree, "", "eval"), dict(VALUES))
-    text, shape = portable_text(tree)
+    text, shape = portable_text(tree, ast.walk(tree))
     assert eval(text, dict(VALUES)) == before
     assert text == expected or not expected
     assert dumped(shape) == dumped(ast.parse(text, mode="eval"))
@@ -94,7 +94,7 @@ def readable_by_3_11(text: str) -> bool:
 def test_any_text_between_fields_survives(parts: list[str | None]) -> None:
     values = [field("x['a']") if part is None else literal(part) for part in parts]
     tree = ast.fix_missing_locations(ast.Expression(ast.JoinedStr(values)))
-    text, _ = portable_text(tree)
+    text, _ = portable_text(tree, ast.walk(tree))
     expected = "".join(str(VALUES["x"]["a"]) if part is None else part for part in parts)  # type: ignore[index]
     assert eval(text, dict(VALUES)) == expected
 
@@ -102,5 +102,5 @@ def test_any_text_between_fields_survives(parts: list[str | None]) -> None:
 def test_the_markers_never_meet_the_authors_text() -> None:
     """Text that looks like a marker is left alone."""
     tree = ast.parse("f'{n}' + '_waymark_text_0_' + '_waymark_text__0_'", mode="eval")
-    text, _ = portable_text(tree)
+    text, _ = portable_text(tree, ast.walk(tree))
     assert eval(text, dict(VALUES)) == "7_waymark_text_0__waymark_text__0_"

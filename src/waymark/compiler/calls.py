@@ -168,18 +168,28 @@ class _CallCheck:
             self.visit(statement, around)
 
     def visit(self, node: ast.AST, parents: tuple[ast.AST, ...]) -> None:
+        if isinstance(node, ast.Name):
+            self.named(node)
+            return
         if isinstance(node, ast.Call):
             self.call(node, self.callee(node), parents)
         elif isinstance(node, ast.Attribute):
             self.child_attribute(node)
+            self.named(node)
         elif isinstance(node, ast.Return) and self.prepared.pending.name == "run":
             self.sent([node.value], "a run's result is stored")
         elif isinstance(node, ast.Await):
             self.awaited(node)
-        if isinstance(node, (ast.Name, ast.Attribute)):
-            self.reach.define(stdlib_path(node, self.prepared) or "")
-        for child in children(node):
-            self.visit(child, (*parents, node))
+        below = children(node)
+        if below:
+            around = (*parents, node)
+            for child in below:
+                self.visit(child, around)
+
+    def named(self, node: ast.Name | ast.Attribute) -> None:
+        path = stdlib_path(node, self.prepared)
+        if path is not None:
+            self.reach.define(path)
 
     def call(self, node: ast.Call, callee: Callee, parents: tuple[ast.AST, ...]) -> None:
         if callee.kind == "workflow" and (node.args or node.keywords):

@@ -34,9 +34,9 @@ from .table import Prepared
 
 def check_held(prepared: Prepared, body: Sequence[Node], reach: Reach) -> None:
     """Report generators that cross an await."""
-    held = dict(_held(prepared.body))
-    if not held:
+    if ast.GeneratorExp not in map(type, map(_value, prepared.nodes())):
         return
+    held = dict(_held(prepared.body))
     steps = list(_steps(tuple(body), ()))
     for name, where in held.items():
         if not _crosses(name, steps):
@@ -95,6 +95,11 @@ def _waits_between(name: str, steps: list[_Step], start: int, end: int) -> bool:
 def _depth(step: _Step) -> Callable[[int], int]:
     order = [loop for loop, _ in step.loops]
     return order.index
+
+
+def _value(node: ast.AST) -> ast.AST | None:
+    """What `node` binds a name to."""
+    return node.value if isinstance(node, (ast.Assign, ast.NamedExpr)) else None
 
 
 def _held(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:

@@ -64,13 +64,13 @@ class LocalFunctions:
         span_of = ast.copy_location(ast.Pass(), node)
         node.decorator_list, node.returns = [], None
         node.args = self.preparer.arguments(node.args)
-        variables = list(dict.fromkeys((*parameter_names(node.args), *bound_names(node.body))))
+        variables = dict.fromkeys((*parameter_names(node.args), *bound_names(node.body)))
         self.preparer.check_bound(node, variables)
         captured = self.prepared(node, variables, source)
         return ast.copy_location(self.assignment(node, captured), span_of)
 
     def prepared(
-        self, node: ast.AsyncFunctionDef, variables: list[str], source: Source
+        self, node: ast.AsyncFunctionDef, variables: dict[str, None], source: Source
     ) -> Prepared:
         """Prepare the body, and leave it with the function around."""
         table, around = self.preparer.table, self.around

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from waymark.graph.check import check_code
 from waymark.graph.model import HIDDEN, Code, Compute, Name, Node, Span
-from waymark.graph.scopes import bound_names, parameter_names, uses
+from waymark.graph.scopes import Uses, bound_names, parameter_names, uses
 
 from .code import expression_code, statements_code
 from .reach import Reach
@@ -42,9 +42,11 @@ class Lowering:
         self.nodes: list[Node] = []
         self.pending: list[ast.stmt] = []
         self.hidden: list[str] = []
+        #: The variables, for who only asks which they are.
+        self._scope = {*prepared.variables, *prepared.captured}
         #: Names outside the variables that the emitted code reads.
         self.used: set[str] = set()
-        self.fickle = fickle_names(prepared.body)
+        self.fickle = fickle_names(prepared.nodes())
         self.bound = set(parameter_names(prepared.arguments)) - self.fickle
         self._lower_statement = lower_statement
 
@@ -62,6 +64,7 @@ class Lowering:
         """A new hidden variable."""
         name = f"{HIDDEN}{len(self.hidden) + 1}"
         self.hidden.append(name)
+        self._scope.add(name)
         return name
 
     def builtin(self, name: str) -> str:
@@ -109,7 +112,7 @@ class Lowering:
         root: ast.expr = node
         while isinstance(root, ast.Attribute):
             root = root.value
-        if not isinstance(root, ast.Name) or root.id in self.variables:
+        if not isinstance(root, ast.Name) or root.id in self._scope:
             return False
         entry = self.prepared.names.get(root.id)
         return entry is not None and entry.kind == "stdlib"
@@ -121,22 +124,24 @@ class Lowering:
     # Code
 
     def expression(self, node: ast.expr) -> Code:
-        self._check(node)
-        return expression_code(node, self.variables)
+        used = uses(node)
+        self._check((node,), used)
+        return expression_code(node, self._scope, used)
 
     def statements(self, body: Sequence[ast.stmt]) -> Code:
-        for statement in body:
-            self._check(statement)
-        return statements_code(body, self.variables)
+        used = uses(ast.Module(list(body), []))
+        self._check(body, used)
+        return statements_code(body, self._scope, used)
 
-    def _check(self, node: ast.AST) -> None:
-        self.used |= uses(node)[0]
+    def _check(self, nodes: Sequence[ast.AST], used: Uses) -> None:
+        self.used |= used[0]
         method = self.prepared.pending.receiver == "self"
-        scope = [*self.variables, "self"] if method else self.variables
+        scope = self._scope | {"self"} if method else frozenset(self._scope)
         names = self.prepared.names
         door = self.reach.attributes if method and not self.reach.facts.stateful else None
-        for violation in check_code(node, names, scope, door):
-            self.report(violation.node, violation.code, violation.fact, violation.fix)
+        for node in nodes:
+            for violation in check_code(node, names, scope, door):
+                self.report(violation.node, violation.code, violation.fact, violation.fix)
 
     # Filling the block
 
@@ -160,9 +165,13 @@ class Lowering:
 
     def block(self, body: Iterable[ast.stmt]) -> tuple[Node, ...]:
         """Lower `body` into nodes of its own."""
-        with self.new_block() as nodes:
-            self.lower(body)
-        return tuple(nodes)
+        outer, bound = self.nodes, self.bound
+        inner = self.nodes = list[Node]()
+        self.bound = set(bound)
+        self.lower(body)
+        self.flush()
+        self.nodes, self.bound = outer, bound
+        return tuple(inner)
 
     @contextmanager
     def new_block(self) -> Generator[list[Node], None, None]:

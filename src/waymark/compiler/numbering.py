@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-from waymark.graph.model import Branch, Function, Handler, Loop, Node, Scope, Try
+from waymark.graph.model import Branch, Compute, Function, Handler, Loop, Node, Scope, Try
 
 
 def numbered(functions: list[Function]) -> tuple[Function, ...]:
@@ -25,21 +25,24 @@ def _handler(handler: Handler, numbers: Iterator[int]) -> Handler:
 
 
 def _node(node: Node, numbers: Iterator[int]) -> Node:
-    node = replace(node, id=next(numbers))
+    number = next(numbers)
     match node:
+        case Compute():
+            return Compute(number, node.span, node.code)
         case Branch():
             then = _body(node.then, numbers)
-            return replace(node, then=then, orelse=_body(node.orelse, numbers))
+            return replace(node, id=number, then=then, orelse=_body(node.orelse, numbers))
         case Loop():
             body = _body(node.body, numbers)
-            return replace(node, body=body, orelse=_body(node.orelse, numbers))
+            return replace(node, id=number, body=body, orelse=_body(node.orelse, numbers))
         case Try():
             body = _body(node.body, numbers)
             handlers = tuple(_handler(handler, numbers) for handler in node.handlers)
             orelse = _body(node.orelse, numbers)
             final = _body(node.final, numbers)
-            return replace(node, body=body, handlers=handlers, orelse=orelse, final=final)
+            held = replace(node, body=body, handlers=handlers, orelse=orelse, final=final)
+            return replace(held, id=number)
         case Scope():
-            return replace(node, body=_body(node.body, numbers))
+            return replace(node, id=number, body=_body(node.body, numbers))
         case _:
-            return node
+            return replace(node, id=number)

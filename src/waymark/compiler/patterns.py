@@ -17,7 +17,6 @@ from typing import Any
 
 from waymark.authoring.registry import registry
 from waymark.graph.operations import ATTRIBUTES, METHODS, type_key
-from waymark.graph.trees import walk
 
 from .calls import stdlib_path
 from .reach import Reach
@@ -28,10 +27,9 @@ _MISSING = object()
 
 def check_patterns(prepared: Prepared, reach: Reach) -> None:
     """Report class patterns that would run code, or whose class is not known."""
-    for statement in prepared.body:
-        for node in walk(statement):
-            if isinstance(node, ast.MatchClass):
-                _check(node, prepared, reach)
+    for node in prepared.nodes():
+        if isinstance(node, ast.MatchClass):
+            _check(node, prepared, reach)
 
 
 def _check(node: ast.MatchClass, prepared: Prepared, reach: Reach) -> None:

@@ -12,7 +12,7 @@ else in parts, which are evaluated in the same order:
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from waymark.graph.model import HIDDEN
@@ -23,10 +23,10 @@ Tree: TypeAlias = ast.Expression | ast.Module
 _CONVERSIONS = {-1: "", ord("a"): "!a", ord("r"): "!r", ord("s"): "!s"}
 
 
-def portable_text(tree: Tree) -> tuple[str, Tree]:
-    """The text of `tree`, and a tree of the shape that the text parses to, whose
-    nodes stand where the author's did."""
-    if not any(type(node) is ast.JoinedStr for node in walk(tree)):
+def portable_text(tree: Tree, nodes: Iterable[ast.AST]) -> tuple[str, Tree]:
+    """The text of `tree`, whose `nodes` these are, and a tree of the shape that the
+    text parses to, whose nodes stand where the author's did."""
+    if ast.JoinedStr not in map(type, nodes):
         return ast.unparse(tree), tree
     portable = _Splitter().visit(copied(tree))
     ast.fix_missing_locations(portable)

@@ -10,16 +10,23 @@ bound by an inner scope.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any, NewType, TypeGuard, TypeVar, cast
+from typing import Any, Final, NewType, TypeGuard, TypeVar, cast
 
 from waymark.graph import advice
 from waymark.graph.attribute_names import is_plain_attribute_call
-from waymark.graph.grammar import FIELDS
+from waymark.graph.grammar import FIELDS, UNDECIDED
 from waymark.graph.model import HIDDEN
 from waymark.graph.operations import ATTRIBUTE_CALLS
-from waymark.graph.scopes import bound_names, comprehension_names, parameter_names, unpacks
+from waymark.graph.scopes import (
+    Comprehension,
+    bound_names,
+    comprehension_names,
+    parameter_names,
+    unpacks,
+)
+from waymark.graph.trees import FIELDS as WITH_NODES
 from waymark.graph.trees import copied, walk
 
 from .asynchronous import check_async_for, check_async_with
@@ -44,6 +51,21 @@ LOWERED = {
     "AnnAssign": frozenset({"target", "annotation", "value", "simple"}),
 }
 
+
+class _Undecided(dict[type[ast.AST], tuple[str, ...] | None]):
+    """As `grammar.UNDECIDED` with what is lowered."""
+
+    def __missing__(self, kind: type[ast.AST]) -> tuple[str, ...] | None:
+        lowered = LOWERED.get(kind.__name__)
+        if lowered is None:
+            self[kind] = UNDECIDED[kind]
+        else:
+            self[kind] = tuple(name for name in kind._fields if name not in lowered)
+        return self[kind]
+
+
+_UNDECIDED: Final = _Undecided()
+
 _SUPPRESS = "contextlib.suppress"
 _KNOWN_DECORATORS = ("staticmethod", "classmethod", "override", "final", "abstractmethod")
 
@@ -53,13 +75,13 @@ def prepare(source: Source, pending: PendingFunction, reach: Reach) -> Prepared:
     node = copied(source.node)
     word = _take_receiver(node.args) if pending.receiver else None
     prepared = Prepared(source, pending, node.args)
-    prepared.variables = list(dict.fromkeys((*parameter_names(node.args), *bound_names(node.body))))
+    prepared.variables = dict.fromkeys((*parameter_names(node.args), *bound_names(node.body)))
     preparer = _Preparer(prepared, reach, word)
     preparer.check_definition(node)
     prepared.body = preparer.body(node.body)
     if pending.receiver == "cls":
         # A parameter like others from here on.
-        prepared.variables.insert(0, "cls")
+        prepared.variables = {"cls": None, **prepared.variables}
     return prepared
 
 
@@ -109,48 +131,25 @@ class _Preparer:
 
     def rewrite(self, node: T) -> T:
         """The prepared form of `node`, of the same category."""
-        result: Any = node
-        if not self.known(node):
-            result = self.replacement(node)
-            return cast("T", result)
-        match node:
-            case ast.Name():
-                result = self.name(node)
-            case ast.Attribute():
-                result = self.attribute(node)
-            case ast.AnnAssign():
-                result = self.annotated(node)
-            case ast.With():
-                result = self.with_(node)
-            case ast.AsyncWith() | ast.AsyncFor():
-                result = self.asynchronous(node)
-            case ast.Call():
-                result = self.call(node)
-            case ast.FunctionDef():
-                self.function(node)
-            case ast.AsyncFunctionDef():
-                result = self.locals.made(node)
-            case ast.Lambda():
-                node.args = self.arguments(node.args)
-                node.body = self.within(parameter_names(node.args), node.body)
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                self.comprehension(node)
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-                self.check_bound(node, (name,))
-                self.fields(node)
-            case _:
-                self.fields(node)
-        return cast("T", result)
+        kind = type(node)
+        if _UNDECIDED[kind] != () and not self.known(node):
+            harmless: T = self.replacement(node)
+            return harmless
+        rewritten = _REWRITTEN.get(kind)
+        if rewritten is None:
+            self.fields(node)
+            return node
+        result: T = rewritten(self, node)
+        return result
 
     def known(self, node: ast.AST) -> bool:
         """Report syntax that is decided nowhere."""
-        kind = type(node).__name__
-        fields = LOWERED.get(kind) or FIELDS.get(kind)
-        if fields is None:
+        undecided = _UNDECIDED[type(node)]
+        if undecided is None:
             self.report(node, *self.refused(node))
             return False
-        for name in node._fields:
-            if name not in fields and getattr(node, name, None):
+        for name in undecided:
+            if getattr(node, name, None):
                 self.report(node, *advice.unknown_field(node, name))
         return True
 
@@ -176,16 +175,17 @@ class _Preparer:
         return ast.copy_location(ast.Name("_refused", ast.Load()), node)
 
     def fields(self, node: ast.AST) -> None:
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, ast.AST):
-                setattr(node, name, self.rewrite(value))
-            elif _is_list(value):
+        for name in WITH_NODES[type(node)]:
+            value: Any = getattr(node, name, None)
+            if _is_list(value):
                 setattr(node, name, self.items(value))
+            elif value is not None:
+                setattr(node, name, self.rewrite(value))
 
     def items(self, items: list[Any]) -> list[Any]:
         if items and isinstance(items[0], ast.stmt):
             return self.body(items)
-        return [self.rewrite(item) if isinstance(item, ast.AST) else item for item in items]
+        return [None if item is None else self.rewrite(item) for item in items]
 
     def within(self, names: Any, node: T) -> T:
         outer = self.table.inner
@@ -196,9 +196,12 @@ class _Preparer:
 
     # Scopes
 
-    def comprehension(
-        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-    ) -> None:
+    def lambda_(self, node: ast.Lambda) -> ast.expr:
+        node.args = self.arguments(node.args)
+        node.body = self.within(parameter_names(node.args), node.body)
+        return node
+
+    def comprehension(self, node: Comprehension) -> ast.expr:
         names = comprehension_names(node)
         self.check_bound(node, names)
         if unpacks(node):
@@ -206,7 +209,7 @@ class _Preparer:
             if isinstance(node, ast.DictComp):
                 # Whoever looks for more to report finds a whole tree.
                 node.value = node.key
-            return
+            return node
         for position, part in enumerate(node.generators):
             part.iter = self.within(names if position else (), part.iter)
             part.target = self.within(names, part.target)
@@ -221,6 +224,13 @@ class _Preparer:
             node.value = self.within(names, node.value)
         else:
             node.elt = self.within(names, node.elt)
+        return node
+
+    def naming(self, node: ast.ExceptHandler | ast.MatchAs) -> ast.AST:
+        if node.name is not None:
+            self.check_bound(node, (node.name,))
+        self.fields(node)
+        return node
 
     def check_bound(
         self, node: ast.AST, names: Iterable[str], *, receiver: Receiver = "self"
@@ -241,7 +251,7 @@ class _Preparer:
         ]
         return arguments
 
-    def function(self, node: ast.FunctionDef) -> None:
+    def function(self, node: ast.FunctionDef) -> ast.stmt:
         node.decorator_list = [self.rewrite(decorator) for decorator in node.decorator_list]
         node.returns = None
         node.args = self.arguments(node.args)
@@ -251,6 +261,7 @@ class _Preparer:
         self.table.inner = outer | frozenset(names)
         node.body = self.body(node.body)
         self.table.inner = outer
+        return node
 
     # Statements
 
@@ -384,6 +395,27 @@ class _Preparer:
             elif node.attr == "__class__" and isinstance(node.ctx, ast.Load):
                 return self.receiver.class_of(node, node.value)
         return short or node
+
+
+#: What is made of nodes that mean more than their fields.
+_REWRITTEN: Final[Mapping[type, Callable[[_Preparer, Any], Any]]] = {
+    ast.Name: _Preparer.name,
+    ast.Attribute: _Preparer.attribute,
+    ast.AnnAssign: _Preparer.annotated,
+    ast.With: _Preparer.with_,
+    ast.AsyncWith: _Preparer.asynchronous,
+    ast.AsyncFor: _Preparer.asynchronous,
+    ast.Call: _Preparer.call,
+    ast.FunctionDef: _Preparer.function,
+    ast.AsyncFunctionDef: lambda preparer, node: preparer.locals.made(node),
+    ast.Lambda: _Preparer.lambda_,
+    ast.ListComp: _Preparer.comprehension,
+    ast.SetComp: _Preparer.comprehension,
+    ast.DictComp: _Preparer.comprehension,
+    ast.GeneratorExp: _Preparer.comprehension,
+    ast.ExceptHandler: _Preparer.naming,
+    ast.MatchAs: _Preparer.naming,
+}
 
 
 def _is_new_type(value: object) -> bool:

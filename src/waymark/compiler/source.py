@@ -17,7 +17,7 @@ from types import CodeType, FunctionType
 from typing import TypeAlias
 
 from waymark.graph.model import Span
-from waymark.graph.trees import walk
+from waymark.graph.trees import statements, walk
 
 from .diagnostics import Diagnostic
 
@@ -134,10 +134,10 @@ class _File:
 def _parse(text: str, path: str, flags: int) -> _File:
     tree = ast.parse(text, path)
     file = _File(tree, tuple(text.splitlines()), {}, {})
-    for node in walk(tree):
+    for node in statements(tree):
         if isinstance(node, Definition):
             file.definitions.setdefault((node.name, _first_line(node)), []).append(node)
-    for code in _codes(compile(text, path, "exec", flags=flags, dont_inherit=True)):
+    for code in _codes(compile(tree, path, "exec", flags=flags, dont_inherit=True)):
         file.codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
     return file
 

@@ -15,6 +15,7 @@ from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
 from waymark.graph.model import ATTRIBUTES_ONLY, DEFAULT, Name
 from waymark.graph.operations import BUILTINS
+from waymark.graph.trees import walk
 
 from .catalogued import catalogue_path, library_path
 from .displays import entry_for
@@ -31,19 +32,26 @@ PLACEHOLDER = Name("class", ref="")
 
 @dataclass(slots=True)
 class Prepared:
-    """A function's body in prepared form. `variables` begins with the
-    parameters; `hidden` counts the invented ones."""
+    """A function's body in prepared form. `variables` are in their order, parameters
+    first."""
 
     source: Source
     pending: PendingFunction
     arguments: ast.arguments
     body: list[ast.stmt] = field(default_factory=list[ast.stmt])
     names: dict[str, Name] = field(default_factory=dict[str, Name])
-    variables: list[str] = field(default_factory=list[str])
+    variables: dict[str, None] = field(default_factory=dict[str, None])
     #: Of a local function: variables of the functions around it.
     captured: list[str] = field(default_factory=list[str])
     #: Async functions that are defined in this one.
     inner: list[Prepared] = field(default_factory=list["Prepared"])
+    _nodes: list[ast.AST] = field(default_factory=list[ast.AST])
+
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the body, as long as nothing of it is lowered."""
+        if not self._nodes:
+            self._nodes = walk(*self.body)
+        return self._nodes
 
     def is_variable(self, name: str) -> bool:
         """Whether `name` is a variable, of this function or of one around it."""

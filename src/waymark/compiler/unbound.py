@@ -15,20 +15,18 @@ from waymark.graph.scopes import bound_names, free_names, target_names
 from waymark.graph.trees import walk
 
 
-def fickle_names(body: Iterable[ast.stmt]) -> set[str]:
-    """Names that may be unbound, or bound again inside an expression."""
+def fickle_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that may be unbound, or bound again inside an expression, in code that
+    has these nodes."""
     found: set[str] = set()
-    for statement in body:
-        for node in walk(statement):
-            match node:
-                case ast.Name(ctx=ast.Del()):
-                    found.add(node.id)
-                case ast.NamedExpr(target=ast.Name(id=name)):
-                    found.add(name)
-                case ast.ExceptHandler(name=str(name)):
-                    found.add(name)
-                case _:
-                    pass
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            if type(node.ctx) is ast.Del:
+                found.add(node.id)
+        elif isinstance(node, ast.NamedExpr):
+            found.add(node.target.id)
+        elif isinstance(node, ast.ExceptHandler) and node.name is not None:
+            found.add(node.name)
     return found
 
 
@@ -61,7 +59,7 @@ def may_catch_unbound(
     certainly `bound` by then."""
     if not _tries(statement):
         return False
-    following = _Follow(frozenset(variables), frozenset(fickle_names([statement])))
+    following = _Follow(frozenset(variables), frozenset(fickle_names(walk(statement))))
     return following.block([statement], set(bound), trying=False)
 
 
@@ -132,7 +130,7 @@ class _Follow:
     def handler(self, node: ast.ExceptHandler, bound: set[str], *, trying: bool) -> bool:
         """Within its handler the exception's name is bound, as long as nothing there unbinds it."""
         named = {node.name} if node.name else set[str]()
-        held = named - fickle_names(node.body)
+        held = named - fickle_names(walk(*node.body))
         inside = _Follow(self.variables, self.fickle - held)
         return inside.block(node.body, bound | named, trying=trying)
 

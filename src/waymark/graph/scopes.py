@@ -14,6 +14,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from .trees import FIELDS, children, class_of, walk
 
+#: Names that a piece of code reads and that it writes.
+Uses: TypeAlias = tuple[set[str], set[str]]
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
@@ -72,7 +74,8 @@ def _collect(node: ast.AST, found: dict[str, None]) -> None:
         if name is not None:
             found.setdefault(name)
     for inner in _same_scope(node):
-        _collect(inner, found)
+        if type(inner) is not ast.Constant:
+            _collect(inner, found)
 
 
 #: Nodes that bind a name of their own, and the field that holds it.
@@ -122,7 +125,7 @@ def _walruses(node: Comprehension) -> Iterator[ast.AST]:
             yield inner.target
 
 
-def uses(tree: ast.AST) -> tuple[set[str], set[str]]:
+def uses(tree: ast.AST) -> Uses:
     """`free_names` and `bound_names` of a tree, mostly in one walk over it."""
     reads: set[str] = set()
     writes: set[str] = set()

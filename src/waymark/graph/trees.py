@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from types import NoneType
 from typing import Any, Final, TypeVar, get_args
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -88,6 +87,17 @@ def walk(*nodes: ast.AST) -> list[ast.AST]:
     return found
 
 
+def statements(root: ast.AST) -> list[ast.AST]:
+    """The node, the statements below it, and what these stand in, nearer ones first."""
+    found = [root]
+    for node in found:
+        for name in _BODIES:
+            found += getattr(node, name, ())
+    return found
+
+
+#: Fields of statements that hold statements, or what these stand in.
+_BODIES: Final = ("body", "handlers", "orelse", "finalbody", "cases")
 _PLACE: Final = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 
 
@@ -123,22 +133,16 @@ def replace_children(node: ast.AST, replaced: Callable[[Any], ast.AST]) -> None:
             setattr(node, name, replaced(value))
 
 
-#: Kinds of values that need no copy: most of what a node holds.
-_SAME: Final = frozenset({int, str, NoneType, ast.Load, ast.Store})
-
-
 def copied(node: Node) -> Node:
     """A copy of a tree, with its places in the text."""
-    made: Node = type(node).__new__(type(node))
+    kind = type(node)
+    made: Node = kind.__new__(kind)
     into = vars(made)
-    name: str
-    value: Any
-    for name, value in vars(node).items():
-        kind = class_of(value)
-        if kind in _SAME:
-            into[name] = value
-        elif kind is list:
-            into[name] = [copied(item) if isinstance(item, ast.AST) else item for item in value]
-        else:
-            into[name] = copied(value) if isinstance(value, ast.AST) else value
+    into.update(vars(node))
+    for name in FIELDS[kind]:
+        value: Any = into.get(name)
+        if class_of(value) is list:
+            into[name] = [None if item is None else copied(item) for item in value]
+        elif value is not None:
+            into[name] = copied(value)
     return made
