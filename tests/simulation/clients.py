@@ -39,7 +39,8 @@ async def say_words(simulation: Simulation, run_id: UUID, count: int) -> None:
 
 async def tidy(simulation: Simulation) -> None:
     """Say again what the database has lost since. Runs that wait for others, and whose
-    submission nobody was told of, are cancelled: they would wait for ever."""
+    submission nobody was told of, are cancelled: they would wait for ever. While one is
+    spoken to, others may end and be removed."""
     waiting = {shape.__waymark__.name for shape in (work.Listening, work.Resting)}
     runs = simulation.server.database.runs
     while simulation.unfinished() or not simulation.written():
@@ -48,7 +49,7 @@ async def tidy(simulation: Simulation) -> None:
             known = simulation.account.known(run_id)
             if known is not None and known[0].cls is work.Listening:
                 await say_words(simulation, run_id, *known[1])
-            elif runs[run_id].workflow in waiting:
+            elif run_id in runs and runs[run_id].workflow in waiting:
                 await insist(simulation, run_id, "cancel")
 
 
