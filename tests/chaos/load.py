@@ -104,13 +104,17 @@ class Load:
             self.told += 1
 
     async def end(self) -> None:
-        """Submit no more, and return when all has ended."""
+        """Submit no more, and return when all has ended. A child that was stored without the
+        parent which was to cancel it may sleep for a day."""
         for user in self._users:
             user.cancel()
         await asyncio.gather(*self._users, return_exceptions=True)
         connection = await asyncpg.connect(self.url)
         try:
-            unfinished = "select count(*) from waymark.runs where state < 10"
+            unfinished = (
+                "select count(*) from waymark.runs where state < 10"
+                " and (parent is null or parent in (select id from waymark.runs))"
+            )
             while await connection.fetchval(unfinished):  # noqa: ASYNC110  # nobody is told
                 await asyncio.sleep(0.01)
         finally:
