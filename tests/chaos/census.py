@@ -10,7 +10,8 @@ missing     a run has ended without an outcome of each call that its graph makes
 wrong       a run did not end with the result that its body gives
 attempts    failed attempts that are made again were forgotten, or counted twice
 cancels     a request to cancel was not heard, or more than once
-orphan      a child run that is the outcome of no effect
+orphan      a child run that is the outcome of no effect (not judged further if it is one that
+            ends only when its parent cancels it, and its parent is not there)
 early       an effect of a run that was never committed, or of a call whose
             predecessor, or whose arguments, were not recorded yet
 
@@ -152,6 +153,8 @@ def judge(
         census.complain("early", f"run {run_id} acted and was never committed")
     for row in runs:
         name, shape = SHAPE_BY_WORKFLOW[row["workflow"]]
+        if shape.cancels and row["parent"] is not None and row["parent"] not in there:
+            continue
         args, kwargs = definition_of(shape.workflow).arguments.unpack(bytes(row["input"]))
         (number,) = [*args, *kwargs.values()]
         if run_id_said := acked.get(row["id"]):
