@@ -18,7 +18,7 @@ from waymark.graph import advice
 from waymark.graph.concurrency import AWAITABLE
 from waymark.graph.model import DEFINED, Name
 from waymark.graph.operations import operation_at
-from waymark.graph.trees import children, walk
+from waymark.graph.trees import FIELDS, children, walk
 
 from .policies import check_policies
 from .reach import Reach
@@ -168,23 +168,27 @@ class _CallCheck:
             self.visit(statement, around)
 
     def visit(self, node: ast.AST, parents: tuple[ast.AST, ...]) -> None:
-        if isinstance(node, ast.Name):
-            self.named(node)
-            return
-        if isinstance(node, ast.Call):
-            self.call(node, self.callee(node), parents)
-        elif isinstance(node, ast.Attribute):
-            self.child_attribute(node)
-            self.named(node)
-        elif isinstance(node, ast.Return) and self.prepared.pending.name == "run":
-            self.sent([node.value], "a run's result is stored")
-        elif isinstance(node, ast.Await):
-            self.awaited(node)
+        match node:
+            case ast.Name():
+                self.named(node)
+                return
+            case ast.Call():
+                self.call(node, self.callee(node), parents)
+            case ast.Attribute():
+                self.child_attribute(node)
+                self.named(node)
+            case ast.Return() if self.prepared.pending.name == "run":
+                self.sent([node.value], "a run's result is stored")
+            case ast.Await():
+                self.awaited(node)
+            case _:
+                pass
         below = children(node)
         if below:
             around = (*parents, node)
             for child in below:
-                self.visit(child, around)
+                if FIELDS[type(child)] or type(child) is ast.Name:
+                    self.visit(child, around)
 
     def named(self, node: ast.Name | ast.Attribute) -> None:
         path = stdlib_path(node, self.prepared)

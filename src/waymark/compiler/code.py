@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from waymark.graph.model import Code
 from waymark.graph.scopes import Uses, uses
@@ -13,34 +14,59 @@ from waymark.graph.trees import place_missing, walk
 
 from .portable import Tree, portable_text
 
+#: What texts of statements parse to.
+Trees: TypeAlias = dict[str, ast.Module]
 
-def expression_code(node: ast.expr, variables: Collection[str], used: Uses | None = None) -> Code:
-    """`node` as code of mode `eval`; `used` are its `uses`, where they are known."""
+
+@dataclass(slots=True)
+class Piece:
+    """A tree that becomes code: its nodes, each with a place of its own, and the
+    names that it uses."""
+
+    tree: Tree
+    mode: Literal["eval", "exec"]
+    nodes: list[ast.AST]
+    used: Uses
+
+    def code(self, variables: Collection[str], trees: Trees | None = None) -> Code:
+        """The piece as code. What its text parses to is added to `trees`, where that
+        had to be known."""
+        text, portable = portable_text(self.tree, self.nodes)
+        nodes = self.nodes if portable is self.tree else walk(portable)
+        reads, writes = self.used
+        return Code(
+            text,
+            self.mode,
+            _lines(nodes, text, {} if trees is None else trees),
+            tuple(sorted(reads.intersection(variables))),
+            tuple(sorted(writes.intersection(variables))),
+        )
+
+
+def expression_piece(node: ast.expr) -> Piece:
+    """One expression."""
     tree = ast.Expression(node)
-    return _code(tree, "eval", getattr(node, "lineno", 1), variables, used or uses(tree))
+    nodes = _placed(tree)
+    return Piece(tree, "eval", nodes, uses(tree, nodes))
+
+
+def statements_piece(body: Sequence[ast.stmt]) -> Piece:
+    """Statements."""
+    tree = ast.Module(body=list(body), type_ignores=[])
+    nodes = _placed(tree)
+    return Piece(tree, "exec", nodes, uses(tree, nodes))
+
+
+def expression_code(node: ast.expr, variables: Collection[str]) -> Code:
+    """`node` as code of mode `eval`."""
+    return expression_piece(node).code(variables)
 
 
 def statements_code(
-    body: Sequence[ast.stmt], variables: Collection[str], used: Uses | None = None
+    body: Sequence[ast.stmt], variables: Collection[str], trees: Trees | None = None
 ) -> Code:
-    """Statements as code of mode `exec`; `used` are their `uses`, where they are known."""
-    tree = ast.Module(body=list(body), type_ignores=[])
-    return _code(tree, "exec", getattr(body[0], "lineno", 1), variables, used or uses(tree))
-
-
-def _code(
-    tree: Tree, mode: Literal["eval", "exec"], first: int, variables: Collection[str], used: Uses
-) -> Code:
-    nodes = _placed(tree)
-    text, portable = portable_text(tree, nodes)
-    reads, writes = used
-    return Code(
-        text,
-        mode,
-        _lines(nodes if portable is tree else walk(portable), text, mode, first),
-        tuple(sorted(reads.intersection(variables))),
-        tuple(sorted(writes.intersection(variables))),
-    )
+    """Statements as code of mode `exec`."""
+    return statements_piece(body).code(variables, trees)
 
 
 def _placed(tree: Tree) -> list[ast.AST]:
@@ -53,13 +79,15 @@ def _placed(tree: Tree) -> list[ast.AST]:
     return nodes
 
 
-def _lines(author: list[ast.AST], text: str, mode: str, first: int) -> tuple[int, ...]:
+def _lines(author: list[ast.AST], text: str, trees: Trees) -> tuple[int, ...]:
     """For each line of `text` the author's line, found by walking the tree that
     the text came from beside the tree that it parses to."""
+    first = getattr(author[1], "lineno", 1)
     if "\n" not in text:
-        return (min([vars(node).get("lineno", first) for node in author[1:]], default=first),)
+        return (min([vars(node).get("lineno", first) for node in author[1:]]),)
+    again = trees[text] = ast.parse(text)
     found: dict[int, int] = {}
-    for old, new in zip(author, walk(ast.parse(text, mode=mode)), strict=False):
+    for old, new in zip(author, walk(again), strict=False):
         line = getattr(new, "lineno", None)
         if type(old) is not type(new):
             break

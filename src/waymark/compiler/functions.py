@@ -119,7 +119,7 @@ def compile_sync_function(pending: PendingFunction, reach: Reach) -> SyncFunctio
     _compile_inner(prepared, reach)
     return SyncFunction(
         name=pending.name,
-        code=statements_code([definition], ()),
+        code=statements_code([definition], (), reach.trees),
         names=_used(prepared, free_names(definition)),
         method=pending.method,
         span=source.span(source.node),

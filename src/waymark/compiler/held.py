@@ -34,7 +34,9 @@ from .table import Prepared
 
 def check_held(prepared: Prepared, body: Sequence[Node], reach: Reach) -> None:
     """Report generators that cross an await."""
-    if ast.GeneratorExp not in map(type, map(_value, prepared.nodes())):
+    values = [node.value for node in prepared.kinds.of(ast.Assign)]
+    values += [node.value for node in prepared.kinds.of(ast.NamedExpr)]
+    if ast.GeneratorExp not in map(type, values):
         return
     held = dict(_held(prepared.body))
     steps = list(_steps(tuple(body), ()))
@@ -95,11 +97,6 @@ def _waits_between(name: str, steps: list[_Step], start: int, end: int) -> bool:
 def _depth(step: _Step) -> Callable[[int], int]:
     order = [loop for loop, _ in step.loops]
     return order.index
-
-
-def _value(node: ast.AST) -> ast.AST | None:
-    """What `node` binds a name to."""
-    return node.value if isinstance(node, (ast.Assign, ast.NamedExpr)) else None
 
 
 def _held(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from waymark.graph.check import check_code
 from waymark.graph.model import HIDDEN, Code, Compute, Name, Node, Span
-from waymark.graph.scopes import Uses, bound_names, parameter_names, uses
+from waymark.graph.scopes import bound_names, parameter_names
 
-from .code import expression_code, statements_code
+from .code import Piece, expression_piece, statements_piece
 from .reach import Reach
 from .table import Prepared
 from .unbound import fickle_names
@@ -46,7 +46,7 @@ class Lowering:
         self._scope = {*prepared.variables, *prepared.captured}
         #: Names outside the variables that the emitted code reads.
         self.used: set[str] = set()
-        self.fickle = fickle_names(prepared.nodes())
+        self.fickle = fickle_names(prepared.kinds)
         self.bound = set(parameter_names(prepared.arguments)) - self.fickle
         self._lower_statement = lower_statement
 
@@ -124,17 +124,17 @@ class Lowering:
     # Code
 
     def expression(self, node: ast.expr) -> Code:
-        used = uses(node)
-        self._check((node,), used)
-        return expression_code(node, self._scope, used)
+        return self._code(expression_piece(node), (node,))
 
     def statements(self, body: Sequence[ast.stmt]) -> Code:
-        used = uses(ast.Module(list(body), []))
-        self._check(body, used)
-        return statements_code(body, self._scope, used)
+        return self._code(statements_piece(body), body)
 
-    def _check(self, nodes: Sequence[ast.AST], used: Uses) -> None:
-        self.used |= used[0]
+    def _code(self, piece: Piece, nodes: Sequence[ast.AST]) -> Code:
+        self.used |= piece.used[0]
+        self._check(nodes)
+        return piece.code(self._scope, self.reach.trees)
+
+    def _check(self, nodes: Sequence[ast.AST]) -> None:
         method = self.prepared.pending.receiver == "self"
         scope = self._scope | {"self"} if method else frozenset(self._scope)
         names = self.prepared.names

@@ -27,9 +27,8 @@ _MISSING = object()
 
 def check_patterns(prepared: Prepared, reach: Reach) -> None:
     """Report class patterns that would run code, or whose class is not known."""
-    for node in prepared.nodes():
-        if isinstance(node, ast.MatchClass):
-            _check(node, prepared, reach)
+    for node in prepared.kinds.of(ast.MatchClass):
+        _check(node, prepared, reach)
 
 
 def _check(node: ast.MatchClass, prepared: Prepared, reach: Reach) -> None:

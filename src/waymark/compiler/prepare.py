@@ -30,6 +30,7 @@ from waymark.graph.trees import FIELDS as WITH_NODES
 from waymark.graph.trees import copied, walk
 
 from .asynchronous import check_async_for, check_async_with
+from .catalogued import library_path
 from .local_functions import LocalFunctions
 from .names import MISSING
 from .reach import PendingFunction, Reach, Receiver
@@ -309,10 +310,11 @@ class _Preparer:
             # With a member it is looked at there.
             self.receiver.refuse_super(node)
             return self.replacement_value(node)
-        if self.table.live_path(function) == "typing.cast" and len(node.args) == 2:
+        live = self.table.live(function)
+        if live is not MISSING and len(node.args) == 2 and library_path(live) == "typing.cast":
             # Its first argument is an annotation, which need not mean anything.
             return self.rewrite(node.args[1])
-        if _is_new_type(self.table.live(function)) and _is_one_value(node):
+        if _is_new_type(live) and _is_one_value(node):
             return self.rewrite(node.args[0])
         if isinstance(function, ast.Attribute) and self.receiver.is_super(function.value):
             node.args = [self.rewrite(argument) for argument in node.args]
@@ -352,12 +354,13 @@ class _Preparer:
 
     def name(self, node: ast.Name) -> ast.expr:
         self.reach.line = node.lineno
-        if _is_new_type(self.table.live(node)):
+        variable = self.table.is_variable(node.id)
+        if not variable and _is_new_type(self.table.live(node)):
             return ast.copy_location(_identity(), node)
         if not isinstance(node.ctx, ast.Load):
             if node.id not in self.table.inner:
                 self.check_bound(node, (node.id,), receiver=self.receiver.kind)
-        elif self.table.is_variable(node.id):
+        elif variable:
             pass
         elif self.receiver.is_receiver(node):
             return self.receiver.value(node)
@@ -372,18 +375,18 @@ class _Preparer:
         if self.receiver.is_super(node.value):
             found = self.receiver.super_attribute(node, node.value)
             return found or self.replacement_value(node)
-        if _is_new_type(self.table.live(node)):
+        owner: Any = self.table.live(node.value)
+        if isinstance(owner, ModuleType) and _is_new_type(getattr(owner, node.attr, MISSING)):
             return ast.copy_location(_identity(), node)
         short: ast.Name | None = None
         if isinstance(node.ctx, ast.Load):
-            owner: Any = self.table.live(node.value)
             if isinstance(owner, ModuleType):
                 short = self.table.module_member(node, owner)
             elif isinstance(owner, type):
                 short = self.table.class_member(node, owner)
             elif owner is MISSING:
                 self.receiver.maybe_read(node.attr)
-        elif isinstance(self.table.live(node.value), type):
+        elif isinstance(owner, type):
             self.report(node.value, *advice.table_write(ast.unparse(node.value)))
             return self.replacement_value(node)
         elif self.reach.facts.escapes:

@@ -22,6 +22,7 @@ from waymark.graph.concurrency import NEEDS
 from waymark.graph.model import DEFINED, Function, Name
 
 from . import prelude
+from .code import Trees
 from .diagnostics import Diagnostic
 from .source import Source
 
@@ -121,6 +122,8 @@ class Reach:
         return not changing and name not in self.facts.stored
 
     sources: dict[str, Source] = field(default_factory=dict[str, Source])
+    #: What texts of code parse to, for those who check them.
+    trees: Trees = field(default_factory=dict[str, ast.Module])
 
     def report(self, source: Source, node: ast.AST, code: str, fact: str, fix: str) -> None:
         """Note a violation, unless one is known at this very place: a later pass

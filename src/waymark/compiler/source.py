@@ -72,7 +72,10 @@ class Source:
     def _characters(self, line: int, column_bytes: int) -> int:
         if not 0 < line <= len(self.lines):
             return column_bytes
-        return len(self.lines[line - 1].encode()[:column_bytes].decode(errors="replace"))
+        text = self.lines[line - 1]
+        if text.isascii():
+            return min(column_bytes, len(text))
+        return len(text.encode()[:column_bytes].decode(errors="replace"))
 
     def diagnostic(self, node: ast.AST, code: str, message: str, hint: str) -> Diagnostic:
         span = self.span(node)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +16,7 @@ from waymark.authoring.workflow import Workflow
 from waymark.graph import advice
 from waymark.graph.model import ATTRIBUTES_ONLY, DEFAULT, Name
 from waymark.graph.operations import BUILTINS
-from waymark.graph.trees import walk
+from waymark.graph.trees import Kinds
 
 from .catalogued import catalogue_path, library_path
 from .displays import entry_for
@@ -30,7 +31,7 @@ from .source import Source
 PLACEHOLDER = Name("class", ref="")
 
 
-@dataclass(slots=True)
+@dataclass
 class Prepared:
     """A function's body in prepared form. `variables` are in their order, parameters
     first."""
@@ -45,13 +46,11 @@ class Prepared:
     captured: list[str] = field(default_factory=list[str])
     #: Async functions that are defined in this one.
     inner: list[Prepared] = field(default_factory=list["Prepared"])
-    _nodes: list[ast.AST] = field(default_factory=list[ast.AST])
 
-    def nodes(self) -> list[ast.AST]:
-        """All nodes of the body, as long as nothing of it is lowered."""
-        if not self._nodes:
-            self._nodes = walk(*self.body)
-        return self._nodes
+    @cached_property
+    def kinds(self) -> Kinds:
+        """The nodes of the body, as it was before anything of it was lowered."""
+        return Kinds(*self.body)
 
     def is_variable(self, name: str) -> bool:
         """Whether `name` is a variable, of this function or of one around it."""

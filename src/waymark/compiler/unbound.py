@@ -12,21 +12,16 @@ import ast
 from collections.abc import Collection, Iterable
 
 from waymark.graph.scopes import bound_names, free_names, target_names
-from waymark.graph.trees import walk
+from waymark.graph.trees import Kinds, walk
 
 
-def fickle_names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Names that may be unbound, or bound again inside an expression, in code that
-    has these nodes."""
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Name):
-            if type(node.ctx) is ast.Del:
-                found.add(node.id)
-        elif isinstance(node, ast.NamedExpr):
-            found.add(node.target.id)
-        elif isinstance(node, ast.ExceptHandler) and node.name is not None:
-            found.add(node.name)
+def fickle_names(kinds: Kinds) -> set[str]:
+    """Names that may be unbound, or bound again inside an expression."""
+    targets = walk(*(target for node in kinds.of(ast.Delete) for target in node.targets))
+    names = (node for node in targets if isinstance(node, ast.Name))
+    found = {node.id for node in names if isinstance(node.ctx, ast.Del)}
+    found.update(node.target.id for node in kinds.of(ast.NamedExpr))
+    found.update(node.name for node in kinds.of(ast.ExceptHandler) if node.name is not None)
     return found
 
 
@@ -59,7 +54,7 @@ def may_catch_unbound(
     certainly `bound` by then."""
     if not _tries(statement):
         return False
-    following = _Follow(frozenset(variables), frozenset(fickle_names(walk(statement))))
+    following = _Follow(frozenset(variables), frozenset(fickle_names(Kinds(statement))))
     return following.block([statement], set(bound), trying=False)
 
 
@@ -130,7 +125,7 @@ class _Follow:
     def handler(self, node: ast.ExceptHandler, bound: set[str], *, trying: bool) -> bool:
         """Within its handler the exception's name is bound, as long as nothing there unbinds it."""
         named = {node.name} if node.name else set[str]()
-        held = named - fickle_names(walk(*node.body))
+        held = named - fickle_names(Kinds(*node.body))
         inside = _Follow(self.variables, self.fickle - held)
         return inside.block(node.body, bound | named, trying=trying)
 

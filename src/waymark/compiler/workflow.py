@@ -59,7 +59,7 @@ def compile_workflow(definition: WorkflowDefinition, final: bool) -> Compiled:
         self_class=definition.cls.__qualname__ if facts.stateful else "",
         compiled_by=sys.version_info[:2],
     )
-    _check_own_work(definition, graph)
+    _check_own_work(definition, graph, reach)
     return Compiled(graph, fingerprint(graph), to_document(graph), warnings=tuple(_warnings(reach)))
 
 
@@ -153,10 +153,10 @@ def in_source_order(diagnostics: list[Diagnostic]) -> list[Diagnostic]:
     return sorted(diagnostics, key=lambda found: (order[found.path], found.line, found.column))
 
 
-def _check_own_work(definition: WorkflowDefinition, graph: Graph) -> None:
+def _check_own_work(definition: WorkflowDefinition, graph: Graph, reach: Reach) -> None:
     """A graph that does not hold its own rules is our mistake, shown as one."""
     try:
-        validate(graph)
+        validate(graph, reach.trees)
     except GraphError as error:
         fact = f"the compiler made a graph that breaks its own rules: {error}"
         diagnostic = _at_definition(_authored(definition), "WM901", fact, _REPORT)

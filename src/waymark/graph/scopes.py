@@ -9,7 +9,7 @@ of a comprehension is evaluated in the scope around it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from .trees import FIELDS, children, class_of, walk
@@ -114,6 +114,10 @@ _SCOPED: Final = frozenset(
 _INVOLVED: Final = _SCOPED | {*_NAMING, ast.alias, ast.Delete}
 
 
+#: Where it takes more than a look at the names.
+_TWOFOLD: Final = _INVOLVED | {ast.AugAssign}
+
+
 def _defaults(arguments: ast.arguments) -> Iterator[ast.expr]:
     yield from arguments.defaults
     yield from (default for default in arguments.kw_defaults if default is not None)
@@ -125,10 +129,16 @@ def _walruses(node: Comprehension) -> Iterator[ast.AST]:
             yield inner.target
 
 
-def uses(tree: ast.AST) -> Uses:
-    """`free_names` and `bound_names` of a tree, mostly in one walk over it."""
+def uses(tree: ast.AST, nodes: Sequence[ast.AST] = ()) -> Uses:
+    """`free_names` and `bound_names` of a tree, mostly in one walk over it, or in a
+    look at its `nodes` where these are known."""
     reads: set[str] = set()
     writes: set[str] = set()
+    if nodes and _TWOFOLD.isdisjoint(map(type, nodes)):
+        for node in nodes:
+            if isinstance(node, ast.Name):
+                (reads if type(node.ctx) is ast.Load else writes).add(node.id)
+        return reads, writes
     if _collects(tree, reads, writes):
         return reads, writes
     return free_names(tree), set(bound_names([tree]))

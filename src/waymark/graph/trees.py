@@ -87,6 +87,20 @@ def walk(*nodes: ast.AST) -> list[ast.AST]:
     return found
 
 
+class Kinds:
+    """The nodes of a tree by their class, found in one walk."""
+
+    def __init__(self, *roots: ast.AST) -> None:
+        self.all = walk(*roots)
+        self._of: dict[type, list[Any]] = {}
+        for node in self.all:
+            self._of.setdefault(type(node), []).append(node)
+
+    def of(self, kind: type[Node]) -> list[Node]:
+        """The nodes of one class, those nearer to the root first."""
+        return self._of.get(kind, [])
+
+
 def statements(root: ast.AST) -> list[ast.AST]:
     """The node, the statements below it, and what these stand in, nearer ones first."""
     found = [root]

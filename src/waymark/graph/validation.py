@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from waymark.errors import GraphError
 
@@ -56,19 +56,20 @@ LINES_MAX = 1_000_000
 SUM_MAX = 10 * LINES_MAX
 
 
-def validate(graph: Graph) -> None:
-    """Raise GraphError unless every rule above holds."""
+def validate(graph: Graph, trees: Mapping[str, ast.Module] | None = None) -> None:
+    """Raise GraphError unless every rule above holds. `trees` are what texts of
+    statements parse to, as far as this process parsed them before."""
     try:
-        _validate(graph)
+        _validate(graph, trees or {})
     except RecursionError:
         raise GraphError("the graph's code is nested too deeply") from None
 
 
-def _validate(graph: Graph) -> None:
+def _validate(graph: Graph, trees: Mapping[str, ast.Module]) -> None:
     first = graph.functions[0] if graph.functions else None
     if first is None or first.name != "run" or first.local:
         raise GraphError("the first function of a graph is `run`")
-    known = _Known(graph)
+    known = _Known(graph, trees)
     _check_numbers(graph)
     _check_size(graph)
     for name, entry in graph.attributes.items():
@@ -101,9 +102,10 @@ def _check_size(graph: Graph) -> None:
 
 
 class _Known:
-    """The functions of a graph, to which tables refer."""
+    """The functions of a graph, to which tables refer, and trees of texts."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, trees: Mapping[str, ast.Module]) -> None:
+        self.trees = trees
         self.helpers = [function.name for function in graph.functions]
         self.sync = [function.name for function in graph.sync_functions]
         self.local = [function.name for function in graph.functions if function.local]
@@ -170,7 +172,7 @@ def check_sync_function(function: SyncFunction, known: _Known) -> None:
     where = f"`{function.name}`"
     check_place(where, function)
     known.check_table(function.names)
-    tree = parsed(function.code, "exec")
+    tree = parsed(function.code, "exec", known.trees)
     if isinstance(tree, str):
         raise GraphError(f"{where}: {tree}")
     body = tree.body if isinstance(tree, ast.Module) else []
@@ -197,7 +199,7 @@ def check_place(where: str, function: Function | SyncFunction) -> None:
         raise GraphError(f"{where}: it stands at an impossible place")
 
 
-def parsed(code: Code, mode: str) -> ast.AST | str:
+def parsed(code: Code, mode: str, trees: Mapping[str, ast.Module]) -> ast.AST | str:
     """The tree of a piece of code within bounds, else what is wrong with it."""
     if code.mode != mode:
         return f"its code should be of mode {mode!r}"
@@ -205,6 +207,8 @@ def parsed(code: Code, mode: str) -> ast.AST | str:
         return f"its code is longer than {CODE_CHARACTERS_MAX} characters"
     if code.lines and not 1 <= min(code.lines) <= max(code.lines) <= LINES_MAX:
         return "its code stands at an impossible line"
+    if mode == "exec" and code.text in trees:
+        return trees[code.text]
     try:
         tree: ast.AST = ast.parse(code.text, mode=mode)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -289,7 +293,7 @@ class _FunctionCheck:
             raise self.odd(node, f"`{name}` is not a variable")
 
     def check_code(self, node: Node, code: Code, mode: str) -> None:
-        tree = parsed(code, mode)
+        tree = parsed(code, mode, self.known.trees)
         if isinstance(tree, str):
             raise self.odd(node, tree)
         names, variables = self.function.names, self.variables

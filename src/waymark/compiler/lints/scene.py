@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from waymark.authoring.workflow import AUTHORED
 from waymark.graph.scopes import parameter_names
-from waymark.graph.trees import children, walk
+from waymark.graph.trees import Kinds, children
 
 from ..diagnostics import Diagnostic
 from ..names import MISSING, Namespace
@@ -37,7 +37,7 @@ class Scene:
     found: list[Diagnostic] = field(default_factory=list[Diagnostic])
     nodes: list[ast.AST] = field(init=False)
     receiver: str | None = field(init=False)
-    _by_kind: dict[type, list[Any]] = field(init=False)
+    _kinds: Kinds = field(init=False)
     #: What dotted names spell, by the expressions that were asked for.
     _live: dict[ast.expr, Any] = field(default_factory=dict[ast.expr, Any])
     #: Attributes that the function sets on the workflow itself.
@@ -46,10 +46,8 @@ class Scene:
     _namespace: Namespace = field(init=False)
 
     def __post_init__(self) -> None:
-        self.nodes = walk(self.definition)
-        self._by_kind = {}
-        for node in self.nodes:
-            self._by_kind.setdefault(type(node), []).append(node)
+        self._kinds = Kinds(self.definition)
+        self.nodes = self._kinds.all
         parameters = parameter_names(self.definition.args)
         self.receiver = parameters[0] if self.method and parameters else None
         self._set = frozenset(
@@ -68,11 +66,11 @@ class Scene:
 
     def of(self, kind: type[_Node]) -> list[_Node]:
         """Nodes of one class, in the order of `nodes`."""
-        return self._by_kind.get(kind, [])
+        return self._kinds.of(kind)
 
     def compound(self) -> list[ast.AST]:
         """Nodes in which statements stand."""
-        return [node for kind in self._by_kind if _BLOCKS[kind] for node in self._by_kind[kind]]
+        return [node for node in self.nodes if _BLOCKS[type(node)]]
 
     def report(self, node: ast.AST, code: str, fact: str, fix: str) -> None:
         """Note a finding, once for each code and place."""
