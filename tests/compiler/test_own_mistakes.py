@@ -34,7 +34,7 @@ def test_a_failure_inside_is_shown_at_the_workflow(monkeypatch: pytest.MonkeyPat
 def test_a_graph_against_its_own_rules_is_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is stored that a loader would refuse."""
 
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise GraphError("no")
 
     monkeypatch.setattr(workflow, "validate", refuse)

@@ -10,7 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from waymark.graph.trees import children, copied, place_missing, walk
+from waymark.graph.scopes import uses
+from waymark.graph.trees import Kinds, children, copied, place_missing, statements, walk
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [ROOT / "tests" / "oracle" / "programs.py", ROOT / "src" / "waymark" / "graph" / "check.py"]
@@ -83,3 +84,26 @@ def test_missing_places_are_filled_as_python_fills_them(tree: ast.Module) -> Non
     theirs = ast.fix_missing_locations(copy.deepcopy(tree))
     ours = place_missing(tree)
     assert ast.dump(ours, include_attributes=True) == ast.dump(theirs, include_attributes=True)
+
+
+def test_statements_are_those_that_walk_meets(tree: ast.Module) -> None:
+    """None is missed, whatever it stands in."""
+    apart = (ast.expr, ast.keyword, ast.comprehension, ast.arguments, ast.arg)
+    expected = {node for node in walk(tree) if isinstance(node, ast.stmt)}
+    assert {node for node in statements(tree) if isinstance(node, ast.stmt)} == expected
+    assert not any(isinstance(node, apart) for node in statements(tree))
+
+
+def test_nodes_are_kept_by_their_class(tree: ast.Module) -> None:
+    """Each class in the order of the walk."""
+    found = Kinds(tree)
+    for kind in {type(node) for node in walk(tree)}:
+        assert found.of(kind) == [node for node in walk(tree) if type(node) is kind]
+    assert found.of(ast.TryStar) == []
+
+
+def test_names_are_the_same_by_a_look_at_known_nodes(tree: ast.Module) -> None:
+    """A quicker way to what a piece of code reads and writes gives the same."""
+    for node in walk(tree):
+        if isinstance(node, (ast.stmt, ast.expr)):
+            assert uses(node, walk(node)) == uses(node)

@@ -46,7 +46,7 @@ class Lowering:
         self._scope = {*prepared.variables, *prepared.captured}
         #: Names outside the variables that the emitted code reads.
         self.used: set[str] = set()
-        self.fickle = fickle_names(prepared.kinds)
+        self.fickle = fickle_names(prepared.kinds.all)
         self.bound = set(parameter_names(prepared.arguments)) - self.fickle
         self._lower_statement = lower_statement
 

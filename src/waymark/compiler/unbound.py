@@ -12,17 +12,31 @@ import ast
 from collections.abc import Collection, Iterable
 
 from waymark.graph.scopes import bound_names, free_names, target_names
-from waymark.graph.trees import Kinds, walk
+from waymark.graph.trees import walk
 
 
-def fickle_names(kinds: Kinds) -> set[str]:
-    """Names that may be unbound, or bound again inside an expression."""
-    targets = walk(*(target for node in kinds.of(ast.Delete) for target in node.targets))
-    names = (node for node in targets if isinstance(node, ast.Name))
-    found = {node.id for node in names if isinstance(node.ctx, ast.Del)}
-    found.update(node.target.id for node in kinds.of(ast.NamedExpr))
-    found.update(node.name for node in kinds.of(ast.ExceptHandler) if node.name is not None)
+def fickle_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names that may be unbound, or bound again inside an expression, in code of
+    these nodes."""
+    found: set[str] = set()
+    for node in nodes:
+        if type(node) in _UNSETTLING:
+            match node:
+                case ast.Delete(targets=targets):
+                    found.update(name for target in targets for name in _deleted(target))
+                case ast.NamedExpr(target=ast.Name(id=name)) | ast.ExceptHandler(name=str(name)):
+                    found.add(name)
+                case _:
+                    pass
     return found
+
+
+_UNSETTLING = frozenset({ast.Delete, ast.NamedExpr, ast.ExceptHandler})
+
+
+def _deleted(target: ast.expr) -> list[str]:
+    names = (node for node in walk(target) if isinstance(node, ast.Name))
+    return [node.id for node in names if isinstance(node.ctx, ast.Del)]
 
 
 def _tries(statement: ast.stmt) -> bool:
@@ -54,7 +68,7 @@ def may_catch_unbound(
     certainly `bound` by then."""
     if not _tries(statement):
         return False
-    following = _Follow(frozenset(variables), frozenset(fickle_names(Kinds(statement))))
+    following = _Follow(frozenset(variables), frozenset(fickle_names(walk(statement))))
     return following.block([statement], set(bound), trying=False)
 
 
@@ -125,7 +139,7 @@ class _Follow:
     def handler(self, node: ast.ExceptHandler, bound: set[str], *, trying: bool) -> bool:
         """Within its handler the exception's name is bound, as long as nothing there unbinds it."""
         named = {node.name} if node.name else set[str]()
-        held = named - fickle_names(Kinds(*node.body))
+        held = named - fickle_names(walk(*node.body))
         inside = _Follow(self.variables, self.fickle - held)
         return inside.block(node.body, bound | named, trying=trying)
 

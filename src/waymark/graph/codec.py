@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Mapping
 from functools import cache
 from json.encoder import encode_basestring
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias, TypeGuard, Union, cast
 
 from waymark.errors import GraphError
@@ -135,18 +135,16 @@ def canonical(graph: Graph) -> str:
 
 def _meant(value: Any) -> dict[str, Any]:
     """One object without its locations; what it holds is still to be written."""
-    node, names, items_of = _shape(class_of(value))
-    items = items_of(value)
-    data: dict[str, Any] = dict(zip(names, items, strict=True))
-    if node is not None:
-        data["node"] = node
-    for name, item in data.items():
+    node, names = _shape(class_of(value))
+    data: dict[str, Any] = {"node": node} if node is not None else {}
+    for name in names:
+        item: Any = getattr(value, name)
         kind = class_of(item)
         if kind is str:
-            if "\n" in item:
-                data[name] = _in_lines(item)
+            item = _in_lines(item)
         elif kind is tuple and item and class_of(item[0]) is str:
-            data[name] = [_in_lines(text) for text in item]
+            item = [_in_lines(text) for text in item]
+        data[name] = item
     return data
 
 
@@ -155,15 +153,11 @@ _CANONICAL = json.JSONEncoder(
 )
 
 
-_Items: TypeAlias = Callable[[Any], tuple[Any, ...]]
-
-
 @cache
-def _shape(cls: Any) -> tuple[str | None, tuple[str, ...], _Items]:
-    """The kind of node that a class is, its fields that are no locations, and what
-    gives the values of these."""
+def _shape(cls: Any) -> tuple[str | None, tuple[str, ...]]:
+    """The kind of node that a class is, and its fields that are no locations."""
     names = tuple(name for name in _field_names(cls) if name not in LOCATIONS)
-    return _NODE_NAMES.get(cls), names, cast("_Items", attrgetter(*names))
+    return _NODE_NAMES.get(cls), names
 
 
 @cache
@@ -319,7 +313,7 @@ _TAKEN: Mapping[Any, type] = {str: str, int: int, bool: bool, str | None: str}
 def _object_reader(cls: type) -> _Reader:
     hints = typing.get_type_hints(cls, dict(vars(model)))
     names = _field_names(cls)
-    fields_of = cast("_Items", itemgetter(*names))
+    fields_of = cast("Callable[[Any], tuple[Any, ...]]", itemgetter(*names))
     numbers = {*hints.values()} == {int}
     # Most fields hold what is taken as it is: a number, or text on one line.
     fields = [(_TAKEN.get(hints[name]), _reader(hints[name])) for name in names]

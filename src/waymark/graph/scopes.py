@@ -54,28 +54,25 @@ def unpacks(node: Comprehension) -> bool:
 def bound_names(body: Iterable[ast.AST]) -> list[str]:
     """Names that `body` binds in its own scope, in order of first binding."""
     found: dict[str, None] = {}
-    for node in body:
-        _collect(node, found)
+    # What is found below a node comes before what stands beside it.
+    pending = [*body][::-1]
+    while pending:
+        node: Any = pending.pop()
+        kind = class_of(node)
+        if kind is ast.Name:
+            if type(node.ctx) is not ast.Load:
+                found.setdefault(node.id)
+            continue
+        if kind is ast.alias:
+            # Refused itself; that its name is unknown as well would be said in vain.
+            found.setdefault(node.asname or node.name.partition(".")[0])
+        elif kind in _NAMING:
+            # A pattern or a handler need not give a name.
+            name = getattr(node, _NAMING[kind])
+            if name is not None:
+                found.setdefault(name)
+        pending += [*_same_scope(node)][::-1]
     return list(found)
-
-
-def _collect(node: ast.AST, found: dict[str, None]) -> None:
-    kind = type(node)
-    if kind is ast.Name:
-        if not isinstance(cast("ast.Name", node).ctx, ast.Load):
-            found.setdefault(cast("ast.Name", node).id)
-        return
-    if isinstance(node, ast.alias):
-        # Refused itself; that its name is unknown as well would be said in vain.
-        found.setdefault(node.asname or node.name.partition(".")[0])
-    elif kind in _NAMING:
-        # A pattern or a handler need not give a name.
-        name = getattr(node, _NAMING[kind])
-        if name is not None:
-            found.setdefault(name)
-    for inner in _same_scope(node):
-        if type(inner) is not ast.Constant:
-            _collect(inner, found)
 
 
 #: Nodes that bind a name of their own, and the field that holds it.

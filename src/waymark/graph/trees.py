@@ -93,8 +93,13 @@ class Kinds:
     def __init__(self, *roots: ast.AST) -> None:
         self.all = walk(*roots)
         self._of: dict[type, list[Any]] = {}
+        known = self._of
         for node in self.all:
-            self._of.setdefault(type(node), []).append(node)
+            kind = type(node)
+            if kind in known:
+                known[kind].append(node)
+            else:
+                known[kind] = [node]
 
     def of(self, kind: type[Node]) -> list[Node]:
         """The nodes of one class, those nearer to the root first."""

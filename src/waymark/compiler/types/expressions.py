@@ -322,7 +322,8 @@ class Expressions:
         outer = self.state.known.copy()
         found = self._inside(node)
         inside = {name for part in node.generators for name in target_names(part.target)}
-        outer.look(path for path in self.state.here.looked if root_of(path) not in inside)
+        looked = self.state.here.looked - outer.looked
+        outer.look(path for path in looked if root_of(path) not in inside)
         self.state.known = outer
         for inner in walk(node):
             if isinstance(inner, ast.NamedExpr):
