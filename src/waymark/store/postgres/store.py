@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from .connecting import Connector
 from .failures import FAILURES, cancellation, translate
 from .heartbeat import Heartbeat
 from .hints import Hints
-from .lane import Lane, close_quietly
+from .lane import CLOSE_SECONDS, Lane, close_quietly
 from .migration import Migration, ensure_schema, shipped_migrations
 from .statements import Statements
 from .tasks import PostgresTasks
@@ -306,7 +306,7 @@ class PostgresStore:
             raise StoreUnavailable(f"the store {self.label} is not open")
         outer = sys.exception()
         try:
-            async with pool.acquire() as connection:
+            async with _acquired(pool) as connection:
                 yield connection
         except FAILURES as error:
             cancelled = cancellation(error, outer)
@@ -317,3 +317,18 @@ class PostgresStore:
                 # The other connections are likely as dead (or lead to a standby).
                 await pool.expire_connections()
             raise failure from error
+
+
+@asynccontextmanager
+async def _acquired(
+    pool: asyncpg.Pool[asyncpg.Record],
+) -> AsyncGenerator[PoolConnectionProxy[asyncpg.Record]]:
+    """A connection of `pool`. One that answers nothing when it is given back is dropped, and
+    what was asked of it counts all the same: else a network that swallows packets holds its
+    user up as long again as the statement may take."""
+    connection = await pool.acquire()
+    try:
+        yield connection
+    finally:
+        with suppress(*FAILURES):
+            await pool.release(connection, timeout=CLOSE_SECONDS)
