@@ -22,9 +22,10 @@ import pytest
 
 from tests.chaos.load import Enduring, Load, TwoGates, calls, gates, loaded
 from tests.database import execute
-from tests.runtime.serving import result, submit, until
+from tests.runtime.serving import result, serving, submit, until
 from tests.server import Server, private_server
 from waymark.errors import StoreUnavailable
+from waymark.store.postgres import PostgresStore
 
 pytestmark = [pytest.mark.anyio, pytest.mark.chaos]
 
@@ -242,6 +243,35 @@ async def test_a_standby_takes_over(server: Server, effects: Path) -> None:
             await load.progress()
             assert await load.endured() == 3
             await hold_to_the_promises(load, effects)
+    finally:
+        standby.stop()
+
+
+async def test_a_standby_that_lagged_takes_over(server: Server, effects: Path) -> None:
+    """A real one, which has not heard of the last runs, and two processes that have."""
+    server.stop(signal.SIGINT)
+    standby = server.copy("standby")
+    standby.follow(server)
+    server.start()
+    standby.start()
+    both = f"127.0.0.1:{server.port},127.0.0.1:{standby.port}"
+    url = f"postgresql://app@{both}/postgres?target_session_attrs=read-write"
+    try:
+        async with (
+            loaded(url, standby.url, submit_timeout_seconds=60.0) as load,
+            serving(PostgresStore(url), poll_seconds=0.1),
+        ):
+            await load.progress(60)
+            await admin(standby, "alter system set primary_conninfo = ''", RELOAD)
+            await load.progress(60)
+            await asyncio.to_thread(server.stop, signal.SIGQUIT)
+            gates[-1].set()
+            await admin(standby, "select pg_promote()")
+            await load.progress()
+            await load.end()
+            census = await load.count(effects)
+            assert {*census.broken} <= {"lost", "early", "orphan"}, census.examples
+            assert census.broken["lost"]
     finally:
         standby.stop()
 
