@@ -74,13 +74,15 @@ class Child:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone. Fails when it had ended by itself."""
+    def kill(self, *, leaving: bool = False) -> None:
+        """SIGKILL, and wait until it is gone. Fails when it had ended by itself, unless it
+        was `leaving` and ended well."""
         ended = self.process.poll()
         self.process.kill()
         self.process.wait()
         self._close()
-        assert ended is None, f"a child ended by itself with {ended}:\n{self.words()}"
+        fine = ended is None or (leaving and ended == 0)
+        assert fine, f"a child ended by itself with {ended}:\n{self.words()}"
 
     def stop(self) -> None:
         """SIGTERM, and wait for its orderly end."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -55,10 +56,10 @@ def query(site: Site, sql: str, *arguments: Any) -> list[Any]:
         return aside(ask(url))
 
 
-def under_load(site: Site) -> None:
-    """Returns when so many runs more have been submitted."""
-    before = site.submitted()
-    until(lambda: site.submitted() >= before + RUNS_BETWEEN, "more submissions", site.children)
+def under_load(site: Site, children: Sequence[Child] | None = None) -> None:
+    """Returns when so many runs more have been submitted. All `children` must live."""
+    before, living = site.submitted(), site.children if children is None else children
+    until(lambda: site.submitted() >= before + RUNS_BETWEEN, "more submissions", living)
 
 
 def hold_to_the_promises(site: Site, blows: int, *, zombies: bool = False) -> None:
@@ -89,6 +90,23 @@ def test_killed_while_others_live(plain: Site, form: str) -> None:
     has run out, and it comes back as somebody else."""
     FORMS[form](plain, 3, random.Random(2), (0.1, 0.6))
     hold_to_the_promises(plain, 3)
+
+
+def test_killed_while_it_leaves(plain: Site) -> None:
+    """Somewhere between the request to stop and the end of the process, with runs that are
+    being given back, attempts that still run, and callers that are being told."""
+    chance = random.Random(3)
+    stays = plain.spawn(0, busy=6)
+    assert stays.wait_ready()
+    for seed in range(1, 6):
+        leaves = plain.spawn(seed, busy=10)
+        assert leaves.wait_ready()
+        under_load(plain, [stays, leaves])
+        leaves.send(signal.SIGTERM)
+        time.sleep(chance.uniform(0.0, 0.2))
+        leaves.kill(leaving=True)
+    stays.stop()
+    hold_to_the_promises(plain, 5)
 
 
 def test_postgres_is_restarted(embedded: Site) -> None:
