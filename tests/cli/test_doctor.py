@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import time
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -155,6 +158,26 @@ def test_settings_that_lose_what_was_acknowledged(practice: Practice) -> None:
     result = practice.look(url=f"{practice.url}{join}synchronous_commit=off")
     assert result.exit_code == 1
     assert "synchronous_commit is off: what was acknowledged may be lost" in result.stdout
+
+
+def test_a_clock_that_is_wrong(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of this machine, by the database's."""
+    practice.fill(healthy)
+    right = time.time
+    for hours, word in ((1, "behind"), (-1, "ahead of")):
+        wrong = SimpleNamespace(time=lambda hours=hours: right() + 3600 * hours)
+        monkeypatch.setattr(checkup, "time", wrong)
+        text, remedy = practice.problems("warning")["clock"]
+        assert re.fullmatch(rf"the database's clock is 3[56]\d\d\.\d s {word} this machine's", text)
+        assert "NTP" in remedy
+
+
+def test_connections_that_run_short(practice: Practice, monkeypatch: pytest.MonkeyPatch) -> None:
+    practice.fill(healthy)
+    monkeypatch.setattr(checkup, "CONNECTIONS_PER_PROCESS", 10_000)
+    text, remedy = practice.problems("warning")["connections"]
+    assert "a process may open 10000" in text
+    assert "max_connections" in remedy
 
 
 def test_a_migration_that_is_missing(practice: Practice) -> None:

@@ -131,7 +131,8 @@ class Impatient(Workflow):
 
 
 async def test_a_call_is_tried_as_often_as_its_policy_says(new_store: NewStore) -> None:
-    """Under one key; the failures stand in the journal, the last outcome is the call's."""
+    """Under one key; the failures stand in the journal, with the line that raised them; the
+    last outcome is the call's."""
     store = new_store()
     async with serving(store) as runtime:
         run_id = await submit(runtime, Flaky, 2)
@@ -141,7 +142,10 @@ async def test_a_call_is_tried_as_often_as_its_policy_says(new_store: NewStore) 
         rows = (await store.read_journal([run_id]))[run_id]
     assert [row.kind for row in rows] == [EntryKind.ATTEMPT, EntryKind.ATTEMPT, EntryKind.RESULT]
     assert [json.loads(row.payload)[0] for row in rows[:2]] == [1, 2]
-    assert "attempt 2" in rows[1].payload.decode()
+    for number, row in enumerate(rows[:2], 1):
+        assert f"attempt {number}" in row.payload.decode()
+        assert "test_retries.py" in row.payload.decode()
+        assert "raise Unlucky(" in row.payload.decode()
     assert [each.attempt for each in seen[:3]] == [1, 2, 3]
     assert len({each.idempotency_key for each in seen[:3]}) == 1
     assert {each.deadline for each in seen} == {None}
