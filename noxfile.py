@@ -20,6 +20,7 @@ nox.options.error_on_missing_interpreters = False
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 EXAMPLES = Path("examples")
+CRATE = Path("src/waymark_accel")
 
 #: The whole suite takes a quarter of an hour of processor time.
 SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
@@ -96,6 +97,34 @@ def instructions(session: nox.Session) -> None:
     """Fail when a pure part executes more instructions than the last release's margin allows."""
     install(session, "bench")
     session.run("python", "-m", "benches.instructions", "--check", *session.posargs)
+
+
+@nox.session
+def accel(session: nox.Session) -> None:
+    """Build the accelerator with cargo, and hold both forms equal."""
+    if shutil.which("cargo") is None:
+        session.skip("the accelerator is built with cargo (Rust 1.85 or newer)")
+    install(session, "test")
+    session.install(str(CRATE))
+    manifest = ("--manifest-path", str(CRATE / "Cargo.toml"))
+    session.run("cargo", "fmt", "--check", *manifest, external=True)
+    lints = ("--all-targets", "--locked", "--", "-D", "warnings")
+    session.run("cargo", "clippy", "--quiet", *manifest, *lints, external=True)
+    session.run("cargo", "test", "--quiet", "--locked", *manifest, external=True)
+    chosen = ("tests/accel", "tests/store/test_packing.py", "tests/store/test_contract_flush.py")
+    session.run(
+        *("python", "-m", "pytest", *(session.posargs or chosen)),
+        env={"WAYMARK_ENGINE": "rust"},
+    )
+
+
+@nox.session(venv_backend="none")
+def sanitize(session: nox.Session) -> None:
+    """The accelerator's own tests under AddressSanitizer, which Rust offers on Linux."""
+    flags = {"RUSTC_BOOTSTRAP": "1", "RUSTFLAGS": "-Zsanitizer=address"}
+    target = ("--target", "x86_64-unknown-linux-gnu")
+    manifest = ("--manifest-path", str(CRATE / "Cargo.toml"))
+    session.run("cargo", "test", "--quiet", *target, *manifest, env=flags, external=True)
 
 
 @nox.session

@@ -8,12 +8,13 @@ from uuid import uuid4
 import pytest
 
 from tests.database import describe_database, execute, running_database
+from waymark.store.packing import chosen_packer
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     if config.option.collectonly:
         return None
-    return f"database: {describe_database()}"
+    return f"database: {describe_database()}; flushes: {chosen_packer().name}"
 
 
 @pytest.fixture(scope="session")

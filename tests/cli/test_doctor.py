@@ -147,6 +147,7 @@ def test_all_is_well(practice: Practice) -> None:
     result = practice.look()
     assert result.exit_code == 0, result.output
     assert "ok       server        PostgreSQL " in result.stdout
+    assert "ok       engine        flushes are laid out in " in result.stdout
     assert "ok       schema        " in result.stdout
     assert "process 7 on web1, up " in result.stdout
     assert result.stdout.splitlines()[-1].startswith("0 problems, ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from waymark.errors import SettingsError
 
 from .memory import MemoryStore
+from .packing import chosen_packer
 from .protocol import Store
 
 
@@ -19,6 +20,7 @@ def open_store(
     """The store that `url` names, not yet opened (`await store.open()`). The
     settings matter to PostgreSQL alone. Raises `SettingsError`, whose message
     never quotes the URL, since it may hold a password."""
+    packer = chosen_packer()  # Wrong is wrong on memory, too.
     scheme = url.partition("://")[0].lower()
     if scheme == "memory":
         return MemoryStore(lanes=lanes)
@@ -37,4 +39,5 @@ def open_store(
         lanes=lanes,
         connect_timeout_seconds=connect_timeout_seconds,
         migrate=migrate,
+        packer=packer,
     )

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from waymark.errors import CodeTooOld, StoreError
+from waymark.errors import CodeTooOld, SettingsError, StoreError
+from waymark.store.packing import VARIABLE, chosen_packer
 
 from .address import parse_address
 from .connecting import Connector
@@ -78,7 +79,7 @@ async def check_up(url: str, schema: str = "waymark") -> list[Finding]:
     statements = Statements(schema)
     async with _connected(url, statements) as connection:
         patient = Patient(connection, statements)
-        findings = [await _server(patient)]
+        findings = [await _server(patient), _engine()]
         findings += await _settings(patient)
         findings += await _clock(patient)
         broken = await _schema(patient)
@@ -106,6 +107,14 @@ async def _connected(
 async def _server(patient: Patient) -> Finding:
     version = patient.connection.get_server_version()
     return Finding("ok", "server", f"PostgreSQL {version.major}.{version.minor}")
+
+
+def _engine() -> Finding:
+    try:
+        return Finding("ok", "engine", f"flushes are laid out in {chosen_packer().name.title()}")
+    except SettingsError as error:
+        remedy = f"install waymark[accel], or unset {VARIABLE}, where processes are started"
+        return Finding("problem", "engine", str(error), remedy)
 
 
 async def _settings(patient: Patient) -> list[Finding]:

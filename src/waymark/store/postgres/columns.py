@@ -16,13 +16,14 @@ from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 from waymark.errors import WaymarkBug
+from waymark.store.packing import Texts, python_texts
 from waymark.store.reasons import readable_reason
 from waymark.store.records import Flush, NewRun, RunState
 
 _FINAL = int(RunState.SUCCEEDED)
 
-#: Not `repr`: a row may hold members of an `IntEnum`, which show as their names.
-_digits = int.__repr__
+#: Which of `Columns.arguments` are integers: `$5`, `$13`, `$14`, `$21` to `$24`, `$28` to `$36`.
+_INTEGERS = (1, 9, 10, 17, 18, 19, 20, *range(24, 33))
 
 #: A run's id, and its epoch.
 _Claim: TypeAlias = tuple[UUID, int]
@@ -59,8 +60,8 @@ class Columns:
         return frozenset(run for run, mine in zip(self.named, ours, strict=True) if not mine)
 
 
-def to_columns(batch: Flush) -> Columns:
-    """Lay out a batch."""
+def to_columns(batch: Flush, texts_of: Texts = python_texts) -> Columns:
+    """Lay out a batch; `texts_of` makes the texts of its integers."""
     settlements = _settlements(batch)
     known: dict[_Claim, int] = {}
     if batch.runs and (batch.entries or settlements[0]):
@@ -79,18 +80,18 @@ def to_columns(batch: Flush) -> Columns:
             known[run, epoch] = place
     run_ids, seqs, entry_epochs, *entries = _columns(batch.entries, 9)
     places, others, other_epochs = _place(run_ids, entry_epochs, known, place)
-    return Columns(
-        [
-            *(_ids(new_ids), *runs, *born),
-            *(_ids(ids), _numbers(epochs), *settled),
-            *(_ids(others), _numbers(other_epochs)),
-            *(_numbers(places), _numbers(seqs), *map(_numbers, entries[:-1])),
-            *_pieces(entries[-1]),
-            _parents(batch.runs),
-        ],
-        [*new_ids, *ids, *others],
-        places,
-    )
+    arguments: list[Any] = [
+        *(_ids(new_ids), *runs, *born),
+        *(_ids(ids), epochs, *settled),
+        *(_ids(others), other_epochs),
+        *(places, seqs, *entries[:-1]),
+        *_pieces(entries[-1]),
+        _parents(batch.runs),
+    ]
+    texts = texts_of([arguments[place] for place in _INTEGERS])
+    for place, text in zip(_INTEGERS, texts, strict=True):
+        arguments[place] = text
+    return Columns(arguments, [*new_ids, *ids, *others], places)
 
 
 def _place(
@@ -125,19 +126,11 @@ def _ids(column: Sequence[UUID]) -> str:
     return f"{{{b''.join([run_id.bytes for run_id in column]).hex(',', 16)}}}"
 
 
-def _numbers(column: Sequence[int]) -> str:
-    """Integers as the text of an array."""
-    count = len(column)
-    if count > 1 and column[0] == column[-1] and column.count(column[0]) == count:
-        return f"{{{','.join([_digits(column[0])] * count)}}}"
-    return f"{{{','.join(map(_digits, column))}}}"
-
-
-def _pieces(payloads: Sequence[bytes]) -> tuple[str, bytes]:
+def _pieces(payloads: Sequence[bytes]) -> tuple[list[int], bytes]:
     """Payloads as one value, with the start of each (from 1) and where the next
     one would start."""
     starts = list(accumulate(map(len, payloads), initial=1))
-    return _numbers(starts), b"".join(payloads)
+    return starts, b"".join(payloads)
 
 
 def _run_arguments(runs: Sequence[NewRun]) -> list[Any]:
@@ -156,9 +149,9 @@ def _run_arguments(runs: Sequence[NewRun]) -> list[Any]:
         shapes, numbers = list(place), list(map(place.__getitem__, rows))
     return [
         ids,
-        _numbers(numbers),
+        numbers,
         *_columns(shapes, 7),
-        _numbers(began),
+        began,
         *_pieces(inputs),
     ]
 
@@ -215,4 +208,4 @@ def _settlement_arguments(settlements: _Columns) -> list[Any]:
     ids, epochs, states, digests, results, reasons = settlements
     if reasons:
         results = [result or b"" for result in results]
-    return [ids, epochs, _numbers(states), _numbers(digests), *_pieces(results), reasons]
+    return [ids, epochs, states, digests, *_pieces(results), reasons]

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 from waymark.errors import Fenced, StoreError, StoreUnavailable
+from waymark.store.packing import Texts, python_texts
 from waymark.store.records import Flush, Park
 
 from .columns import to_columns
@@ -43,8 +44,15 @@ _Statement: TypeAlias = Callable[..., Awaitable[list[Any]]]
 class Lane:
     """`index` counts from 0. Connects when first used, and again after a loss."""
 
-    def __init__(self, index: int, connector: Connector, statements: Statements) -> None:
+    def __init__(
+        self,
+        index: int,
+        connector: Connector,
+        statements: Statements,
+        texts_of: Texts = python_texts,
+    ) -> None:
         self.index = index
+        self._texts_of = texts_of
         self._connector = connector
         self._statements = statements
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
@@ -56,7 +64,7 @@ class Lane:
 
     async def flush(self, batch: Flush) -> frozenset[UUID]:
         """Write a batch. See `Store.flush`."""
-        rows = to_single(batch) or to_columns(batch)
+        rows = to_single(batch) or to_columns(batch, self._texts_of)
         async with self._busy:
             if not self._number or self._worker != batch.worker or self._is_closed():
                 self._notice_loss(batch.worker)

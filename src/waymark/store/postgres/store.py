@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from waymark.errors import Fenced, StoreUnavailable
+from waymark.store.packing import Packer, chosen_packer
 from waymark.store.reasons import readable_reason
 from waymark.store.records import (
     BLOCKED_MAX,
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 
 class PostgresStore:
     """`url` is a PostgreSQL URL. `lanes` connections write. `migrate` False only
-    checks the schema. `pooler` True keeps to what PgBouncer can pass on; else `open` finds out."""
+    checks the schema. `pooler` True keeps to what PgBouncer can pass on; else `open` finds out.
+    `packer` lays out integers, None what is chosen for this process."""
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class PostgresStore:
         connect_timeout_seconds: float = 10.0,
         migrate: bool = True,
         pooler: bool = False,
+        packer: Packer | None = None,
     ) -> None:
         self.lanes = lanes
         self._address = parse_address(url)
@@ -63,7 +66,10 @@ class PostgresStore:
         self._statements = Statements(schema)
         self._migrate = migrate
         self._connector = Connector(self._address, connect_timeout_seconds, pooler=pooler)
-        self._lanes = [Lane(index, self._connector, self._statements) for index in range(lanes)]
+        texts = (packer or chosen_packer()).texts
+        self._lanes = [
+            Lane(index, self._connector, self._statements, texts) for index in range(lanes)
+        ]
         self._heartbeat = Heartbeat(self._connector, self._statements)
         self._hints = Hints(self._connector, self._statements, lambda: self._pool)
         self.tasks = PostgresTasks(self._fetch)
