@@ -10,6 +10,7 @@ import random
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -163,6 +164,18 @@ def test_rust_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None
     """And what to do; without anybody insisting the Python form is used."""
     monkeypatch.setitem(sys.modules, "waymark_accel", None)
     with pytest.raises(SettingsError, match=r"cannot be imported .* install waymark\[accel\]"):
+        chosen_packer({VARIABLE: "rust"})
+    assert chosen_packer({}) is PYTHON
+
+
+def test_rust_that_cannot_be_loaded_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A wheel for another system must not stop a process that never asked for it."""
+    (tmp_path / "waymark_accel.py").write_text("raise OSError('wrong ELF class')")
+    monkeypatch.delitem(sys.modules, "waymark_accel", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SettingsError, match=r"cannot be imported \(wrong ELF class\)"):
         chosen_packer({VARIABLE: "rust"})
     assert chosen_packer({}) is PYTHON
 

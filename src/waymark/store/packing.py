@@ -107,7 +107,8 @@ def chosen_packer(environment: Mapping[str, str] | None = None) -> Packer:
         return PYTHON
     try:
         module = import_module("waymark_accel")
-    except ImportError as error:
+    except (ImportError, OSError) as error:
+        # OSError: the library was built for another system.
         if not wanted:
             return PYTHON
         raise SettingsError(

@@ -1,6 +1,6 @@
 //! Integers as the text of PostgreSQL's arrays: `{1,-2,3}`.
 //!
-//! The Python form (`waymark.store.postgres.packing`) is the specification, byte for byte.
+//! The Python form (`waymark.store.packing`) is the specification, byte for byte.
 
 /// Bytes that one integer can take, with the comma behind it: a sign and 19 digits.
 pub const INTEGER_BYTES: usize = 21;
