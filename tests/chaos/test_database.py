@@ -27,7 +27,11 @@ from tests.server import Server, private_server
 from waymark.errors import StoreUnavailable
 from waymark.store.postgres import PostgresStore
 
-pytestmark = [pytest.mark.anyio, pytest.mark.chaos]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.chaos,
+    pytest.mark.usefixtures("heard_in_vain"),
+]
 
 #: How long a trouble lasts that has no length of its own.
 TROUBLE_SECONDS = 1.5

@@ -20,7 +20,11 @@ from tests.server import Server, private_server
 from waymark.store.postgres import PostgresStore
 from waymark.store.postgres.connecting import Connector
 
-pytestmark = [pytest.mark.anyio, pytest.mark.chaos]
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.chaos,
+    pytest.mark.usefixtures("heard_in_vain"),
+]
 
 TROUBLES_MIN = 40
 
