@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -33,6 +35,8 @@ from waymark.errors import (
     ValueEncodeError,
 )
 from waymark.runtime.clock import VirtualClock
+from waymark.runtime.live_run import LiveRun
+from waymark.runtime.slow_steps import SlowSteps
 from waymark.store.memory import MemoryStore
 from waymark.store.protocol import Store
 
@@ -198,11 +202,36 @@ async def test_a_body_that_computes_long_is_named(
     stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who holds up the host's loop is told, by workflow and run, and what to do."""
-    monkeypatch.setattr("waymark.runtime.scheduler.SLOW_SECONDS", -1.0)
+    for module in ("scheduler", "slow_steps"):
+        monkeypatch.setattr(f"waymark.runtime.{module}.SLOW_SECONDS", -1.0)
     async with serving(MemoryStore()) as runtime:
         await run(runtime, Pure, 1)
     assert "while the body of tests.runtime.workflows:Pure computed" in caplog.text
     assert "@action" in caplog.text
+
+
+def test_a_body_is_not_blamed_for_the_collector(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many objects in memory a full collection takes longer than any body: a step that
+    it falls into is named for its own time only."""
+    readings = itertools.count()
+    monkeypatch.setattr("waymark.runtime.slow_steps.perf_counter", lambda: 1.0 * next(readings))
+    callbacks = list(gc.callbacks)
+    steps, live = SlowSteps(), LiveRun(uuid4(), "Pure", 1, 0, None)
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        with steps.watching():
+            gc.collect()  # Reads 0 and 1, so it took a second.
+    finally:
+        if enabled:
+            gc.enable()
+    assert gc.callbacks == callbacks
+    steps.name(live, 0.98)  # It is 2: a step of 1.02 s, one of which is the collector's.
+    assert not caplog.records
+    steps.name(live, 1.9)  # It is 3, and the collector had done by then.
+    assert "stood still for 1100 ms while the body of Pure computed" in caplog.text
 
 
 async def test_attempts_are_limited_per_process(stage: Stage) -> None:

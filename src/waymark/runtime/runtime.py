@@ -198,10 +198,11 @@ class Runtime:
         tuned = _tune_gc() if self.settings.tune_gc else None
         self._backing.store.listen(self._notice)
         try:
-            while not await self._serve_once():
-                self._give_up()
-                self._named = False
-                await backoff.wait()
+            with self._scheduler.slow_steps.watching():
+                while not await self._serve_once():
+                    self._give_up()
+                    self._named = False
+                    await backoff.wait()
         finally:
             self._stopping = True
             if tuned is not None:

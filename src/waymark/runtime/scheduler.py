@@ -41,6 +41,7 @@ from .clock import Clock
 from .executor import Attempt, Executor, Outcome
 from .live_run import Change, Ending, LiveRun, end_of, quarantine
 from .nudge import Nudge
+from .slow_steps import SLOW_SECONDS, SlowSteps
 from .timers import Timers
 from .waiters import Waiters
 from .writer import Writer
@@ -62,12 +63,6 @@ _BEGINS = SetTimer | StartAttempt | StartChild | CancelChild
 PAUSE_SECONDS_MAX = 2e9
 #: Outcomes and commits handled before the loop turns.
 ITEMS_PER_TICK = 50
-#: A step of a run that holds up the host's loop for longer is named in a warning.
-SLOW_SECONDS = 0.05
-SLOW = (
-    "the event loop stood still for %.0f ms while the body of %s computed (run %s);"
-    " move what takes long into an @action, a sync one runs in a thread"
-)
 
 
 class Scheduler:
@@ -82,6 +77,7 @@ class Scheduler:
         self.parking: Parking
         self.snapshots: Snapshots
         self.timers = Timers(clock, self._due)
+        self.slow_steps = SlowSteps()
         self.runs: dict[UUID, LiveRun] = {}
         #: No attempt starts any more.
         self.draining = False
@@ -402,9 +398,8 @@ class Scheduler:
 
     def _record(self, run: LiveRun, advance: Advance, new: NewRun | None, started: float) -> None:
         """Hand what an input led to, taken in at `started`, to the writer."""
-        seconds = perf_counter() - started
-        if seconds > SLOW_SECONDS:
-            log.warning(SLOW, seconds * 1000, run.workflow, run.id)
+        if perf_counter() - started > SLOW_SECONDS:
+            self.slow_steps.name(run, started)
         entries, commands = advance
         if not entries and not commands and new is None:
             return
