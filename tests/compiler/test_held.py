@@ -81,6 +81,56 @@ g = (x for x in [1, 2])
 if await slow(1):
     return list(g)
 ---
+match await slow(1):
+    case 1:
+        g = (x for x in [1, 2])
+        await slow(2)
+        return list(g)
+    case _:
+        pass
+---
+match log:
+    case [1]:
+        g = []
+    case [] if not log:
+        g = (x for x in [1, 2])
+        await slow(1)
+return list(g)
+---
+match log:
+    case [x] if (g := (y for y in [x])):
+        await slow(1)
+        return list(g)
+---
+try:
+    g = (x for x in [1, 2])
+    await slow(1)
+except* ValueError:
+    pass
+finally:
+    log.extend(g)
+---
+try:
+    await slow(1)
+except ValueError:
+    pass
+else:
+    g = (x for x in [1, 2])
+    await slow(1)
+    log.extend(g)
+---
+while log:
+    await slow(1)
+else:
+    g = (x for x in [1, 2])
+    await slow(1)
+    log.extend(g)
+---
+async with asyncio.timeout(5):
+    g = (x for x in [1, 2])
+    await slow(1)
+    log.extend(g)
+---
 g = iter([])
 for x in [1, 2]:
     log.extend(g)

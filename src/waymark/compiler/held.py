@@ -34,11 +34,9 @@ from .table import Prepared
 
 def check_held(prepared: Prepared, body: Sequence[Node], reach: Reach) -> None:
     """Report generators that cross an await."""
-    values = [node.value for node in prepared.kinds.of(ast.Assign)]
-    values += [node.value for node in prepared.kinds.of(ast.NamedExpr)]
-    if ast.GeneratorExp not in map(type, values):
+    held = dict(_held(prepared.kinds))
+    if not held:
         return
-    held = dict(_held(prepared.body))
     steps = list(_steps(tuple(body), ()))
     for name, where in held.items():
         if not _crosses(name, steps):
@@ -99,16 +97,19 @@ def _depth(step: _Step) -> Callable[[int], int]:
     return order.index
 
 
-def _held(body: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
-    for statement in body:
-        for node in trees.walk(statement):
-            match node:
-                case ast.Assign(targets=[ast.Name(id=name)], value=ast.GeneratorExp() as value):
-                    yield name, value
-                case ast.NamedExpr(target=ast.Name(id=name), value=ast.GeneratorExp() as value):
-                    yield name, value
-                case _:
-                    pass
+def _held(kinds: trees.Kinds) -> Iterator[tuple[str, ast.AST]]:
+    """Generators by the variable they are bound to, as the body was written: where a case
+    awaits, lowering takes what it holds out of its tree."""
+    bindings: list[ast.Assign | ast.NamedExpr]
+    bindings = [*kinds.of(ast.Assign), *kinds.of(ast.NamedExpr)]
+    for binding in sorted(bindings, key=lambda node: (node.lineno, node.col_offset)):
+        match binding:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.GeneratorExp() as value):
+                yield name, value
+            case ast.NamedExpr(target=ast.Name(id=name), value=ast.GeneratorExp() as value):
+                yield name, value
+            case _:
+                pass
 
 
 def _reads_first(node: Node, name: str) -> bool:
