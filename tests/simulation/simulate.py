@@ -23,6 +23,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from anyio._backends._asyncio import _task_states
+
 from waymark.authoring.workflow import WorkflowDefinition, definition_of
 from waymark.engine.links import Links
 from waymark.engine.program import Program, load_program
@@ -476,6 +478,10 @@ class Simulation:
                     continue
                 break
         logging.disable(logging.NOTSET)
+        # What anyio knows of a task holds the scopes that it is in, and a scope that nobody
+        # left holds its task: the dead would stay for ever.
+        for task in [task for task in _task_states if task.get_loop() is self.loop]:
+            del _task_states[task]
         self.loop.close()
         asyncio.set_event_loop(None)
         self.processes.clear()
