@@ -1,20 +1,24 @@
 """Where the time of a compilation goes, and that of loading a stored graph.
 
-    python -m benches.compiling [--rounds N]
+    python -m benches.compiling [--rounds N] [--corpus]
 
 Milliseconds of CPU of the workflow of `benches.test_compile`, the least of so many rounds for
-each part. What a part calls is in it; `the rest` is what none of the parts has.
+each part. What a part calls is in it; `the rest` is what none of the parts has. With `--corpus`
+the workflows of `tests/oracle/work_*.py` instead, which read like real work: what it takes to
+load the stored graph of each.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median_low
 from typing import Any
 
 from benches.test_compile import LONG, definition_of, imported
@@ -78,10 +82,37 @@ def show(title: str, found: Spent) -> None:
         print(f"{spent_ns / 1e6:8.1f}  {part}")
 
 
+def load_corpus(rounds: int) -> None:
+    """Print what it takes to load the graphs of real work, each the least of so many rounds."""
+    for path in sorted(Path("tests/oracle").glob("work_*.py")):
+        importlib.import_module(f"tests.oracle.{path.stem}")
+    links = Programs(MemoryStore())._links
+    found: list[tuple[float, str]] = []
+    for definition in registry.workflows():
+        document, digest = definition.link().document, definition.hash
+
+        def load(document: str = document, digest: bytes = digest) -> None:
+            graph = from_document(document)
+            validate(graph)
+            assert fingerprint(graph) == digest
+            load_program(graph, digest, links)
+
+        found.append((least(load, rounds, Counter())["the whole"] / 1e6, definition.name))
+    found.sort()
+    longest, name = found[-1]
+    print(f"{len(found)} workflows, milliseconds to load: median {median_low(found)[0]:.1f},")
+    print(f"longest {longest:.1f} ({name})")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benches.compiling")
     parser.add_argument("--rounds", type=int, default=60)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--corpus", action="store_true", help="load the graphs of real work")
+    options = parser.parse_args()
+    rounds = options.rounds
+    if options.corpus:
+        load_corpus(rounds)
+        return
     with tempfile.TemporaryDirectory() as name, registry.isolated():
         definition = definition_of(imported(Path(name), "compiled", LONG).Long)
         spent: Spent = Counter()

@@ -478,15 +478,16 @@ class Simulation:
                     continue
                 break
         logging.disable(logging.NOTSET)
-        # What anyio knows of a task holds the scopes that it is in, and a scope that nobody
-        # left holds its task: the dead would stay for ever.
-        for task in [task for task in _task_states if task.get_loop() is self.loop]:
-            del _task_states[task]
         self.loop.close()
         asyncio.set_event_loop(None)
         self.processes.clear()
         if self.seed % 20 == 0:
             gc.collect()
+        # What anyio knows of a task holds the scopes that it is in, and a scope that nobody
+        # left holds its task: the dead would stay for ever. Nobody asks for what they awaited.
+        self.loop.set_exception_handler(lambda *_: None)
+        for task in [task for task in _task_states if task.get_loop() is self.loop]:
+            del _task_states[task]
         sys.unraisablehook = hook
 
 
