@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.compiler.authored import body, define, definition_of
+from waymark import Workflow, workflow
 from waymark.authoring.registry import registry
 from waymark.errors import WorkflowCompileError
 from waymark.graph.model import Compute, Graph, Name, Return
@@ -348,6 +349,19 @@ def test_source_that_changed_is_refused() -> None:
     with pytest.raises(WorkflowCompileError) as caught:
         definition.link()
     assert [found.code for found in caught.value.diagnostics] == ["WM102"]
+
+
+def test_text_without_a_name_is_not_taken_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 3.13 on, `linecache` has the text of `python -c` as that of `<string>`."""
+    import linecache
+
+    lines = ["import this\n"] * 9
+    monkeypatch.setitem(linecache.cache, "<string>", (1, None, lines, "<string>"))
+    text = "@workflow\nclass W(Workflow):\n    async def run(self): ...\n"
+    with pytest.raises(WorkflowCompileError) as caught:
+        exec(text, {"Workflow": Workflow, "workflow": workflow, "__name__": "nameless"})
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.text) == ("WM101", "")
 
 
 def test_a_workflow_in_a_rewritten_test_module_compiles() -> None:

@@ -32,6 +32,10 @@ _FUTURE_FLAGS: int = sum(
 #: pytest rewrites `assert` in test modules; this name gives it away.
 _REWRITTEN = "@pytest_ar"
 
+#: What is given to `exec` without a name is called so, and so is the text of `python -c`,
+#: which `linecache` has since Python 3.13: it may be another one.
+_NAMELESS = "<string>"
+
 
 class SourceProblem(Exception):
     """There is no source that can be trusted; carries the diagnostic."""
@@ -98,27 +102,20 @@ def find_source(function: FunctionType) -> Source:
     code = function.__code__
     text = "".join(linecache.getlines(code.co_filename, function.__globals__))
     if not text:
-        raise SourceProblem(
-            _problem(
-                code,
-                "WM101",
-                f"the source of `{function.__qualname__}` cannot be found",
-                "define the workflow in a file or a notebook cell, not in text given to `exec`",
-            )
-        )
+        raise SourceProblem(_missing(function))
     try:
         file = _parse(text, code.co_filename, code.co_flags & _FUTURE_FLAGS)
     except SyntaxError:
-        raise SourceProblem(_changed(code)) from None
+        raise SourceProblem(_changed(function)) from None
     place = (code.co_name, code.co_firstlineno)
     lambdas = _lambdas(file.tree, code) if code.co_name == "<lambda>" else ()
     found = (*lambdas, *file.definitions.get(place, ()))
     if not found:
-        raise SourceProblem(_changed(code))
+        raise SourceProblem(_changed(function))
     node = found[0]
     rewritten = _REWRITTEN in function.__globals__ and _asserts(node)
     if not rewritten and not any(_same(code, other) for other in file.codes.get(place, ())):
-        raise SourceProblem(_changed(code))
+        raise SourceProblem(_changed(function))
     return Source(code.co_filename, file.lines, node)
 
 
@@ -208,18 +205,31 @@ def _same_constant(one: object, other: object) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-def _changed(code: CodeType) -> Diagnostic:
+def _missing(function: FunctionType) -> Diagnostic:
+    return _problem(
+        function.__code__,
+        "WM101",
+        f"the source of `{function.__qualname__}` cannot be found",
+        "define the workflow in a file or a notebook cell, not in text given to `exec`",
+    )
+
+
+def _changed(function: FunctionType) -> Diagnostic:
+    code = function.__code__
+    if code.co_filename == _NAMELESS:
+        return _missing(function)
+    text = linecache.getline(code.co_filename, code.co_firstlineno).rstrip("\n")
     return _problem(
         code,
         "WM102",
         f"the file no longer holds the `{code.co_name}` that was imported",
         "restart the process, so that file and function agree",
+        text,
     )
 
 
-def _problem(code: CodeType, number: str, message: str, hint: str) -> Diagnostic:
+def _problem(code: CodeType, number: str, message: str, hint: str, text: str = "") -> Diagnostic:
     line = code.co_firstlineno
-    text = linecache.getline(code.co_filename, line).rstrip("\n")
     return Diagnostic(
         number, message, hint, code.co_filename, line, 1, line, max(2, len(text) + 1), text
     )
