@@ -2,7 +2,8 @@
 
 uvicorn and FastAPI answer in this process. The client is a process of its own, which sends
 requests at fixed times over a few connections and counts from when each was due. Three
-times: nothing else to do; half of the runs that the process can do; as many as it can.
+times: nothing else to do; half of the runs that the process can do; as many as it can. All
+that again with `tune_gc=True`, since a full collection is the longest pause of such a loop.
 """
 
 from __future__ import annotations
@@ -32,27 +33,33 @@ Feel = tuple[float, float]
 
 
 async def web(bed: Bed) -> list[Figure]:
+    """What a handler feels, in default settings and with a tuned collector."""
+    return [figure for tuned in (False, True) for figure in await felt(bed, tuned)]
+
+
+async def felt(bed: Bed, tuned: bool) -> list[Figure]:
     """p50 and p99 of a handler with and without Waymark at work, and the runs beside it."""
+    setting, suffix = (", tune_gc=True", "_tuned") if tuned else ("", "")
     alone: list[Feel] = []
     half: list[Feel] = []
     full: list[Feel] = []
     speeds: list[tuple[float, float]] = []
-    async with bed.waymark(), serving() as port:
+    async with bed.waymark(tune_gc=tuned), serving() as port:
         await requests(port, 0.5)
         for _ in range(bed.repeat):
             limit = await bed.limit.runs()
             alone.append(await requests(port, SECONDS))
             rate = await saturated_rate() * SHARE
-            felt, _ = await asyncio.gather(requests(port, SECONDS), arrive(rate, SECONDS))
-            half.append(felt)
-            felt, speed = await beside(requests(port, SECONDS))
-            full.append(felt)
+            feel, _ = await asyncio.gather(requests(port, SECONDS), arrive(rate, SECONDS))
+            half.append(feel)
+            feel, speed = await beside(requests(port, SECONDS))
+            full.append(feel)
             speeds.append((limit, speed))
     whats = {"alone": alone, f"beside {SHARE:.0%} of the runs": half, "beside all runs": full}
     figures = [
         Figure(
-            f"web_{name}_p{percent}",
-            f"a FastAPI handler {what}, p{percent}",
+            f"web_{name}_p{percent}{suffix}",
+            f"a FastAPI handler {what}, p{percent}{setting}",
             median(feel[at] for feel in feels),
             "ms",
             *(() if feels is alone else beside_alone(feels, alone, at)),
@@ -60,8 +67,8 @@ async def web(bed: Bed) -> list[Figure]:
         for name, (what, feels) in zip(("alone", "half", "full"), whats.items(), strict=True)
         for at, percent in enumerate((50, 99))
     ]
-    what = f"one-action runs beside {RATE} requests/s"
-    return [*figures, paired("web_runs", what, "runs/s", speeds)]
+    what = f"one-action runs beside {RATE} requests/s{setting}"
+    return [*figures, paired(f"web_runs{suffix}", what, "runs/s", speeds)]
 
 
 def beside_alone(feels: list[Feel], alone: list[Feel], at: int) -> tuple[float, float]:

@@ -234,6 +234,26 @@ def test_a_body_is_not_blamed_for_the_collector(
     assert "stood still for 1100 ms while the body of Pure computed" in caplog.text
 
 
+async def test_the_host_is_told_once_of_the_collector(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pause longer than any step of ours may take, and what makes it rare; from the loop,
+    since the collector may have interrupted whoever writes the log."""
+    readings = itertools.count()
+    monkeypatch.setattr("waymark.runtime.slow_steps.perf_counter", lambda: 1.0 * next(readings))
+    monkeypatch.setattr(SlowSteps, "told", False)
+    steps = SlowSteps()
+    for tell in (False, True):
+        with steps.watching(tell=tell):
+            gc.collect()
+            gc.collect()
+            assert not caplog.records
+            await asyncio.sleep(0)
+    (record,) = caplog.records
+    assert "1000 ms while Python collected garbage" in record.getMessage()
+    assert "tune_gc=True" in record.getMessage()
+
+
 async def test_attempts_are_limited_per_process(stage: Stage) -> None:
     """A fan-out of any width runs no more attempts at once than there are slots."""
     async with serving(MemoryStore(), concurrency=3) as runtime:

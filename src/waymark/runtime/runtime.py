@@ -198,7 +198,8 @@ class Runtime:
         tuned = _tune_gc() if self.settings.tune_gc else None
         self._backing.store.listen(self._notice)
         try:
-            with self._scheduler.slow_steps.watching():
+            tell = tuned is None and not self._scheduler.clock.virtual
+            with self._scheduler.slow_steps.watching(tell=tell):
                 while not await self._serve_once():
                     self._give_up()
                     self._named = False
