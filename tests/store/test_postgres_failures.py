@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import asyncpg
 import pytest
@@ -114,3 +120,37 @@ async def test_a_failure_while_cleaning_up_is_a_failure(postgres: PostgresStore)
     """A cancellation that is being handled already is not the failure's reason."""
     with pytest.raises(StoreUnavailable, match="gone"):
         await _cleaning_up(postgres)
+
+
+@contextmanager
+def loop_errors(told: list[dict[str, Any]]) -> Iterator[None]:
+    """What would be logged of tasks that nobody awaits comes into `told`."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _loop, context: told.append(context))
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(before)
+
+
+@pytest.mark.anyio
+async def test_nobody_is_told_of_a_connection_that_breaks_as_it_is_replaced(
+    postgres: PostgresStore,
+) -> None:
+    """The pool replaces its connections once one was lost, and closes the old ones in tasks
+    that nobody awaits: one that turns out to be broken as well is no error in the host's log."""
+    told: list[dict[str, Any]] = []
+    with loop_errors(told):
+        async with postgres._connected() as connection:
+            old = connection._transport.get_extra_info("socket")
+        assert postgres._pool is not None
+        await postgres._pool.expire_connections()
+        with socket.socket(fileno=os.dup(old.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+        async with postgres._connected() as connection:
+            assert connection._transport.get_extra_info("socket") is not old
+        del old, connection
+        gc.collect()
+        await asyncio.sleep(0)
+    assert told == []

@@ -18,9 +18,8 @@ from waymark.errors import CodeTooOld, SettingsError, StoreError
 from waymark.store.packing import VARIABLE, chosen_packer
 
 from .address import parse_address
-from .connecting import Connector
+from .connecting import Connector, close_quietly
 from .failures import FAILURES, translate
-from .lane import close_quietly
 from .migration import applied_migrations, missing_migrations, shipped_migrations
 from .statements import Statements
 

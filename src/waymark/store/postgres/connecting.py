@@ -15,6 +15,7 @@ is not that of the server's process.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ else:
 
 #: The bound of the pool that serves all but flushes, beats and hints.
 POOL_CONNECTIONS_MAX = 3
+
+#: How long a connection may take to say goodbye.
+CLOSE_SECONDS = 2.0
 
 #: The oldest server that has what the statements need.
 OLDEST_MAJOR = 13
@@ -69,6 +73,12 @@ class PooledConnection(_Connection):
 
     def get_reset_query(self) -> str:
         return ""
+
+    async def close(self, *, timeout: float | None = None) -> None:
+        """Close the connection; never raises. The pool closes connections that it replaces in
+        tasks that nobody awaits, where a failure would only frighten the host."""
+        with suppress(*FAILURES):
+            await super().close(timeout=CLOSE_SECONDS if timeout is None else timeout)
 
 
 @dataclass(slots=True)
@@ -171,6 +181,17 @@ class Connector:
 
     def _explain(self, error: BaseException) -> str:
         return f"cannot connect to PostgreSQL {self.address.described}: {_advice(error)}"
+
+
+async def close_quietly(
+    open_end: asyncpg.Connection[asyncpg.Record] | asyncpg.Pool[asyncpg.Record],
+) -> None:
+    """Close a connection or a pool whose server may be gone. Gives it `CLOSE_SECONDS`."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await open_end.close()
+    except FAILURES:
+        open_end.terminate()
 
 
 def check_version(major: int) -> None:

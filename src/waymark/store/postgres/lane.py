@@ -26,16 +26,13 @@ from waymark.store.packing import Texts, python_texts
 from waymark.store.records import Flush, Park
 
 from .columns import to_columns
-from .connecting import Connector
+from .connecting import Connector, close_quietly
 from .failures import FAILURES, translate
 from .single import to_single
 from .statements import Statements
 
 if TYPE_CHECKING:
     import asyncpg
-
-#: How long a connection may take to say goodbye.
-CLOSE_SECONDS = 2.0
 
 #: A statement that takes its arguments and gives its rows.
 _Statement: TypeAlias = Callable[..., Awaitable[list[Any]]]
@@ -206,14 +203,3 @@ class Lane:
 
 def _fenced(worker: UUID) -> Fenced:
     return Fenced(f"worker {worker} was declared dead; nothing of this batch is stored")
-
-
-async def close_quietly(
-    open_end: asyncpg.Connection[asyncpg.Record] | asyncpg.Pool[asyncpg.Record],
-) -> None:
-    """Close a connection or a pool whose server may be gone. Gives it two seconds."""
-    try:
-        async with asyncio.timeout(CLOSE_SECONDS):
-            await open_end.close()
-    except FAILURES:
-        open_end.terminate()

@@ -30,11 +30,11 @@ from waymark.store.records import (
 from waymark.store.suspects import CRASHES_MAX, NONE_HELD, Held
 
 from .address import parse_address
-from .connecting import Connector
+from .connecting import CLOSE_SECONDS, Connector, close_quietly
 from .failures import FAILURES, cancellation, translate
 from .heartbeat import Heartbeat
 from .hints import Hints
-from .lane import CLOSE_SECONDS, Lane, close_quietly
+from .lane import Lane
 from .migration import Migration, ensure_schema, shipped_migrations
 from .statements import Statements
 from .tasks import PostgresTasks
