@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from waymark.authoring import RunHandle, RunStatus, WorkflowDefinition, handle, hooks
+from waymark.authoring.handle import Begun
 from waymark.errors import NotStartedError
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +24,13 @@ class FakeClient:
     async def submit(self, definition: WorkflowDefinition, arguments: bytes) -> UUID:
         raise AssertionError("not asked here")
 
-    async def submit_and_wait(self, definition: WorkflowDefinition, arguments: bytes) -> Any:
+    def begin(self, definition: WorkflowDefinition, arguments: bytes) -> Begun:
+        raise AssertionError("not asked here")
+
+    async def begin_later(self, definition: WorkflowDefinition, arguments: bytes) -> Begun:
+        raise AssertionError("not asked here")
+
+    def decode(self, ending: Any, run_id: UUID, definition: WorkflowDefinition) -> Any:
         raise AssertionError("not asked here")
 
     async def result(

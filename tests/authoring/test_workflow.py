@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from waymark.authoring import RunHandle, RunStatus, Workflow, WorkflowDefinition, hooks, workflow
+from waymark.authoring.handle import Begun
 from waymark.authoring.hooks import Compiled
 from waymark.authoring.options import RunOptions
 from waymark.authoring.registry import registry
@@ -35,12 +37,22 @@ class FakeClient:
         self.asked.append(("submit", definition.name, definition.arguments.unpack(arguments[0])))
         return RUN
 
-    async def submit_and_wait(
+    def begin(
         self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
-    ) -> Any:
+    ) -> Begun | None:
+        return None
+
+    async def begin_later(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
+    ) -> Begun:
         unpacked = definition.arguments.unpack(arguments[0])
-        self.asked.append(("submit_and_wait", definition.name, unpacked))
-        return unpacked
+        self.asked.append(("begin_later", definition.name, unpacked))
+        ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        ended.set_result(unpacked)
+        return RUN, ended
+
+    def decode(self, ending: Any, run_id: UUID, definition: WorkflowDefinition) -> Any:
+        return run_id, ending
 
     async def result(
         self, run_id: UUID, definition: WorkflowDefinition | None, timeout: float | None
@@ -101,8 +113,9 @@ def test_the_definition_keeps_the_authored_function() -> None:
 
 async def test_run_submits_and_waits(client: FakeClient) -> None:
     """`await W().run(...)` goes through the client with the recorded arguments."""
-    answer = await Ship().run(Order(3), express=True)
-    assert client.asked == [("submit_and_wait", Ship.__waymark__.name, answer)]
+    run_id, answer = await Ship().run(Order(3), express=True)
+    assert run_id == RUN
+    assert client.asked == [("begin_later", Ship.__waymark__.name, answer)]
     args, kwargs = client.asked[0][2]
     bound = Ship.__waymark__.signature.bind(*args, **kwargs)
     assert bound.arguments == {"order": Order(3), "express": True}

@@ -51,8 +51,11 @@ async def submit(
 
 
 async def run(runtime: Runtime, workflow: type, *args: Any) -> Any:
-    definition = definition_of(workflow)
-    return await runtime.client.submit_and_wait(definition, definition.arguments.record(args, {}))
+    definition, client = definition_of(workflow), runtime.client
+    recorded = definition.arguments.record(args, {})
+    begun = client.begin(definition, recorded) or await client.begin_later(definition, recorded)
+    run_id, ended = begun
+    return client.decode(await ended, run_id, definition)
 
 
 async def result(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from . import hooks
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from .workflow import WorkflowDefinition
 
 R_co = TypeVar("R_co", covariant=True)
+
+#: A run that was submitted, and the future for its end.
+Begun: TypeAlias = "tuple[UUID, asyncio.Future[Any]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,19 @@ class Client(Protocol):
         """Store a run; returns once that is committed."""
         ...
 
-    async def submit_and_wait(
+    def begin(
         self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
-    ) -> Any:
-        """`submit`, then `result`, in one."""
+    ) -> Begun | None:
+        """Submit a run whose end is awaited at once. None when something else has to be
+        awaited first: `begin_later` does."""
+        ...
+
+    async def begin_later(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
+    ) -> Begun: ...
+
+    def decode(self, ending: Any, run_id: UUID, definition: WorkflowDefinition) -> Any:
+        """What `await run()` gives, or raises, for what the future of a `Begun` gave."""
         ...
 
     async def result(

@@ -389,8 +389,16 @@ def _durable(authored: Callable[..., Any]) -> Callable[..., Any]:
         definition = definition_of(type(self))
         _refuse_state(self)
         arguments = definition.arguments.record(args, kwargs)
-        options = self.__waymark_options__
-        return await hooks.client().submit_and_wait(definition, arguments, options)
+        options, client = self.__waymark_options__, hooks.client()
+        begun = client.begin(definition, arguments, options)
+        if begun is None:
+            begun = await client.begin_later(definition, arguments, options)
+        run_id, ended = begun
+        # Awaited here, not in a coroutine of the client's, and nothing is kept that is not
+        # needed any more: what waits along with a run costs the garbage collector more than
+        # it took to make.
+        del self, args, kwargs, arguments, begun
+        return client.decode(await ended, run_id, definition)
 
     setattr(run, AUTHORED, authored)
     return run

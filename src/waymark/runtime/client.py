@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from ..authoring.handle import RunStatus
+from ..authoring.handle import Begun, RunStatus
 from ..authoring.options import NO_OPTIONS, RunOptions
 from ..authoring.registry import registry
 from ..authoring.workflow import WorkflowDefinition
@@ -83,21 +83,44 @@ class RuntimeClient:
         await accepted
         return UUID(bytes=run.id.bytes)  # Python's own, see `FastUUID`
 
-    async def submit_and_wait(
+    def begin(
         self,
         definition: WorkflowDefinition,
         arguments: RecordedArguments,
         options: RunOptions = NO_OPTIONS,
-    ) -> Any:
+    ) -> Begun | None:
         self._check()
-        program = self._programs.find(definition) or await self._ensure(definition)
+        program = self._programs.find(definition)
+        if program is None:
+            return None
+        return self._begin_now(definition, program, arguments, options)
+
+    async def begin_later(
+        self,
+        definition: WorkflowDefinition,
+        arguments: RecordedArguments,
+        options: RunOptions = NO_OPTIONS,
+    ) -> Begun:
+        self._check()
+        program = await self._ensure(definition)
+        return self._begin_now(definition, program, arguments, options)
+
+    def _begin_now(
+        self,
+        definition: WorkflowDefinition,
+        program: Program,
+        arguments: RecordedArguments,
+        options: RunOptions,
+    ) -> Begun:
         run, new = self.prepare(definition, program, arguments[0], self._new_id(), options)
-        ended = self._loop.create_future()
-        run.waiters = [ended]
+        ended = run.caller = self._loop.create_future()
         self._scheduler.submit(run, new, arguments[1])
         if new.began_ns and run.session is None:
             self._hold(run, new, program)
-        return decode(await ended, run.id, definition)
+        return run.id, ended
+
+    def decode(self, ending: Ending, run_id: UUID, definition: WorkflowDefinition) -> Any:
+        return decode(ending, run_id, definition)
 
     async def result(
         self, run_id: UUID, definition: WorkflowDefinition | None, timeout: float | None

@@ -102,6 +102,7 @@ class LiveRun:
         "accepted",
         "acked",
         "attempts",
+        "caller",
         "closed",
         "dropped",
         "epoch",
@@ -134,6 +135,8 @@ class LiveRun:
         self.closed = False
         self.dropped = False
         self.accepted: asyncio.Future[None] | None = None
+        #: Who submitted it and waits for its end, and others who do.
+        self.caller: asyncio.Future[Ending] | None = None
         self.waiters: list[asyncio.Future[Ending]] | None = None
         #: By effect: the attempt's task, None while it waits for a slot.
         self.attempts: dict[int, asyncio.Task[None] | None] = {}
@@ -149,6 +152,14 @@ class LiveRun:
             return False
         return session.begun and session.seq == self.acked
 
+    @property
+    def waiting(self) -> list[asyncio.Future[Ending]]:
+        """Those who still wait for its end."""
+        waiters = self.waiters or []
+        if self.caller is not None:
+            waiters = [self.caller, *waiters]
+        return [waiter for waiter in waiters if not waiter.done()]
+
     def wait(self, loop: asyncio.AbstractEventLoop) -> asyncio.Future[Ending]:
         """A future for the run's end; cancelling it cancels nothing else."""
         future: asyncio.Future[Ending] = loop.create_future()
@@ -161,15 +172,20 @@ class LiveRun:
 
     def take_waiters(self) -> list[asyncio.Future[Ending]]:
         """Those who still wait; the run forgets them."""
-        waiters, self.waiters = self.waiters, None
-        return [] if waiters is None else [waiter for waiter in waiters if not waiter.done()]
+        waiting = self.waiting
+        self.caller = self.waiters = None
+        return waiting
 
-    def tell(self, ending: Ending) -> None:
-        """Give the run's end to everybody who waits for it."""
-        waiters, self.waiters = self.waiters, None
+    def tell(self, ending: Ending) -> bool:
+        """Give the run's end to everybody who waits for it. Whether anybody ever did."""
+        caller, waiters = self.caller, self.waiters
+        self.caller = self.waiters = None
+        if caller is not None and not caller.done():
+            caller.set_result(ending)
         for waiter in waiters or ():
             if not waiter.done():
                 waiter.set_result(ending)
+        return caller is not None or waiters is not None
 
     def fail(self, error: BaseException) -> None:
         """Tell everybody who waits, for the run or its acceptance, of an error."""
@@ -183,9 +199,9 @@ class LiveRun:
         may still write the run's last row."""
         heir = LiveRun(self.id, self.workflow, self.epoch, self.lane, None)
         heir.stored, heir.acked = self.stored, self.acked
-        heir.accepted, heir.waiters = self.accepted, self.waiters
+        heir.accepted, heir.caller, heir.waiters = self.accepted, self.caller, self.waiters
         heir.parent, heir.priority = self.parent, self.priority
-        self.accepted = self.waiters = None
+        self.accepted = self.caller = self.waiters = None
         self.closed = self.dropped = True
         return heir
 

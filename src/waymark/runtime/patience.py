@@ -107,4 +107,4 @@ def _awaited(run: LiveRun) -> bool:
     if run.dropped or run.stored or is_child(run.id):
         return False
     accepted = run.accepted is not None and not run.accepted.done()
-    return accepted or any(not waiter.done() for waiter in run.waiters or ())
+    return accepted or bool(run.waiting)

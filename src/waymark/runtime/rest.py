@@ -29,4 +29,4 @@ def jump_when_at_rest(scheduler: Scheduler, waiters: Waiters, turn: int = 0) -> 
 
 def _awaited(scheduler: Scheduler) -> bool:
     """Whether somebody waits for a run of this process."""
-    return any(not waiter.done() for run in scheduler.runs.values() for waiter in run.waiters or ())
+    return any(run.waiting for run in scheduler.runs.values())

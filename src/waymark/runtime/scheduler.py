@@ -480,9 +480,7 @@ class Scheduler:
         if run.timers:
             self.timers.drop_all(run)
         ending = _ending((run.workflow, end.state, end.result, value))
-        told = run.waiters is not None
-        if told:
-            run.tell(ending)
+        told = run.tell(ending)
         if self.waiters.waiting:
             # Who began to wait before this process had the run.
             told |= self.waiters.tell(run.id, ending)

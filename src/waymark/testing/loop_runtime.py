@@ -13,11 +13,13 @@ from typing import Any
 from uuid import UUID
 
 from ..app import Ownership
-from ..authoring.handle import Client, RunStatus
+from ..authoring.handle import Begun, Client, RunStatus
 from ..authoring.options import RunOptions
 from ..authoring.workflow import WorkflowDefinition
 from ..runtime.backing import Backing
+from ..runtime.client import decode
 from ..runtime.clock import VirtualClock
+from ..runtime.live_run import Ending
 from ..runtime.surroundings import Surroundings
 from ..settings import Settings
 from ..store.memory import MemoryStore
@@ -64,10 +66,19 @@ class LoopClient:
     ) -> UUID:
         return await (await self._client()).submit(definition, arguments, options)
 
-    async def submit_and_wait(
+    def begin(
         self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
-    ) -> Any:
-        return await (await self._client()).submit_and_wait(definition, arguments, options)
+    ) -> Begun | None:
+        runtime = None if self._ownership.over else self._ownership.runtime
+        return None if runtime is None else runtime.client.begin(definition, arguments, options)
+
+    async def begin_later(
+        self, definition: WorkflowDefinition, arguments: RecordedArguments, options: RunOptions
+    ) -> Begun:
+        return await (await self._client()).begin_later(definition, arguments, options)
+
+    def decode(self, ending: Ending, run_id: UUID, definition: WorkflowDefinition) -> Any:
+        return decode(ending, run_id, definition)
 
     async def result(
         self, run_id: UUID, definition: WorkflowDefinition | None, timeout: float | None
