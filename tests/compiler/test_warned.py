@@ -158,5 +158,5 @@ def test_a_mistake_of_ours_stops_no_registration(monkeypatch: pytest.MonkeyPatch
 
 def test_installed_packages_are_not_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who reads the warning cannot change them."""
-    monkeypatch.setattr("waymark.compiler.warned._INSTALLED", ("<authored_",))
+    monkeypatch.setattr("waymark.compiler.origin._INSTALLED", ("<authored_",))
     define(DEAD)

@@ -12,10 +12,9 @@ import pytest
 
 from waymark.authoring.registry import registry
 from waymark.cli.collecting import collecting
-from waymark.cli.pages import pages_dir
 from waymark.compiler.catalogue import CODES
 
-PAGES = pages_dir()
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "codes"
 #: Codes that no program can show, with the reason.
 WITHOUT_EXAMPLES = {"WM901": "a bug of ours, which would be mended"}
 #: Syntax of a later Python than the oldest that is supported.

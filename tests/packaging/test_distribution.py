@@ -164,3 +164,77 @@ def test_wheel_explains_codes(wheel: Path, tmp_path: Path) -> None:
 
     assert output.stderr == ""
     assert output.stdout.startswith("# WM204 call-not-known-pure")
+
+
+INSTALLED = {
+    "shop/__init__.py": "",
+    "shop/prices.py": "def doubled(price: int) -> int:\n    return 2 * price\n",
+    "shop_rules.py": "def allowed(price: int) -> bool:\n    return price < 100\n",
+    "stranger.py": "def doubled(price: int) -> int:\n    return 2 * price\n",
+    "shop-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: shop\nVersion: 1.0\n",
+    "shop-1.0.dist-info/top_level.txt": "shop\nshop_rules\n",
+    "stranger-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: stranger\nVersion: 1.0\n",
+    "stranger-1.0.dist-info/top_level.txt": "stranger\n",
+    "shop/workflows.py": """
+import asyncio, stranger, waymark
+from shop.prices import doubled
+from shop_rules import allowed
+
+@waymark.action
+async def echo(number: int) -> int:
+    return number
+
+@waymark.workflow
+class Own(waymark.Workflow):
+    async def run(self, number: int) -> int:
+        async with asyncio.Semaphore(1), asyncio.timeout(60):
+            found = await self.doubled(number)
+        return found if allowed(found) else 0
+
+    async def doubled(self, number: int) -> int:
+        lock, event = asyncio.Lock(), asyncio.Event()
+        async with lock, asyncio.TaskGroup() as group:
+            task = group.create_task(echo(doubled(number)))
+            event.set()
+            await event.wait()
+        return task.result()
+
+try:
+    @waymark.workflow
+    class Strange(waymark.Workflow):
+        async def run(self, number: int) -> int:
+            return await echo(stranger.doubled(number))
+except waymark.WorkflowCompileError as refusal:
+    print([diagnostic.code for diagnostic in refusal.diagnostics])
+
+async def main():
+    async with waymark.running("memory://"):
+        print(await Own().run(21))
+
+asyncio.run(main())
+""",
+}
+
+
+def test_what_is_installed_compiles(wheel: Path, tmp_path: Path) -> None:
+    """An application that is installed beside Waymark, in a folder of packages, compiles with
+    the helpers that came along with it and all that Waymark brings; a library's are refused."""
+    packages = tmp_path / "site-packages"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(packages)
+    for name, text in INSTALLED.items():
+        path = packages / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    output = subprocess.run(
+        [sys.executable, "-m", "shop.workflows"],
+        env={**os.environ, "PYTHONPATH": str(packages)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert output.stderr == ""
+    assert output.stdout.splitlines() == ["['WM204']", "42"]

@@ -29,7 +29,7 @@ class _NoTable(Exception):
 
 def entry_for(reach: Reach, value: Any, spelled: str) -> Name | Refusal:
     """The entry of a live value, which the author wrote as `spelled`."""
-    entry = classify(value, spelled)
+    entry = classify(value, spelled, reach.definition.cls)
     if isinstance(entry, HelperRef):
         return _helper(reach, entry.function)
     if isinstance(entry, Refusal) and type(value) in (dict, list, tuple):
@@ -75,7 +75,7 @@ def _layout(reach: Reach, value: Any, spelled: str, depth: int) -> Layout:
 
 
 def _leaf(reach: Reach, value: Any, spelled: str) -> Name:
-    entry = classify(value, spelled)
+    entry = classify(value, spelled, reach.definition.cls)
     if isinstance(entry, HelperRef):
         return _helper(reach, entry.function)
     if isinstance(entry, Refusal):

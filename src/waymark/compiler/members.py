@@ -141,7 +141,7 @@ def _function(
             f"`{member.spelled}` was generated, as a dataclass does; its text is not there",
             f"write `def {member.name}(self): ...` out",
         )
-    refusal = function_refusal(function, member.spelled)
+    refusal = function_refusal(function, member.spelled, reach.definition.cls)
     if refusal is not None:
         return refusal
     ref = reach.helper(function, f"{member.owner.__name__}.{member.name}", receiver)

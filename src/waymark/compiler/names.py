@@ -27,6 +27,7 @@ from waymark.graph.model import Name
 from waymark.graph.operations import STDLIB_MODULES
 
 from .catalogued import catalogue_path, library_path
+from .origin import is_library
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,9 @@ class Namespace:
         return found[0] if found else None
 
 
-def classify(value: Any, spelled: str) -> Name | HelperRef | Refusal:
-    """What a live value becomes in a function's table. `spelled` is how the
-    author wrote it. Modules are handled by the caller."""
+def classify(value: Any, spelled: str, workflow: type) -> Name | HelperRef | Refusal:
+    """What a live value becomes in the table of a function of `workflow`. `spelled` is how
+    the author wrote it. Modules are handled by the caller."""
     if isinstance(value, Action):
         return Name("action", ref=value.name)
     if isinstance(value, type):
@@ -91,7 +92,7 @@ def classify(value: Any, spelled: str) -> Name | HelperRef | Refusal:
     if path is not None:
         return Name("stdlib", ref=path)
     if isinstance(value, FunctionType):
-        return _function(value, spelled)
+        return function_refusal(value, spelled, workflow) or HelperRef(value)
     if callable(value) and not _is_data(value):
         return _callable(value, spelled)
     return constant(value, spelled)
@@ -157,17 +158,13 @@ def storable(cls: type[Any]) -> bool:
     )
 
 
-def _function(function: FunctionType, spelled: str) -> HelperRef | Refusal:
-    return function_refusal(function, spelled) or HelperRef(function)
-
-
-def function_refusal(function: FunctionType, spelled: str) -> Refusal | None:
+def function_refusal(function: FunctionType, spelled: str, workflow: type) -> Refusal | None:
     """Why a function cannot be compiled with the graph, if that shows before its
     body is looked at."""
     library = library_path(function)
     if library is not None:
         return Refusal(*stdlib_not_allowed(_better(library, spelled)))
-    installed = _is_installed(function)
+    installed = is_library(function, workflow)
     if installed and inspect.iscoroutinefunction(function):
         return Refusal(
             "WM301",
@@ -188,11 +185,6 @@ def function_refusal(function: FunctionType, spelled: str) -> Refusal | None:
             "collect the values in a list and return that",
         )
     return None
-
-
-def _is_installed(function: FunctionType) -> bool:
-    path = function.__code__.co_filename
-    return "site-packages" in path or "dist-packages" in path
 
 
 def _better(library: str, spelled: str) -> str:

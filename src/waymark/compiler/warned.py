@@ -23,6 +23,7 @@ from .lints.scene import Scene
 from .lints.suspicious import check_suspicious
 from .lints.unreachable import check_unreachable
 from .lints.unused import check_unused
+from .origin import is_installed
 from .reach import Reach
 from .source import Source
 from .types.flow import check_types
@@ -39,7 +40,6 @@ _CHECKS: Final[tuple[Callable[[Scene], None], ...]] = (
     check_storing,
 )
 _IGNORE: Final = re.compile(r"#\s*waymark:\s*ignore(?:\[([A-Z0-9,\s]*)\])?")
-_INSTALLED: Final = ("site-packages", "dist-packages")
 
 
 def warnings_of(reach: Reach) -> list[Diagnostic]:
@@ -48,7 +48,7 @@ def warnings_of(reach: Reach) -> list[Diagnostic]:
     for pending in reach.queue:
         source = reach.sources[pending.name]
         ours = pending.name.startswith(DEFINED)
-        if ours or any(folder in source.path for folder in _INSTALLED):
+        if ours or is_installed(source.path):
             continue
         scene = Scene(source, pending.function, reach.definition.cls, pending.method)
         for check in _CHECKS:
