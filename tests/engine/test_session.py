@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,9 @@ from tests.oracle.host import program_of
 from tests.oracle.programs import Pagination
 from tests.runtime.families import Holding
 from tests.runtime.workflows import double
-from waymark.authoring import Workflow, workflow
+from waymark.authoring import Workflow, action, workflow
 from waymark.authoring.workflow import definition_of
+from waymark.engine.effects import signed_crc
 from waymark.engine.outcomes import CancelChild, Finish, Recorded, StartAction, StartChild
 from waymark.engine.session import Session
 from waymark.errors import RecoveryMismatch, ValueDecodeError
@@ -72,6 +74,50 @@ def test_a_journal_that_fits_is_gone_on_with() -> None:
     advance = session.recover(b"{}", 1_000, [entry(command)], 4_000)
     assert session.finished
     assert [made.kind for made in advance.entries] == [6]
+
+
+@dataclass
+class Invoice:
+    """`currency` came with a deploy."""
+
+    number: int
+    currency: str = "EUR"
+
+
+@action
+async def issue(number: int) -> Invoice:
+    return Invoice(number)
+
+
+@action
+async def charge(invoices: list[Invoice]) -> str:
+    return f"charged {invoices[0].number} {invoices[0].currency}"
+
+
+@workflow
+class Charging(Workflow):
+    async def run(self) -> str:
+        return await charge([await issue(7)])
+
+
+def test_a_class_may_get_a_field_while_runs_are_in_flight() -> None:
+    """Its instances are written otherwise than they were, and the run goes on; a call at
+    another node is no call of it."""
+    program = program_of(definition_of(Charging))
+    session = Session(program, RUN_ID)
+    (command,) = session.begin(b"{}", 1_000).commands
+    assert isinstance(command, StartAction)
+    issued = Recorded(1, 1, command.effect, command.node, command.digest, 2_000, b'{"number":7}')
+    (command,) = session.settle(command.effect, True, issued.payload, 2_000).commands
+    assert isinstance(command, StartAction)
+    before = signed_crc(b'{"invoices":[{"number":7}]}')
+    assert before != command.digest
+    charged = Recorded(2, 1, command.effect, command.node, before, 3_000, b'"charged"')
+    heir = Session(program, RUN_ID)
+    heir.recover(b"{}", 1_000, [issued, charged], 4_000)
+    assert heir.finished
+    with pytest.raises(RecoveryMismatch, match="arguments other than"):
+        Session(program, RUN_ID).recover(b"{}", 1_000, [issued, charged._replace(node=99)], 4_000)
 
 
 @workflow

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from uuid import UUID
 
 import pytest
 
 from waymark.errors import ValueDecodeError
 from waymark.values import TypeRegistry, plan_for
+from waymark.values.instances import has_instances
 
 
 @dataclass
@@ -90,3 +95,31 @@ def test_attrs_classes_by_their_stored_fields() -> None:
     for missing in (b'{"tags":[]}', b'{"size":4}'):
         with pytest.raises(ValueDecodeError, match="no plain default"):
             plan.loads(missing)
+
+
+class Colour(Enum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "held"),
+    [
+        ({"a": [1, 2.5, (None, {b"x"})], 3: frozenset("ab")}, False),
+        ([datetime(2026, 1, 1), Decimal(1), UUID(int=1), OrderedDict(a=deque([1]))], False),
+        (Plain("a", date(2026, 1, 1)), True),
+        ({"a": [(Colour.RED,)]}, True),
+        ({Colour.RED: 1}, True),
+        (deque([Colour.RED]), True),
+    ],
+    ids=str,
+)
+def test_what_depends_on_how_a_class_is_written_today(value: object, held: bool) -> None:
+    """Plain data and what Python brings do not; an instance does, however deep."""
+    assert has_instances(value) is held
+
+
+def test_a_value_that_holds_itself_is_seen_through() -> None:
+    """Looking for instances ends."""
+    ring: list[object] = [1]
+    ring.append(ring)
+    assert not has_instances(ring)

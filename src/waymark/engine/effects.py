@@ -14,6 +14,7 @@ from zlib import crc32
 
 from waymark.errors import RecoveryMismatch
 from waymark.values import load_exception
+from waymark.values.instances import has_instances
 
 from .awaitables import ActionCall, PolicedCall
 from .outcomes import (
@@ -72,18 +73,25 @@ def recorded_attempt(known: Start, entry: Recorded) -> StartAttempt:
         raise RecoveryMismatch(f"entry {entry.seq} is damaged") from None
 
 
-def pending(effects: Mapping[int, Start], entry: Recorded) -> Start:
+def pending(effects: Mapping[int, Start], entry: Recorded, program: Program) -> Start:
     """The effect that an entry is about. Raises RecoveryMismatch unless it is asked
-    for, by the same node with the same arguments."""
+    for, by the same node with the same arguments. Arguments that hold instances of classes
+    may be written otherwise than they were: a deploy may have given the class another field."""
     known = effects.get(entry.effect)
     if known is None:
         raise RecoveryMismatch(f"effect {entry.effect} of entry {entry.seq} is not pending")
-    if (known.node, known.digest) != (entry.node, entry.digest):
+    same = known.digest == entry.digest or has_instances(_arguments(program, known))
+    if known.node != entry.node or not same:
         raise RecoveryMismatch(
             f"effect {entry.effect} is a call of {known[2]} at node {known.node} now, "
             f"with arguments other than those recorded in entry {entry.seq} (node {entry.node})"
         )
     return known
+
+
+def _arguments(program: Program, known: Start) -> object:
+    called = program.children if type(known) is StartChild else program.actions
+    return called[known[2]].arguments.unpack(known.arguments)
 
 
 def decoded(program: Program, known: Start, ok: bool, payload: bytes) -> Any:

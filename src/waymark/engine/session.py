@@ -238,7 +238,7 @@ class Session:
                 raise RecoveryMismatch(f"entry {entry.seq} of kind {kind} came unexpectedly")
 
     def _feed_attempt(self, entry: Recorded) -> None:
-        known = e.pending(self._effects, entry)
+        known = e.pending(self._effects, entry, self.program)
         self._effects[entry.effect] = e.recorded_attempt(known, entry)
         self.seq = entry.seq
 
@@ -248,7 +248,7 @@ class Session:
         self._hear(key, entry.at_ns, event)
 
     def _feed_outcome(self, entry: Recorded) -> None:
-        known = e.pending(self._effects, entry)
+        known = e.pending(self._effects, entry, self.program)
         del self._effects[entry.effect]
         self.seq = entry.seq
         ok = entry.kind == RESULT

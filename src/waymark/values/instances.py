@@ -1,0 +1,33 @@
+"""Whether what is written of a value depends on how somebody's classes are written today.
+
+Plain data is written alike by every deploy. Of an instance the fields are written, and a
+deploy may add one with a default, or take one away, while values of the class are on record.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Mapping, Set
+from typing import Any
+
+_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def has_instances(value: object) -> bool:
+    """Whether a value is or holds an instance of a class that is not Python's own."""
+    waiting: list[Any] = [value]
+    seen: set[int] = set()
+    while waiting:
+        item = waiting.pop()
+        kind: type[object] = type(item)
+        if kind in _SCALARS or id(item) in seen:
+            continue
+        seen.add(id(item))
+        if kind.__module__.partition(".")[0] not in sys.stdlib_module_names:
+            return True
+        if isinstance(item, Mapping):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, (list, tuple, deque, Set)):
+            waiting += item
+    return False
