@@ -111,7 +111,7 @@ class Colour(Enum):
         ({Colour.RED: 1}, True),
         (deque([Colour.RED]), True),
     ],
-    ids=str,
+    ids=["plain", "Python's", "instance", "member", "key", "deque"],
 )
 def test_what_depends_on_how_a_class_is_written_today(value: object, held: bool) -> None:
     """Plain data and what Python brings do not; an instance does, however deep."""

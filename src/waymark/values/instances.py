@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Mapping, Set
-from typing import Any
+from collections.abc import Iterable, Mapping, Set
+from typing import cast
 
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 
 
 def has_instances(value: object) -> bool:
     """Whether a value is or holds an instance of a class that is not Python's own."""
-    waiting: list[Any] = [value]
+    waiting = [value]
     seen: set[int] = set()
     while waiting:
         item = waiting.pop()
-        kind: type[object] = type(item)
+        kind = type(item)
         if kind in _SCALARS or id(item) in seen:
             continue
         seen.add(id(item))
         if kind.__module__.partition(".")[0] not in sys.stdlib_module_names:
             return True
         if isinstance(item, Mapping):
-            waiting += [*item.keys(), *item.values()]
+            table = cast("Mapping[object, object]", item)
+            waiting += [*table.keys(), *table.values()]
         elif isinstance(item, (list, tuple, deque, Set)):
-            waiting += item
+            waiting += cast("Iterable[object]", item)
     return False
