@@ -19,6 +19,8 @@ from waymark.authoring import Workflow, action, context, workflow
 from waymark.runtime import reports
 from waymark.runtime.clock import VirtualClock, WallClock
 from waymark.runtime.live_run import LiveRun
+from waymark.runtime.report import Report
+from waymark.runtime.runtime import Runtime
 from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.protocol import Store
 from waymark.store.records import AttemptRow, EntryKind, JournalRow
@@ -324,6 +326,35 @@ async def test_a_thread_is_told_that_its_attempt_is_over(stage: Stage) -> None:
         stage.calls["gate"] += 1
         await until(lambda: stage.calls["told"] == 1)
         await until(lambda: runtime._executor.free_slots == runtime._executor.slots)
+
+
+async def test_a_thread_whose_attempt_is_over_is_told_before_the_next_begins(
+    stage: Stage,
+) -> None:
+    """What waits for its end is no attempt of its own: it beats for nobody any more."""
+
+    @action(heartbeat_timeout=0.02, retry=RetryPolicy(attempts=2, backoff_seconds=0))
+    def silent_once() -> str:
+        if context().attempt == 1:
+            silent_thread.function()
+        return f"attempt {context().attempt} {context().progress}"
+
+    @workflow
+    class SilentOnce(Workflow):
+        async def run(self) -> str:
+            return await silent_once()
+
+    async with serving(MemoryStore()) as runtime:
+        waiting = asyncio.create_task(run(runtime, SilentOnce))
+        await until(lambda: any(report.over for report in _reports(runtime)))
+        stage.calls["gate"] += 1
+        assert await waiting == "attempt 2 None"
+        assert stage.calls["told"] == 1
+
+
+def _reports(runtime: Runtime) -> list[Report]:
+    runs = runtime._scheduler.runs.values()
+    return [report for run in runs for report in (run.reports or {}).values()]
 
 
 async def test_time_in_which_the_loop_stood_still_is_no_silence() -> None:

@@ -108,6 +108,15 @@ class LateInThread(Workflow):
         return await self.run_action(late_in_thread(attempts), retry=policy, timeout=0.02)
 
 
+@workflow
+class LateInTotal(Workflow):
+    async def run(self) -> Any:
+        policy = RetryPolicy(attempts=9, backoff_seconds=0)
+        return await self.run_action(
+            late_in_thread(1), retry=policy, timeout=0.02, total_timeout=0.1
+        )
+
+
 HOURLY = RetryPolicy(attempts=9, backoff_seconds=3600, max_backoff_seconds=3600)
 
 
@@ -243,6 +252,29 @@ async def test_the_next_attempt_waits_for_a_thread_that_is_late(stage: Stage) ->
         assert await waiting == "in time"
         assert stage.calls["busiest"] == 1
         assert runtime._executor.threads.abandoned == 0
+
+
+async def test_a_thread_that_hangs_is_waited_for_no_longer_than_that(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit is there for what hangs: the next attempt begins, in another slot."""
+    monkeypatch.setattr("waymark.runtime.time_limit.THREAD_SECONDS", 0.02)
+    gate.clear()
+    async with serving(MemoryStore(), concurrency=5) as runtime:
+        assert await run(runtime, LateInThread, 2) == "in time"
+        assert stage.calls["busiest"] == 2
+        gate.set()
+        await until(lambda: runtime._executor.free_slots == 5)
+
+
+async def test_the_total_ends_a_call_whose_thread_hangs(stage: Stage) -> None:
+    """Nobody waits for a thread beyond the time that all attempts have."""
+    gate.clear()
+    async with serving(MemoryStore(), concurrency=5) as runtime:
+        with pytest.raises(ActionTimeout, match=r"attempt 1 .* longer than 0.02 seconds"):
+            await run(runtime, LateInTotal)
+        gate.set()
+        await until(lambda: runtime._executor.free_slots == 5)
 
 
 async def test_a_thread_that_is_late_for_good_keeps_its_slot(stage: Stage) -> None:

@@ -218,12 +218,10 @@ class Executor:
             ok, payload = False, self._encode_error(name, error)
             delay = None
             if limit is not None:
-                delay = limit.pause(number, error)
+                delay = await limit.pause_after_thread(number, error)
             elif policy is not None:
                 delay = pause(policy, number, error, 0.0)
             if delay is not None:
-                if limit is not None:
-                    await limit.thread_ended()
                 self.retry(run, command, delay, payload)
                 return
         finally:

@@ -17,15 +17,17 @@ class Report:
     since_ns   when the first attempt began; 0 before
     progress   encoded; None when there is none
     beaten_at  `Clock.monotonic` of the last sign of life
+    over       the last attempt that has ended, though its thread may not know
     """
 
-    __slots__ = ("attempt", "beaten_at", "progress", "since_ns")
+    __slots__ = ("attempt", "beaten_at", "over", "progress", "since_ns")
 
     def __init__(self, attempt: int, since_ns: int = 0, progress: bytes | None = None) -> None:
         self.attempt = attempt
         self.since_ns = since_ns
         self.progress = progress
         self.beaten_at = 0.0
+        self.over = 0
 
     def recorded(self) -> bytes:
         """What the entry of a failed attempt keeps: `{"since":…,"progress":…}`."""

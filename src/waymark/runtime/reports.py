@@ -103,6 +103,9 @@ class Reports:
         payload = None if progress is SAME else _encoded(progress)
         if payload is None and run.reports is None:
             return  # Nobody waits for its beats.
+        known = None if run.reports is None else run.reports.get(attempt.effect)
+        if known is not None and attempt.attempt <= known.over:
+            raise asyncio.CancelledError("this attempt is over, and the next one is to begin")
         report = self._report(run, attempt.effect, attempt.attempt)
         report.beaten_at = self._clock.monotonic()
         if payload is not None and payload != report.progress:

@@ -24,6 +24,9 @@ from .threads import ActionThreads
 #: The furthest deadline that an action is told: some thirty years.
 _DEADLINE_SECONDS_MAX = 1e9
 
+#: How long the next attempt waits for a thread whose time is over.
+THREAD_SECONDS = 10.0
+
 #: A look that is late by this share of the time between two beats excuses a missing one.
 _LATE = 0.1
 
@@ -31,9 +34,10 @@ _LATE = 0.1
 class TimeLimit:
     """Called in the action's place, so that its time begins when the function does.
 
-    A thread cannot be stopped: one that outlives its time keeps its slot, and the next
-    attempt waits for its end. `began` is called when the first attempt of a call that
-    has a limit over all of them begins.
+    A thread cannot be stopped: one that outlives its time keeps its slot, is told by its next
+    beat, and the next attempt waits for its end, but no longer than `THREAD_SECONDS`: what
+    hangs for good is what limits are for. `began` is called when the first attempt of a call
+    that has a limit over all of them begins.
     """
 
     __slots__ = ("_action", "_began", "_clock", "_policy", "_report", "_thread", "_threads")
@@ -73,10 +77,25 @@ class TimeLimit:
         if beat_seconds is not None:
             silent = ActionTimeout(name, number, beat_seconds, "heartbeat_timeout")
             call = self._beating(call, beat_seconds, silent)
-        return await within(call, seconds, late)
+        try:
+            return await within(call, seconds, late)
+        finally:
+            report.over = number
 
-    def pause(self, attempt: int, error: BaseException) -> float | None:
-        """Seconds until the next attempt, None when this was the last."""
+    async def pause_after_thread(self, attempt: int, error: BaseException) -> float | None:
+        """Seconds until the next attempt, None when this was the last. When there is one, that
+        is known once no thread works at this one any more, or for too long."""
+        delay = self._pause(attempt, error)
+        if delay is None or self._thread is None or self._thread.done():
+            return delay
+        total = self._policy.total_seconds
+        left = THREAD_SECONDS if total is None else total - self._elapsed_seconds()
+        await asyncio.wait([self._thread], timeout=min(left, THREAD_SECONDS))
+        if self._thread.done() and not self._thread.cancelled():
+            self._thread.exception()  # Nobody asks for it: its time was over.
+        return self._pause(attempt, error)
+
+    def _pause(self, attempt: int, error: BaseException) -> float | None:
         return pause(self._policy, attempt, error, self._elapsed_seconds())
 
     def _elapsed_seconds(self) -> float:
@@ -121,11 +140,6 @@ class TimeLimit:
         self._thread = self._threads.call(self._action.function, args, kwargs)
         # Shielded, so that its end can be waited for when its time is over.
         return await asyncio.shield(self._thread)
-
-    async def thread_ended(self) -> None:
-        """Returns once no thread works at this attempt any more."""
-        if self._thread is not None and not self._thread.done():
-            await asyncio.wait([self._thread])
 
     def leave(self) -> None:
         """Nobody waits for the thread any more, if there still is one."""
