@@ -204,3 +204,45 @@ def test_outside_pytest_nothing_is_implied(tmp_path: Path) -> None:
         check=False,
     )
     assert "told: Waymark is not started in this process" in done.stdout, done.stderr
+
+
+def test_an_action_is_replaced_where_it_stands(tmp_path: Path) -> None:
+    """What a workflow calls was decided when it was decorated, so a module's name that is
+    bound anew is not seen; what the action does is."""
+    run_suite(
+        tmp_path,
+        """
+import pytest, greetings
+
+async def fake(name: str) -> str:
+    return f"fake {name}"
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_fake(monkeypatch):
+    monkeypatch.setattr(greetings.greet, "function", fake)
+    assert await greetings.Greet().run("Ann") == "fake Ann"
+    assert greetings.log == []
+""",
+    )
+
+
+def test_a_run_of_another_loop_is_explained(tmp_path: Path) -> None:
+    """A client that has a loop for each request finds nothing again, and learns why."""
+    run_suite(
+        tmp_path,
+        """
+import asyncio, pytest, waymark, greetings
+
+def test_two_loops():
+    async def submit():
+        return (await greetings.Greet().submit("Ann")).id
+    run_id = asyncio.run(submit())
+    for ask in ("result", "status", "cancel"):
+        async def look():
+            await getattr(waymark.handle(run_id), ask)()
+        with pytest.raises(waymark.RunNotFound) as caught:
+            asyncio.run(look())
+        assert "with TestClient(app) as client" in caught.value.__notes__[0]
+""",
+    )

@@ -11,6 +11,8 @@ import asyncpg
 from .models import User
 
 CREATE = """
+    -- Two processes may start at once.
+    SELECT pg_advisory_xact_lock(hashtext('users'));
     CREATE TABLE IF NOT EXISTS users (
         id     text PRIMARY KEY,
         email  text NOT NULL,

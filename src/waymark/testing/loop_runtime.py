@@ -9,6 +9,8 @@ loop, or makes it. Its store is memory, its time virtual. It ends with its loop
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from ..app import Ownership
 from ..authoring.handle import Begun, Client, RunStatus
 from ..authoring.options import RunOptions
 from ..authoring.workflow import WorkflowDefinition
+from ..errors import RunNotFound
 from ..runtime.backing import Backing
 from ..runtime.client import decode
 from ..runtime.clock import VirtualClock
@@ -83,16 +86,20 @@ class LoopClient:
     async def result(
         self, run_id: UUID, definition: WorkflowDefinition | None, timeout: float | None
     ) -> Any:
-        return await (await self._client()).result(run_id, definition, timeout)
+        with _telling():
+            return await (await self._client()).result(run_id, definition, timeout)
 
     async def status(self, run_id: UUID) -> RunStatus:
-        return await (await self._client()).status(run_id)
+        with _telling():
+            return await (await self._client()).status(run_id)
 
     async def send(self, run_id: UUID, name: str, payload: Any, key: str | None) -> None:
-        await (await self._client()).send(run_id, name, payload, key)
+        with _telling():
+            await (await self._client()).send(run_id, name, payload, key)
 
     async def cancel(self, run_id: UUID) -> None:
-        await (await self._client()).cancel(run_id)
+        with _telling():
+            await (await self._client()).cancel(run_id)
 
     def end(self) -> None:
         """Cancel the runtime; its clean-up runs as the loop turns."""
@@ -109,6 +116,20 @@ class LoopClient:
         runtime = self._ownership.runtime
         assert runtime is not None, "begin returns once there is one"
         return runtime.client
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say why a run may be unknown here."""
+    try:
+        yield
+    except RunNotFound as error:
+        error.add_note(
+            "Nothing is started, so runs are kept in memory, for each event loop by itself. A"
+            " TestClient of FastAPI has a loop for each request unless it is entered:"
+            " `with TestClient(app) as client:`"
+        )
+        raise
 
 
 def _ownership() -> Ownership:
