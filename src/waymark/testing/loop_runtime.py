@@ -9,7 +9,7 @@ loop, or makes it. Its store is memory, its time virtual. It ends with its loop
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -119,7 +119,7 @@ class LoopClient:
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def _telling() -> Generator[None]:
     """Say why a run may be unknown here."""
     try:
         yield
