@@ -27,6 +27,7 @@ from tests.runtime.workflows import (
     Unstorable,
     process,
 )
+from waymark.authoring import Workflow, action, workflow
 from waymark.errors import (
     RunFailed,
     RunNotFound,
@@ -77,6 +78,32 @@ async def test_the_original_exception_comes_out(new_store: NewStore) -> None:
         with pytest.raises(ValueError, match="again") as caught:
             await result(runtime, run_id)
         assert str(run_id) in str(caught.value.__cause__)
+
+
+@action
+async def look_up(key: str) -> None:
+    raise LookupError(key)
+
+
+@workflow
+class Both(Workflow):
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(look_up("one"))
+            group.create_task(look_up("two"))
+
+
+async def test_a_group_says_where_its_members_were_raised(new_store: NewStore) -> None:
+    """Its own traceback leads into asyncio's code only."""
+    async with serving(new_store()) as runtime:
+        with pytest.raises(ExceptionGroup) as caught:
+            await run(runtime, Both)
+    assert isinstance(caught.value.__cause__, RunFailed)
+    _, *members = caught.value.__cause__.__notes__
+    assert len(members) == len(caught.value.exceptions)
+    for note in members:
+        assert note.startswith("where LookupError was raised:")
+        assert "raise LookupError(key)" in note
 
 
 async def test_a_handle_gives_the_result_again(new_store: NewStore, stage: Stage) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from ..authoring.handle import Begun, RunStatus
@@ -30,6 +30,9 @@ from .waiters import Waiters, state_name
 READY, RUNNING, WAITING = RunState.READY, RunState.RUNNING, RunState.WAITING
 
 _new_run = maker(NewRun)
+
+#: Of a group of exceptions so many tell where they were raised.
+MEMBERS_SAID = 5
 
 #: The only queue so far; options of a submission will name others.
 DEFAULT_QUEUE = "default"
@@ -239,10 +242,25 @@ def decode(ending: Ending, run_id: UUID, definition: WorkflowDefinition | None) 
         error = load_exception(payload, registry.types)
         failed = RunFailed(run_id, workflow)
         failed.__cause__ = error.__cause__
-        trace = recorded_traceback(error)
-        if trace is not None:
-            failed.add_note(f"where it was raised:\n{trace.rstrip()}")
+        _say_where(failed, error)
         raise error from failed
     if state == RunState.QUARANTINED:
         raise RunQuarantined(run_id, workflow, payload.decode(errors="replace"))
     raise RunCancelled(run_id, workflow)
+
+
+def _say_where(failed: RunFailed, error: BaseException) -> None:
+    """Note where an exception was raised, and of a group where its members were."""
+    raised = [("it", error), *((type(member).__name__, member) for member in _members(error))]
+    for what, each in raised[: 1 + MEMBERS_SAID]:
+        trace = recorded_traceback(each)
+        if trace is not None:
+            failed.add_note(f"where {what} was raised:\n{trace.rstrip()}")
+
+
+def _members(error: BaseException) -> list[BaseException]:
+    """Those of a group, and of the groups among them."""
+    if not isinstance(error, BaseExceptionGroup):
+        return []
+    members = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return [each for member in members for each in _members(member) or [member]]
