@@ -56,6 +56,7 @@ class Guests:
         clock: Clock,
         may_start: Callable[[], bool],
         freed: Callable[[], None],
+        context: contextvars.Context,
     ) -> None:
         self.nudge = Nudge()
         self.hint: Callable[[str], None] = lambda topic: None
@@ -71,8 +72,8 @@ class Guests:
         executor.retry = self._failed
         executor.pace = own.pace
         self._loop = asyncio.get_running_loop()
-        #: Attempts begin in the context of start().
-        self._context = contextvars.copy_context()
+        #: Attempts begin in it, as those of our own runs do.
+        self._context = context
         #: Attempts under way or waiting for a slot. The run is a stand-in for each.
         self._held: dict[LiveRun, ClaimedTask] = {}
         self._finished: deque[FinishedTask] = deque()
@@ -163,7 +164,7 @@ class Guests:
             await self._compare(worker)
             self._compared_at = now
         full = await self._claim(worker)
-        self._start()
+        self._context.run(self._start)
         return self._pause(full)
 
     def _start(self) -> None:

@@ -109,7 +109,7 @@ class Scheduler:
         self._scheduled = False
         self._loop = asyncio.get_running_loop()
         #: Attempts begin in the context of start(), not of the request that woke us.
-        self._context = contextvars.copy_context()
+        self.context = contextvars.copy_context()
 
     # Runs come and go
 
@@ -133,7 +133,7 @@ class Scheduler:
             self._submitted.append((run, new, plain))
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._tick, context=self._context)
+            self._loop.call_soon(self._tick, context=self.context)
 
     def admit(self, run: LiveRun, advance: Advance) -> None:
         """A run that was recovered."""
@@ -233,7 +233,7 @@ class Scheduler:
         self._outcomes.append(outcome)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._tick, context=self._context)
+            self._loop.call_soon(self._tick, context=self.context)
 
     def retry(self, run: LiveRun, command: Attempt, pause: float, error: bytes) -> None:
         """An attempt has failed, and there is another after `pause` seconds. That is
@@ -281,7 +281,7 @@ class Scheduler:
         """See to what is waiting in the next turn of the loop."""
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._tick, context=self._context)
+            self._loop.call_soon(self._tick, context=self.context)
 
     @property
     def has_inputs(self) -> bool:

@@ -162,6 +162,7 @@ def share_tasks(
         scheduler.clock,
         scheduler.may_start,
         scheduler.wake,
+        scheduler.context,
     )
     own.reports.guest = guests.run_of
     # Where time is virtual nobody else is there, as in a user's tests.
