@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.runtime.serving import begin, result, run, serving, submit
+from tests.runtime.serving import begin, result, run, serving, submit, until
 from tests.runtime.workflows import (
     Chain,
     Crowd,
@@ -38,7 +38,7 @@ from waymark.errors import (
 from waymark.runtime.clock import VirtualClock
 from waymark.runtime.live_run import LiveRun
 from waymark.runtime.slow_steps import SlowSteps
-from waymark.store.memory import MemoryStore
+from waymark.store.memory import MemoryDatabase, MemoryStore
 from waymark.store.protocol import Store
 
 pytestmark = pytest.mark.anyio
@@ -155,6 +155,27 @@ async def test_an_unknown_run_is_not_found(new_store: NewStore) -> None:
             await result(runtime, run_id)
         with pytest.raises(RunNotFound, match=str(run_id)):
             await runtime.client.status(run_id)
+
+
+async def test_who_waits_is_not_overtaken_for_ever(stage: Stage) -> None:
+    """Others begin to wait all the time, for runs that have ended, and no hint comes: who waits
+    for another process is told all the same."""
+    database = MemoryDatabase()
+    store = MemoryStore(database)
+    store.listen = lambda notice: None  # type: ignore[method-assign]
+    async with serving(MemoryStore(database)) as owner, serving(store) as other:
+        ended, held = await submit(owner, Double, 1), await submit(owner, Hold, "x")
+        await result(owner, ended)
+        waits = asyncio.create_task(result(other, held))
+        await until(lambda: stage.calls["x"] == 1)
+        for turn in itertools.count():
+            assert await result(other, ended) == 2
+            if turn == 50:
+                assert not waits.done()
+                stage.go.set()
+            if waits.done():
+                break
+        assert await waits == "x!"
 
 
 async def test_a_quarantined_run_says_so_at_once(new_store: NewStore, stage: Stage) -> None:

@@ -47,6 +47,8 @@ class Waiters:
         #: Not looked up yet.
         self._fresh: set[UUID] = set()
         self._hinted = False
+        #: When all were last looked up.
+        self._polled_at = clock.monotonic()
         self._nudge = Nudge()
         self._closed = False
         #: Set while nothing is under way.
@@ -111,13 +113,8 @@ class Waiters:
         backoff = Backoff(0.05, 1.0)
         while not self._closed:
             await self._nudge.wait(self._poll_seconds if self.waiting else None)
-            asked = list(self.waiting)
-            if self._fresh and not self._hinted:
-                asked = [run_id for run_id in self._fresh if run_id in self.waiting]
-            self._fresh.clear()
-            self._hinted = False
             try:
-                await self._read(asked)
+                await self._read(self._asked())
             except StoreUnavailable as error:
                 log.debug("results cannot be read now: %s", error)
                 self._hinted = True
@@ -126,6 +123,18 @@ class Waiters:
             else:
                 backoff = Backoff(0.05, 1.0)
                 await asyncio.sleep(PAUSE_SECONDS)
+
+    def _asked(self) -> list[UUID]:
+        """Whom to look up now: those that are new, and all when a hint came or it is time,
+        however many new ones come meanwhile."""
+        now = self._clock.monotonic()
+        everybody = self._hinted or not self._fresh or now >= self._polled_at + self._poll_seconds
+        asked = self.waiting if everybody else self._fresh & self.waiting.keys()
+        if everybody:
+            self._polled_at = now
+        self._fresh.clear()
+        self._hinted = False
+        return list(asked)
 
     async def _read(self, asked: Iterable[UUID]) -> None:
         runs = iter(asked)
