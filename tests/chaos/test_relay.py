@@ -17,6 +17,7 @@ from tests.chaos.test_database import hold_to_the_promises
 from tests.database import execute
 from tests.relay import CUT, PASS, SWALLOW, relay_to
 from tests.server import Server, private_server
+from waymark.errors import StoreUnavailable
 from waymark.store.postgres import PostgresStore
 from waymark.store.postgres.connecting import Connector
 
@@ -94,6 +95,19 @@ async def test_who_gives_up_is_not_held_up(server: Server) -> None:
         asking.cancel()
         await asyncio.wait([asking], timeout=30)
         assert asking.cancelled()
+        relay.fate = lambda answer: PASS
+        assert await store.read_runs([uuid4()]) == {}
+        await store.close()
+
+
+async def test_a_connection_that_is_never_answered_is_a_failure(server: Server) -> None:
+    """The time limit of connecting cancels, and takes that back: nobody's task is cancelled."""
+    async with relay_to(server) as relay:
+        store = PostgresStore(relay.url(), connect_timeout_seconds=0.3)
+        await store.open()
+        relay.fate = lambda answer: SWALLOW
+        with pytest.raises(StoreUnavailable, match="TimeoutError"):
+            await store.read_runs([uuid4()])
         relay.fate = lambda answer: PASS
         assert await store.read_runs([uuid4()]) == {}
         await store.close()

@@ -17,7 +17,7 @@ import logging
 import os
 import platform
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from threading import get_ident
 from typing import cast
@@ -216,7 +216,7 @@ class Runtime:
         try:
             async with anyio.create_task_group() as group:
                 self._group = group
-                group.start_soon(self._work, group)
+                self._start(self._work)
                 await self._stop.wait()
                 self._stopping = True
                 self._retention.close()
@@ -230,7 +230,12 @@ class Runtime:
             self._group = None
         return True
 
-    async def _work(self, group: anyio.abc.TaskGroup) -> None:
+    def _start(self, part: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        """Run a part of ours in the group."""
+        if self._group is not None:
+            self._group.start_soon(_running, part, *arguments)
+
+    async def _work(self) -> None:
         """Start what serves. After a failure what the old name owns is set free first,
         and a new name taken; a stop need not wait for that."""
         worker = self._worker
@@ -239,18 +244,18 @@ class Runtime:
                 await self._backing.store.remove_worker(worker)
             await self.fenced(worker)
         for lane in self._writer.lanes:
-            group.start_soon(self._writer.serve, lane)
+            self._start(self._writer.serve, lane)
         if not self._scheduler.clock.virtual:
-            group.start_soon(self._patience.serve)
-        group.start_soon(self._waiters.serve)
-        group.start_soon(self._reports.serve)
-        group.start_soon(self._children.serve)
-        group.start_soon(self._scheduler.parking.serve)
-        group.start_soon(self._sweep.serve)
-        group.start_soon(self._scheduler.snapshots.serve)
-        group.start_soon(self._retention.serve)
-        group.start_soon(self._tasks.serve_offers)
-        group.start_soon(self._tasks.serve_guests)
+            self._start(self._patience.serve)
+        self._start(self._waiters.serve)
+        self._start(self._reports.serve)
+        self._start(self._children.serve)
+        self._start(self._scheduler.parking.serve)
+        self._start(self._sweep.serve)
+        self._start(self._scheduler.snapshots.serve)
+        self._start(self._retention.serve)
+        self._start(self._tasks.serve_offers)
+        self._start(self._tasks.serve_guests)
 
     def request_stop(self) -> None:
         """Take no more work and begin to drain."""
@@ -335,8 +340,7 @@ class Runtime:
             self._backing.server.unlock_worker(worker)
 
     def _lost(self, worker: UUID) -> None:
-        if self._group is not None:
-            self._group.start_soon(self.fenced, worker)
+        self._start(self.fenced, worker)
 
     def _confirmed(self, sent_at: float) -> None:
         held = self._lease_holds()
@@ -423,6 +427,18 @@ class Runtime:
         if self._sweep.more:
             self._sweep.more = False
             self._sweep.nudge.set()
+
+
+async def _running(part: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """A part of the group. A cancellation that nobody asked for is a failure: the group would
+    take it for its own, and end without a word."""
+    try:
+        await part(*arguments)
+    except asyncio.CancelledError as stray:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise RuntimeError("cancelled, though nobody asked for it") from stray
 
 
 def unwrap(error: BaseException) -> BaseException:

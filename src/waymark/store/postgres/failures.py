@@ -8,6 +8,7 @@ nor leaving a run out will mend (`StoreError`, with the server's words).
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import asyncpg
 
@@ -42,18 +43,31 @@ FAILURES = (
 )
 
 
-def cancellation(
-    error: BaseException, outer: BaseException | None
-) -> asyncio.CancelledError | None:
-    """The cancellation in whose course `error` was raised, if any: a connection that is
-    closed or rolled back because its task is cancelled may fail at that, and the task is
-    cancelled all the same. `outer` was being handled before and is no part of it."""
-    behind = error.__context__
-    while behind is not None and behind is not outer:
-        if isinstance(behind, asyncio.CancelledError):
-            return behind
-        behind = behind.__context__
-    return None
+class Course:
+    """What happens to the present task from here on. A connection that is closed or rolled
+    back because its task is cancelled may fail at that, and the task is cancelled all the
+    same. A time limit is a cancellation too, but one that is taken back: it has failed."""
+
+    __slots__ = ("_asked", "_outer", "_task")
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._asked = task.cancelling()
+        #: Was being handled before, and is no part of it.
+        self._outer = sys.exception()
+
+    def cancellation(self, error: BaseException) -> asyncio.CancelledError | None:
+        """The cancellation in whose course `error` was raised, if any."""
+        if self._task.cancelling() <= self._asked:
+            return None
+        behind = error.__context__
+        while behind is not None and behind is not self._outer:
+            if isinstance(behind, asyncio.CancelledError):
+                return behind
+            behind = behind.__context__
+        return None
 
 
 def translate(error: BaseException) -> StoreError:

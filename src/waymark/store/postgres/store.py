@@ -3,7 +3,6 @@ the writer's connections, `connecting` for how many connections there are."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from waymark.store.suspects import CRASHES_MAX, NONE_HELD, Held
 
 from .address import parse_address
 from .connecting import CLOSE_SECONDS, Connector, close_quietly
-from .failures import FAILURES, cancellation, translate
+from .failures import FAILURES, Course, translate
 from .heartbeat import Heartbeat
 from .hints import Hints
 from .lane import Lane
@@ -310,12 +309,12 @@ class PostgresStore:
         pool = self._pool
         if pool is None:
             raise StoreUnavailable(f"the store {self.label} is not open")
-        outer = sys.exception()
+        course = Course()
         try:
             async with _acquired(pool) as connection:
                 yield connection
         except FAILURES as error:
-            cancelled = cancellation(error, outer)
+            cancelled = course.cancellation(error)
             if cancelled is not None:
                 raise cancelled from None
             failure = translate(error)
