@@ -227,8 +227,8 @@ class ImpureCallError(WaymarkError, RuntimeError):
 
 
 class FrozenConstantError(WaymarkError, TypeError):
-    """A module constant was changed from inside a workflow body. Constants are
-    part of the graph; copy it first (`list(NAME)`)."""
+    """A module constant, or what one holds, was changed from inside a workflow body. Constants are
+    part of the graph; copy it first (`copy.deepcopy(NAME)`)."""
 
 
 class InjectionError(WaymarkError):

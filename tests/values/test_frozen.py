@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import copy
+import functools
+import re
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
 
 import pytest
+from pydantic import BaseModel
 
 from waymark.errors import FrozenConstantError
 from waymark.values import TypeRegistry, freeze, plan_for
@@ -121,3 +126,60 @@ def test_a_constant_that_holds_itself() -> None:
     loop.append(loop)
     frozen = freeze(loop, "LOOP")
     assert frozen[0] is frozen
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    numbers: list[int]
+
+
+class Pair(NamedTuple):
+    left: list[int]
+    right: Inner
+
+
+class Limits(BaseModel):
+    names: list[str] = ["a"]
+
+
+@dataclass
+class Settings:
+    inner: Inner = field(default_factory=lambda: Inner([1]))
+    pair: Pair = field(default_factory=lambda: Pair([1], Inner([2])))
+    limits: Limits = field(default_factory=Limits)
+
+
+INSIDE: list[Callable[[Settings], list[Any]]] = [
+    lambda s: s.inner.numbers,
+    lambda s: s.pair.left,
+    lambda s: s.pair.right.numbers,
+    lambda s: s.limits.names,
+]
+
+
+@pytest.mark.parametrize("inside", INSIDE, ids=range(len(INSIDE)))
+def test_what_an_object_holds_is_frozen(inside: Callable[[Settings], list[Any]]) -> None:
+    """With slots or without, in a frozen dataclass, a model, a named tuple."""
+    objects: dict[int, str] = {}
+    frozen = freeze([Settings()], "LIMITS", objects)
+    with pytest.raises(FrozenConstantError, match=r"LIMITS .* copy.deepcopy\(LIMITS\)"):
+        inside(frozen[0]).append(1)
+    assert frozen == [Settings()]
+    assert set(objects.values()) == {"LIMITS"}
+    inner = frozen[0].inner, frozen[0].pair.right, frozen[0].limits
+    assert objects.keys() == {id(each) for each in (frozen[0], *inner)}
+    (copied,) = copy.deepcopy(frozen)
+    inside(copied).append(1)
+    assert copied != frozen[0]
+
+
+def test_whose_classes_are_not_the_author_s_stay_as_they_are() -> None:
+    """Functions, patterns, dates, members of enumerations."""
+    pattern, function = re.compile("a"), functools.partial(int, base=2)
+    objects: dict[int, str] = {}
+    assert freeze([pattern, function, Colour.RED], "X", objects) == [pattern, function, Colour.RED]
+    assert objects == {}

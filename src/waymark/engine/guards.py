@@ -34,7 +34,7 @@ from typing import Any, cast
 from waymark.errors import ImpureCallError
 from waymark.graph.attribute_names import is_plain_template
 from waymark.graph.operations import ATTRIBUTES, METHODS, operation_at, type_key
-from waymark.values import OrderedFrozenSet, OrderedSet
+from waymark.values import OrderedFrozenSet, OrderedSet, refuse_change
 
 from . import reach
 from .awaitables import ActionCall, ChildWorkflow, HelperCall, SleepCall
@@ -114,10 +114,12 @@ def _is_tuple(cls: type[Any]) -> bool:
 class Guards:
     """The guards of one program, over its tape."""
 
-    __slots__ = ("_class_verdicts", "_tape", "_verdicts")
+    __slots__ = ("_class_verdicts", "_tape", "_verdicts", "constants")
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
+        #: Objects of users' classes within constants, by identity: which constant's.
+        self.constants: dict[int, str] = {}
         self._verdicts: dict[tuple[type[Any], str], int] = {}
         self._class_verdicts: dict[tuple[type[Any], str], int] = {}
 
@@ -368,6 +370,8 @@ class Guards:
             raise property_set(cls, name)
         if not (_is_user_class(cls) or _is_note(cls, name)):
             raise refusal(cls, name)
+        if id(value) in self.constants:
+            refuse_change(self.constants[id(value)])
         return value
 
     def recorded(self, function: Callable[..., Any]) -> Callable[..., Any]:

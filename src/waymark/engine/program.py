@@ -309,7 +309,7 @@ class _Linker:
         """One object for each constant, whichever functions name it."""
         if (name, value) not in self.constants:
             loaded = self.plan.loads(value.encode(), run=True)
-            self.constants[name, value] = freeze(loaded, name)
+            self.constants[name, value] = freeze(loaded, name, self.guards.constants)
         return self.constants[name, value]
 
     def display(self, name: str, meaning: Name) -> Any:
@@ -317,7 +317,7 @@ class _Linker:
         key = (name, meaning.value)
         if key not in self.constants:
             made = build(meaning, lambda leaf: self.value(name, leaf))
-            self.constants[key] = freeze(made, name)
+            self.constants[key] = freeze(made, name, self.guards.constants)
         return self.constants[key]
 
     def sync_function(self, name: str, ref: str) -> FunctionType:

@@ -11,7 +11,8 @@ from .conforming import conform, fits
 from .decimals import MET as DECIMALS_MET
 from .decimals import meet as meet_decimals
 from .failures import dump_exception, load_exception, recorded_traceback
-from .frozen import FrozenDict, FrozenList, FrozenSet, freeze
+from .freezing import freeze, refuse_change
+from .frozen import FrozenDict, FrozenList, FrozenSet
 from .ordered import OrderedFrozenSet, OrderedSet
 from .parts import mutable_parts
 from .plan import Plan, plan_for
@@ -37,4 +38,5 @@ __all__ = [
     "mutable_parts",
     "plan_for",
     "recorded_traceback",
+    "refuse_change",
 ]

@@ -1,23 +1,21 @@
-"""Module constants as a workflow body sees them: readable, never changed."""
+"""Containers of constants as a workflow body sees them: readable, never changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, NoReturn
 
 from ..errors import FrozenConstantError
 from .codec import kind_of
-from .ordered import OrderedFrozenSet, OrderedSet
-
-# The plain classes, whose methods fill what refuses to be changed.
-_list: Any = list
-_dict: Any = dict
+from .instances import is_instance
+from .ordered import OrderedSet
 
 
 def _refuse(self: Any, *_: object, **__: object) -> NoReturn:
     raise FrozenConstantError(
         f"the constant {self.constant} is part of the workflow's graph and cannot be changed;"
-        f" copy it first, as in {self.plain}({self.constant})"
+        f" copy it first, as in copy.deepcopy({self.constant})"
     )
 
 
@@ -35,7 +33,7 @@ class FrozenList(list[Any]):
         return list(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
-        return [_thaw(item) for item in self]
+        return [_thaw(item, memo) for item in self]
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return (list, (list(self),))
@@ -58,7 +56,7 @@ class FrozenDict(dict[Any, Any]):
         return dict(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
-        return {_thaw(key): _thaw(value) for key, value in self.items()}
+        return {_thaw(key, memo): _thaw(value, memo) for key, value in self.items()}
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return (dict, (dict(self),))
@@ -81,59 +79,20 @@ class FrozenSet(OrderedSet[Any]):
         return OrderedSet(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OrderedSet[Any]:
-        return OrderedSet(_thaw(item) for item in self)
+        return OrderedSet(_thaw(item, memo) for item in self)
 
     add = clear = discard = pop = remove = update = _refuse
     difference_update = intersection_update = symmetric_difference_update = _refuse
     __ior__ = __iand__ = __isub__ = __ixor__ = _refuse
 
 
-def freeze(value: Any, name: str) -> Any:
-    """A deep copy of `value` whose lists, dicts and sets raise
-    FrozenConstantError, which names the constant `name`, when changed. What is
-    shared inside stays shared."""
-    return _freeze(value, name, {})
-
-
-def _freeze(value: Any, name: str, memo: dict[int, Any]) -> Any:
-    key = id(value)
-    if key in memo:
-        return memo[key]
-    result = value
+def _thaw(value: Any, memo: dict[int, Any]) -> Any:
     kind = kind_of(value)
-    if issubclass(kind, list):
-        result = memo[key] = FrozenList((), name)
-        _list.extend(result, [_freeze(item, name, memo) for item in value])
-    elif kind in (dict, FrozenDict):
-        result = memo[key] = FrozenDict((), name)
-        items = [(_freeze(k, name, memo), _freeze(v, name, memo)) for k, v in value.items()]
-        _dict.update(result, items)
-    elif issubclass(kind, set):
-        result = FrozenSet((_freeze(item, name, memo) for item in _sorted(value)), name)
-    elif issubclass(kind, frozenset):
-        result = OrderedFrozenSet(_freeze(item, name, memo) for item in _sorted(value))
-    elif kind is tuple:
-        result = tuple(_freeze(item, name, memo) for item in value)
-    memo[key] = result
-    return result
-
-
-def _sorted(value: Iterable[Any]) -> list[Any]:
-    """The items of a set in an order that no hash seed changes."""
-    if isinstance(value, (OrderedSet, OrderedFrozenSet)):
-        return list(value)
-    return sorted(value, key=lambda item: (type(item).__qualname__, repr(item)))
-
-
-def _thaw(value: Any) -> Any:
-    kind = kind_of(value)
-    if kind is FrozenList:
-        return [_thaw(item) for item in value]
-    if kind is FrozenDict:
-        return {_thaw(key): _thaw(item) for key, item in value.items()}
-    if kind is FrozenSet:
-        return OrderedSet(_thaw(item) for item in value)
-    return tuple(_thaw(item) for item in value) if kind is tuple else value
+    if kind in (FrozenList, FrozenDict, FrozenSet):
+        return value.__deepcopy__(memo)
+    if kind is tuple:
+        return tuple(_thaw(item, memo) for item in value)
+    return deepcopy(value, memo) if is_instance(value) else value
 
 
 # Errors of Python's own name the type; to the author it is the plain one.

@@ -24,7 +24,7 @@ def has_instances(value: object) -> bool:
         if kind in _SCALARS or id(item) in seen:
             continue
         seen.add(id(item))
-        if kind.__module__.partition(".")[0] not in sys.stdlib_module_names:
+        if _home(kind) not in sys.stdlib_module_names:
             return True
         if isinstance(item, Mapping):
             table = cast("Mapping[object, object]", item)
@@ -32,3 +32,14 @@ def has_instances(value: object) -> bool:
         elif isinstance(item, (list, tuple, deque, Set)):
             waiting += cast("Iterable[object]", item)
     return False
+
+
+def is_instance(value: object) -> bool:
+    """Whether a value is an instance of somebody's class: neither Python's nor ours."""
+    home = _home(type(value))
+    return home not in sys.stdlib_module_names and home != __name__.partition(".")[0]
+
+
+def _home(kind: type) -> str:
+    """The outermost package of a class."""
+    return kind.__module__.partition(".")[0]
