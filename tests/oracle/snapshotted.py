@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any
 
 from waymark.engine.outcomes import Advance
+from waymark.engine.parts import State
 from waymark.engine.program import Program, load_program
 from waymark.engine.session import Session
 from waymark.engine.snapshot import NoSnapshot
@@ -77,7 +78,8 @@ class Snapshotted(Session):
         other.adopt(data)
         again = other.snapshot()
         assert again == data, f"{again!r}\n!=\n{data!r}"
-        self.__dict__ = other.__dict__
+        for name in State.__slots__:
+            setattr(self, name, getattr(other, name))
 
 
 class Keeping(Session):

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from waymark.errors import RecoveryMismatch, WaymarkBug
 
@@ -33,7 +32,6 @@ from . import futures as m
 from .awaitables import ActionCall
 from .cancellation import cancel
 from .digest import digest, of_straight
-from .effects import Start
 from .ending import finish
 from .evaluator import Evaluator
 from .frame import Frame
@@ -53,8 +51,7 @@ from .outcomes import (
     last_first,
     maker,
 )
-from .parts import Parts
-from .program import Program
+from .parts import State
 from .snapshot import NoSnapshot, restore, take
 from .straight import Straight, advance
 from .tape import join_items, split_items
@@ -68,33 +65,10 @@ _advance = maker(Advance)
 _NOTHING = Advance((), ())
 
 
-class Session:
+class Session(State):
     """One run in memory. Not thread-safe; deliver one input at a time."""
 
-    # Defaults stand in the class, so that a new run sets only what it must.
-    #: Sequence number of the last entry made or fed.
-    seq = 0
-    finished = False
-    _began_ns = 0
-    #: What the input under way has made so far; None between inputs, as most runs
-    #: in memory only wait.
-    _entries: list[Entry] | None = None
-    _commands: list[Command] | None = None
-    #: What recovery still has to feed, the next entry last; None otherwise.
-    _expected: list[Recorded] | None = None
-    #: Keys of messages that were heard, with the entry that says so.
-    heard: dict[str, int] = {}  # noqa: RUF012 - never changed: the first message replaces it
-    #: How often each child was asked to cancel itself.
-    _cancels: Mapping[int, int] = {}
-    #: The first holds the run until it needs the second.
-    _straight: Straight | None = None
-    _evaluator: Evaluator | None = None
-
-    def __init__(self, program: Program, run_id: UUID) -> None:
-        self.program = program
-        self.run_id = run_id
-        #: The commands that ask for the pending effects.
-        self._effects: dict[int, Start] = {}
+    __slots__ = ()
 
     # Inputs
 
@@ -205,12 +179,6 @@ class Session:
         if not self._began_ns or self.finished or self._entries is not None:
             raise NoSnapshot("the run is not between two inputs")
         return take(self.program, self.parts)
-
-    @property
-    def parts(self) -> Parts:
-        """This session between two inputs."""
-        kept = self.seq, self._began_ns, self.heard, self._cancels, self._effects
-        return Parts(*kept, self._straight, self._evaluator)
 
     def adopt(self, snapshot: bytes) -> None:
         """Be, as a new session, what a snapshot says. Raises `NoSnapshot`."""
@@ -334,7 +302,7 @@ class Session:
             request = m.IDLE
         else:
             tape.clock_ns = straight.now_ns - self._began_ns
-            request = advance(straight, self)
+            request = advance(straight, self, bool(self._expected))
             if not straight.over:
                 return
         evaluator, expected = self.evaluator, self._expected
@@ -388,11 +356,6 @@ class Session:
         return self._evaluator
 
     # Tapes
-
-    @property
-    def feeding(self) -> bool:
-        """Whether the journal goes on with what was recorded."""
-        return bool(self._expected)
 
     def rewind(self, node: int, pc: int) -> None:
         """Lay the tape of this node ready, if the journal goes on with one. It stays expected

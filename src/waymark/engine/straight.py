@@ -37,21 +37,20 @@ class Straight:
     """`pending` is the effect that is awaited, -1 while something is evaluated. It is
     `over` when the machine has taken over."""
 
-    # Defaults stand in the class, so that a new run sets only what it must.
-    pc = 0
-    effects = 0
-    pending = -1
-    over = False
+    __slots__ = ("effects", "frame", "now_ns", "over", "pc", "pending")
 
     def __init__(self, frame: Frame, now_ns: int) -> None:
         self.frame = frame
         self.now_ns = now_ns
+        self.pc = self.effects = 0
+        self.pending = -1
+        self.over = False
 
 
-def advance(straight: Straight, session: Session) -> int:
+def advance(straight: Straight, session: Session, feeding: bool) -> int:
     """Evaluate until an action is awaited or the run ends (IDLE), or until it needs a
-    machine: then its next request."""
-    frame, feeding = straight.frame, session.feeding
+    machine: then its next request. `feeding`: the journal goes on with what was recorded."""
+    frame = straight.frame
     function = frame.function
     sites = function.sites
     while True:
