@@ -202,7 +202,7 @@ class Limit:
         """Actions per second, over several waves: one lasts only milliseconds."""
         seconds = 0.0
         for _ in range(waves):
-            parts = self._split(await self._existing(runs))
+            parts = self._split(await self.existing(runs))
             seconds += await _timed(
                 lane.chain(part, length) for lane, part in zip(self.lanes, parts, strict=True)
             )
@@ -221,7 +221,7 @@ class Limit:
 
         seconds = 0.0
         for _ in range(waves):
-            (run,) = await self._existing(1)
+            (run,) = await self.existing(1)
             seconds += await _timed([whole(run)])
             await self.check(ended=1, entries=width)
         return waves * width / seconds
@@ -256,7 +256,7 @@ class Limit:
         """Remove all runs."""
         await self._connection.execute("truncate runs, journal")
 
-    async def _existing(self, count: int) -> list[UUID]:
+    async def existing(self, count: int) -> list[UUID]:
         """Runs that are there before the clock starts."""
         await self.empty()
         ids = self._ids(count)
