@@ -189,6 +189,11 @@ TASKS = [
         ("options = 'nonsense'", WRONG, "options are no JSON text"),
         ("arguments = 'nonsense'", WRONG, "arguments are no JSON text"),
         ("arguments = '[]'", WRONG, "arguments are no JSON object"),
+        ("report = 'nonsense'", GOES_ON),
+        ("report = '[]'", GOES_ON),
+        (f"report = {DEEP}", GOES_ON),
+        ("""report = '{"since":-1,"progress":7}'""", GOES_ON),
+        ("""report = '{"since":"then"}'""", GOES_ON),
     )
 ]
 

@@ -19,6 +19,7 @@ from waymark.store.tasks import (
     FinishedTask,
     HeldTask,
     OverTask,
+    ReportedTask,
     TaskOffer,
     TaskOutcome,
     TaskRow,
@@ -255,6 +256,41 @@ async def test_finished_once(store: Store, worker: UUID) -> None:
     (outcome,) = await store.tasks.outcomes(worker)
     assert outcome.verdict == Verdict.RESULT
     assert await take(store, worker) == []
+
+
+async def test_what_attempts_say_is_kept_for_the_next(store: Store, worker: UUID) -> None:
+    """From the offer to the claimer, from a claimer that leaves or dies to the next, and to the
+    owner with a failure. Who does not hold the attempt writes nothing."""
+    run = await started(store, worker)
+    first, second = await live_worker(store), await live_worker(store)
+    await store.tasks.offer(worker, [offer(run.id)._replace(report=b"0")], 100)
+    (task,) = await take(store, first)
+    assert task.report == b"0"
+    await store.tasks.report(first, [ReportedTask(*name(task), b"1")])
+    await store.tasks.report(first, [])
+    await store.tasks.report(second, [ReportedTask(*name(task), b"not mine")])
+    await store.tasks.report(first, [ReportedTask(*name(task)._replace(claim=9), b"not this")])
+    await store.tasks.release(first, [name(task)])
+    await store.tasks.report(first, [ReportedTask(*name(task), b"given back")])
+    (task,) = await take(store, second)
+    assert task.report == b"1"
+    await store.tasks.report(second, [ReportedTask(*name(task), b"2")])
+    await die(store, second)
+    (task,) = await take(store, first)
+    assert task.report == b"2"
+    await store.tasks.finish(first, [finished(task, Verdict.AGAIN)])
+    await store.tasks.report(first, [ReportedTask(*name(task), b"too late")])
+    (outcome,) = await store.tasks.outcomes(worker)
+    assert outcome.report == b"2"
+    await store.tasks.offer(worker, [offer(run.id, attempt=2)._replace(report=b"3")], 100)
+    (task,) = await take(store, first)
+    assert task.report == b"3"
+    await store.tasks.finish(first, [finished(task, Verdict.AGAIN)._replace(report=b"4")])
+    (outcome,) = await store.tasks.outcomes(worker)
+    assert outcome.report == b"4"
+    await store.tasks.offer(worker, [offer(run.id, attempt=3)], 100)
+    (task,) = await take(store, first)
+    assert task.report == b""
 
 
 async def test_outcomes_wait_for_the_next_owner(cluster: Cluster) -> None:

@@ -50,7 +50,10 @@ async def worker(postgres: PostgresStore, pinned: asyncpg.Connection, schema: st
 
 @pytest.mark.parametrize(
     "statement",
-    ["claim_tasks", "read_outcomes", "read_tasks", "finish_tasks", "release_tasks", "forget_tasks"],
+    [
+        *("claim_tasks", "read_outcomes", "read_tasks", "report_tasks", "finish_tasks"),
+        *("release_tasks", "forget_tasks"),
+    ],
 )
 async def test_a_turn_does_not_depend_on_how_many_calls_are_open(
     pinned: asyncpg.Connection, schema: str, worker: UUID, statement: str
@@ -61,7 +64,8 @@ async def test_a_turn_does_not_depend_on_how_many_calls_are_open(
         "claim_tasks": (f"'{worker}'", "'{app:act}'", "'{default,gpu}'", "100", "3"),
         "read_outcomes": (f"'{worker}'", "1000000"),
         "read_tasks": (one,),
-        "finish_tasks": (f"'{worker}'", one, "'{1}'", "'{1}'", "'{1}'", "'{0}'", "'{1}'"),
+        "finish_tasks": (f"'{worker}'", one, "'{1}'", "'{1}'", "'{1}'", "'{0}'", *("'{1}'",) * 2),
+        "report_tasks": (f"'{worker}'", one, "'{1}'", "'{1}'", "'{1}'"),
         "release_tasks": (f"'{worker}'", one, "'{1}'", "'{1}'"),
         "forget_tasks": (one, "'{1}'", "'{1}'"),
     }[statement]

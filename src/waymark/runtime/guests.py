@@ -14,7 +14,14 @@ from uuid import UUID
 from ..authoring.registry import registry
 from ..engine.outcomes import StartAttempt
 from ..errors import StoreUnavailable
-from ..store.tasks import ClaimedTask, FinishedTask, HeldTask, TaskTable, Verdict
+from ..store.tasks import (
+    ClaimedTask,
+    FinishedTask,
+    HeldTask,
+    ReportedTask,
+    TaskTable,
+    Verdict,
+)
 from .clock import Clock
 from .damage import damaged_task
 from .executor import Attempt, Executor, Outcome
@@ -139,7 +146,8 @@ class Guests:
     def _finish(self, run: LiveRun, verdict: Verdict, pause: float, payload: bytes) -> None:
         task = self._held.pop(run, None)
         if task is not None:
-            done = FinishedTask(task.run_id, task.effect, task.claim, verdict, pause, payload)
+            report = _report(run, task) if verdict == Verdict.AGAIN else b""
+            done = FinishedTask(*_name(task), verdict, pause, payload, report)
             self._finished.append(done)
             self.nudge.set()
         self._freed()
@@ -262,6 +270,7 @@ class Guests:
         run = LiveRun(task.run_id, task.workflow, task.claim, 0, None)
         try:
             command = _command(task)
+            self._executor.reports.adopt(run, task.effect, task.attempt, task.report)
         except Exception as error:  # noqa: BLE001  # other code may have recorded it
             damaged = damaged_task(task)
             if damaged is not None:
@@ -281,6 +290,10 @@ class Guests:
 
     async def _give_back(self, worker: UUID, runs: list[LiveRun]) -> None:
         """These, among which is all that has not begun."""
+        held = [(run, task) for run in runs if (task := self._held.get(run)) is not None]
+        said = [(task, _report(run, task)) for run, task in held]
+        news = [ReportedTask(*_name(task), report) for task, report in said if report]
+        await self._table.report(worker, news)
         tasks = [task for run in runs if (task := self._held.pop(run, None)) is not None]
         for run in runs:
             self._interrupt(run)
@@ -292,6 +305,13 @@ class Guests:
 
 def _name(task: ClaimedTask) -> HeldTask:
     return HeldTask(task.run_id, task.effect, task.claim)
+
+
+def _report(run: LiveRun, task: ClaimedTask) -> bytes:
+    """What there is to say of a call beside what its row had; empty for nothing."""
+    report = None if run.reports is None else run.reports.get(task.effect)
+    said = b"" if report is None else report.recorded()
+    return b"" if said == task.report else said
 
 
 def _command(task: ClaimedTask) -> StartAttempt:

@@ -227,7 +227,7 @@ class Offers:
         count = min(share, OFFERED_MAX - len(self._offered))
 
         def may_leave(_: LiveRun, call: Attempt) -> bool:
-            return _queue(call) in served and not _reports(call)
+            return _queue(call) in served
 
         for run, command in overflow.take(count, may_leave):
             self._add(run, command)
@@ -294,10 +294,13 @@ class Offers:
             self._scheduler.quarantine(run, damaged)
             return
         settling = self._settling[key] = Settling(run, row.attempt, None)
+        reports = self._scheduler.executor.reports
         if row.verdict == Verdict.AGAIN:
+            reports.adopt(run, row.effect, row.attempt, row.report)
             self._scheduler.retry(run, offered.command, row.pause_seconds, row.outcome)
             settling.seq = run.session.seq
         else:
+            reports.over(run, row.effect)
             ok = row.verdict == Verdict.RESULT
             self._scheduler.deliver((run, row.effect, ok, row.outcome, UNREAD))
 
@@ -380,15 +383,6 @@ def _is_of(row: TaskRow, command: Attempt) -> bool:
     return same and row.digest == sha256(command.arguments).digest()
 
 
-def _reports(command: Attempt) -> bool:
-    """Whether attempts of a call report to its run's owner, and so are rather made there."""
-    action = registry.action(command.action)
-    policy = None if action is None else action.policy
-    if isinstance(command, StartAttempt) and command.policy is not None:
-        policy = command.policy.over(policy)
-    return policy is not None and (policy.total_seconds or policy.heartbeat_seconds) is not None
-
-
 def _queue(command: Attempt) -> str:
     """The queue of a call's action."""
     action = registry.action(command.action)
@@ -397,6 +391,7 @@ def _queue(command: Attempt) -> str:
 
 def _row(offered: Offered) -> TaskOffer:
     run, command = offered.run, offered.command
+    report = None if run.reports is None else run.reports.get(command.effect)
     return TaskOffer(
         run.id,
         run.epoch,
@@ -407,4 +402,5 @@ def _row(offered: Offered) -> TaskOffer:
         offered.queue,
         options_of(command),
         command.arguments,
+        b"" if report is None else report.recorded(),
     )

@@ -52,9 +52,22 @@ def _read(payload: bytes) -> Report | None:
         attempt, _, _, *_, last = orjson.loads(payload)
     except ValueError:
         return None
-    if not isinstance(attempt, int) or not isinstance(last, dict):
+    return _of(attempt, last) if isinstance(attempt, int) else None
+
+
+def report_of(attempt: int, recorded: bytes) -> Report | None:
+    """What attempts up to this one said of themselves, as `recorded` tells it; None where that
+    says nothing, or is damaged: it is an aid to the next attempt and no more."""
+    try:
+        return _of(attempt, orjson.loads(recorded)) if recorded else None
+    except ValueError:
         return None
-    kept = cast("dict[str, Any]", last)
+
+
+def _of(attempt: int, recorded: Any) -> Report | None:
+    if not isinstance(recorded, dict):
+        return None
+    kept = cast("dict[str, Any]", recorded)
     since = kept.get("since")
     if not isinstance(since, int):
         return None

@@ -4,6 +4,7 @@ Rules
 
 1.  In memory at once, in the database about once a second: one statement for all that
     changed, beside the flushes. A crash costs the progress of that time and nothing else.
+    What attempts say that are made here for another process goes into their rows of `tasks`.
 2.  A failed attempt's entry in the journal holds its report. So the row matters only for
     an attempt that a crash took, and one that is older than the journal is ignored.
 3.  A snapshot spares its reader the entries before it. So it is sent only when each report
@@ -31,12 +32,13 @@ from ..errors import StoreUnavailable, ValueEncodeError
 from ..graph.policies import CallPolicy
 from ..store.protocol import Store
 from ..store.records import AttemptRow, JournalRow
+from ..store.tasks import ReportedTask
 from ..values import plan_for
 from .backoff import Backoff
 from .clock import Clock
 from .live_run import LiveRun
 from .nudge import Nudge
-from .report import Report, reports_of
+from .report import Report, report_of, reports_of
 from .time_limit import TimeLimit
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class Reports:
         #: What a snapshot waits for.
         self._asked: dict[LiveRun, set[int]] = {}
         #: Finds the stand-in for the run of an attempt that is made here for another
-        #: process. What that reports stays in this one's memory.
+        #: process; its epoch is the number of the claim.
         self.guest: Callable[[UUID, int], LiveRun | None] = lambda run_id, effect: None
         self._nudge = Nudge()
         #: Held while rows are on their way.
@@ -123,8 +125,9 @@ class Reports:
     def _run(self, attempt: ActionContext) -> LiveRun | None:
         """The run of an attempt that is not over."""
         run = self.runs.get(attempt.run_id)
-        if run is None or attempt.effect not in run.attempts:
-            run = self.guest(attempt.run_id, attempt.effect)
+        if run is None or run.attempts.get(attempt.effect) is None:
+            # Of another's run, or of one of ours whose call was offered and taken back.
+            run = self.guest(attempt.run_id, attempt.effect) or run
         wanted = run is not None and not run.closed and attempt.effect in run.attempts
         return run if wanted else None
 
@@ -142,8 +145,16 @@ class Reports:
             self._changed[run, effect] = None
             self._loop.call_soon_threadsafe(self._nudge.set)
 
+    def adopt(self, run: LiveRun, effect: int, attempt: int, recorded: bytes) -> None:
+        """What attempts up to this one said of themselves in another process."""
+        told = report_of(attempt, recorded)
+        if told is not None:
+            report = self._report(run, effect, attempt)
+            report.since_ns = report.since_ns or max(told.since_ns, 0)
+            report.progress = report.progress if told.progress is None else told.progress
+
     def over(self, run: LiveRun, effect: int) -> None:
-        """A call with limits has its outcome."""
+        """A call that may have reports has its outcome."""
         if run.reports is not None:
             run.reports.pop(effect, None)
 
@@ -233,16 +244,23 @@ class Reports:
     async def _write_some(self) -> None:
         changed = list(self._changed)[:ROWS_MAX]
         rows: list[AttemptRow] = []
+        visiting: list[ReportedTask] = []
         for run, effect in changed:
             del self._changed[run, effect]  # What changes from here on is written again.
             report = None if run.reports is None else run.reports.get(effect)
-            if report is not None and self.runs.get(run.id) is run and _is_open(run, effect):
+            if report is None:
+                continue
+            if self.runs.get(run.id) is run and _is_open(run, effect):
                 values = report.attempt, report.since_ns, report.progress
                 rows.append(AttemptRow(run.id, run.epoch, effect, *values))
                 self._rows.setdefault(run, {})[effect] = None
+            elif self.guest(run.id, effect) is run:
+                visiting.append(ReportedTask(run.id, effect, run.epoch, report.recorded()))
         try:
             if rows:
                 await self._store.write_attempts(self._worker(), rows)
+            if visiting:
+                await self._store.tasks.report(self._worker(), visiting)
         except BaseException:
             self._changed.update(dict.fromkeys(changed))
             raise

@@ -16,6 +16,8 @@ Rules
     it has the exception; that there is another attempt, and when, it tells the owner, who
     records this as it does for an attempt of its own. So the count stands in the journal
     and nowhere else; the next attempt is a new offer, or the owner's own.
+    What attempts say of themselves travels with them (`reports`): in the offer, in the row
+    while one is made and when it is given back, and to the owner with a failure.
 5.  A process that has no other beside it never writes a row, save for calls whose queue
     it does not serve. What is offered beside those is what own slots would not
     get round to soon (`overflow`).

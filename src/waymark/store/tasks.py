@@ -39,6 +39,7 @@ class TaskOffer(NamedTuple):
     queue: str
     options: bytes  # JSON: what the call was given beside its arguments; empty for nothing
     arguments: bytes  # as recorded
+    report: bytes = b""  # JSON: what earlier attempts said of themselves; empty for nothing
 
 
 class ClaimedTask(NamedTuple):
@@ -52,6 +53,7 @@ class ClaimedTask(NamedTuple):
     action: str
     options: bytes
     arguments: bytes
+    report: bytes = b""
 
 
 class HeldTask(NamedTuple):
@@ -60,6 +62,15 @@ class HeldTask(NamedTuple):
     run_id: UUID
     effect: int
     claim: int
+
+
+class ReportedTask(NamedTuple):
+    """What a claimed attempt says of itself while it is made."""
+
+    run_id: UUID
+    effect: int
+    claim: int
+    report: bytes
 
 
 class FinishedTask(NamedTuple):
@@ -71,6 +82,7 @@ class FinishedTask(NamedTuple):
     verdict: int  # Verdict
     pause_seconds: float  # before the next attempt, 0 where there is none
     outcome: bytes  # encoded result or exception
+    report: bytes = b""  # the last; empty leaves the one that is there
 
 
 class TaskOutcome(NamedTuple):
@@ -82,6 +94,7 @@ class TaskOutcome(NamedTuple):
     verdict: int
     pause_seconds: float
     outcome: bytes
+    report: bytes = b""
 
 
 class TaskRow(NamedTuple):
@@ -135,6 +148,10 @@ class TaskTable(Protocol):
     async def held(self, worker: UUID) -> list[HeldTask]:
         """What the worker has taken and not finished. After a lost connection this tells
         what was claimed; a row that is missing here is not wanted any more."""
+        ...
+
+    async def report(self, worker: UUID, tasks: Sequence[ReportedTask]) -> None:
+        """Keep what attempts say of themselves, for whoever makes the next one."""
         ...
 
     async def finish(self, worker: UUID, tasks: Sequence[FinishedTask]) -> None:

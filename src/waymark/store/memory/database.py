@@ -75,7 +75,16 @@ class MemoryRun:
 class MemoryTask:
     """One row of `tasks`."""
 
-    __slots__ = ("claim", "claimer", "lost", "offer", "outcome", "pause_seconds", "verdict")
+    __slots__ = (
+        "claim",
+        "claimer",
+        "lost",
+        "offer",
+        "outcome",
+        "pause_seconds",
+        "report",
+        "verdict",
+    )
 
     def __init__(self, offer: TaskOffer, claim: int) -> None:
         self.offer = offer
@@ -85,6 +94,7 @@ class MemoryTask:
         self.verdict: int | None = None
         self.pause_seconds = 0.0
         self.outcome = b""
+        self.report = offer.report
 
 
 class MemoryDatabase:

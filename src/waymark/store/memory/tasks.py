@@ -17,6 +17,7 @@ from waymark.store.tasks import (
     FinishedTask,
     HeldTask,
     OverTask,
+    ReportedTask,
     TaskOffer,
     TaskOutcome,
     TaskRow,
@@ -119,6 +120,13 @@ class MemoryTasks:
             if task.claimer == worker and task.verdict is None
         ]
 
+    async def report(self, worker: UUID, tasks: Sequence[ReportedTask]) -> None:
+        await asyncio.sleep(0)
+        for said in tasks:
+            task = self._held(worker, said[:3])
+            if task is not None:
+                task.report = said.report
+
     async def finish(self, worker: UUID, tasks: Sequence[FinishedTask]) -> None:
         await asyncio.sleep(0)
         if tasks:
@@ -129,6 +137,7 @@ class MemoryTasks:
                 task.verdict = done.verdict
                 task.pause_seconds = done.pause_seconds
                 task.outcome = done.outcome
+                task.report = done.report or task.report
 
     async def release(self, worker: UUID, tasks: Sequence[HeldTask]) -> None:
         await asyncio.sleep(0)
@@ -151,6 +160,7 @@ class MemoryTasks:
                         task.verdict,
                         task.pause_seconds,
                         task.outcome,
+                        task.report,
                     )
                 )
         return found[:OUTCOMES]
@@ -217,4 +227,5 @@ def _claimed(task: MemoryTask) -> ClaimedTask:
         offer.action,
         offer.options,
         offer.arguments,
+        task.report,
     )

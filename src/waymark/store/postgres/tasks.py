@@ -15,6 +15,7 @@ from waymark.store.tasks import (
     FinishedTask,
     HeldTask,
     OverTask,
+    ReportedTask,
     TaskOffer,
     TaskOutcome,
     TaskRow,
@@ -52,11 +53,15 @@ class PostgresTasks:
         )
         if not rows:
             raise _fenced(worker)
-        claimed = [ClaimedTask(*row[:8]) for row in rows if row["run_id"] is not None]
+        claimed = [ClaimedTask(*row[:9]) for row in rows if row["run_id"] is not None]
         return claimed, int(rows[0]["held"])
 
     async def held(self, worker: UUID) -> list[HeldTask]:
         return [HeldTask(*row) for row in await self._fetch("held_tasks", worker)]
+
+    async def report(self, worker: UUID, tasks: Sequence[ReportedTask]) -> None:
+        if tasks:
+            await self._fetch("report_tasks", worker, *_columns(tasks))
 
     async def finish(self, worker: UUID, tasks: Sequence[FinishedTask]) -> None:
         if tasks and not await self._fetch("finish_tasks", worker, *_columns(tasks)):

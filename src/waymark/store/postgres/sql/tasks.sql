@@ -1,22 +1,24 @@
 -- name: offer_tasks
 -- Offers attempts to whoever serves them. Only for runs of this worker at the epoch it names; a row
 -- that is there stays, unless it is of an earlier attempt. Tells how many, of all runs, nobody has
--- taken yet, counted up to `$11`, and which runs are not this worker's. No row: it is dead.
+-- taken yet, counted up to `$12`, and which runs are not this worker's. No row: it is dead.
 with fence as materialized (
     select id from :"schema".workers where id = $1 for key share
 ),
 offered as (
     insert into :"schema".tasks (
-        run_id, effect, attempt, workflow, action, queue, options, arguments
+        run_id, effect, attempt, workflow, action, queue, options, arguments, report
     )
     select
         task.run_id, task.effect, task.attempt, task.workflow, task.action, task.queue,
-        task.options, task.arguments
+        task.options, task.arguments, nullif(task.report, '')
     from fence
     cross join unnest(
         $2::uuid[], $3::integer[], $4::integer[], $5::integer[], $6::text[], $7::text[],
-        $8::text[], $9::bytea[], $10::bytea[]
-    ) as task (run_id, epoch, effect, attempt, workflow, action, queue, options, arguments)
+        $8::text[], $9::bytea[], $10::bytea[], $11::bytea[]
+    ) as task (
+        run_id, epoch, effect, attempt, workflow, action, queue, options, arguments, report
+    )
     join :"schema".runs on runs.id = task.run_id
     where runs.owner = $1 and runs.epoch = task.epoch
     on conflict (run_id, effect) do update
@@ -29,6 +31,7 @@ offered as (
         verdict = null,
         pause_seconds = null,
         options = excluded.options,
+        report = excluded.report,
         outcome = null
     where tasks.attempt < excluded.attempt
     returning 1
@@ -39,7 +42,7 @@ select
         select count(*) from (
             select from :"schema".tasks
             where tasks.verdict is null and tasks.claimer is null
-            limit $11
+            limit $12
         ) as waiting
     ) as waiting,
     array(
@@ -118,11 +121,11 @@ taken as (
     where tasks.run_id = picked.run_id and tasks.effect = picked.effect
     returning
         tasks.run_id, tasks.effect, tasks.attempt, tasks.claim, tasks.workflow, tasks.action,
-        tasks.options, tasks.arguments, picked.offered_at
+        tasks.options, tasks.arguments, coalesce(tasks.report, '') as report, picked.offered_at
 )
 select
     taken.run_id, taken.effect, taken.attempt, taken.claim, taken.workflow, taken.action,
-    taken.options, taken.arguments,
+    taken.options, taken.arguments, taken.report,
     (select count(*) from held) as held
 from fence
 left join taken on true
@@ -132,6 +135,20 @@ order by taken.offered_at, taken.run_id, taken.effect;
 -- What a worker has taken and not finished.
 select run_id, effect, claim from :"schema".tasks where claimer = $1 and verdict is null;
 
+-- name: report_tasks
+-- What attempts that this worker has taken say of themselves; of others nothing is written.
+update :"schema".tasks
+set report = said.report
+from unnest($2::uuid[], $3::integer[], $4::integer[], $5::bytea[]) as said (
+    run_id, effect, claim, report
+)
+where
+    tasks.run_id = said.run_id
+    and tasks.effect = said.effect
+    and tasks.claimer = $1
+    and tasks.claim = said.claim
+    and tasks.verdict is null;
+
 -- name: finish_tasks
 -- What became of attempts that this worker has taken; of others nothing is written. No row: the
 -- worker is dead.
@@ -140,13 +157,17 @@ with fence as materialized (
 ),
 finished as (
     update :"schema".tasks
-    set verdict = done.verdict, pause_seconds = done.pause_seconds, outcome = done.outcome
+    set
+        verdict = done.verdict,
+        pause_seconds = done.pause_seconds,
+        outcome = done.outcome,
+        report = coalesce(nullif(done.report, ''), tasks.report)
     from
         fence,
         unnest(
             $2::uuid[], $3::integer[], $4::integer[], $5::smallint[], $6::double precision[],
-            $7::bytea[]
-        ) as done (run_id, effect, claim, verdict, pause_seconds, outcome)
+            $7::bytea[], $8::bytea[]
+        ) as done (run_id, effect, claim, verdict, pause_seconds, outcome, report)
     where
         tasks.run_id = done.run_id
         and tasks.effect = done.effect
@@ -172,7 +193,8 @@ where
 -- name: read_outcomes
 -- What became of attempts for runs of a worker: up to 500, and not many more bytes than `$2`.
 select
-    done.run_id, done.effect, done.attempt, done.verdict, done.pause_seconds, tasks.outcome
+    done.run_id, done.effect, done.attempt, done.verdict, done.pause_seconds, tasks.outcome,
+    coalesce(tasks.report, '') as report
 from (
     select
         tasks.run_id, tasks.effect, tasks.attempt, tasks.verdict, tasks.pause_seconds,
