@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypedDict
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from waymark.engine.awaitables import SleepCall
 from waymark.errors import ValueDecodeError, ValueEncodeError
 from waymark.values import TypeRegistry, plan_for
 
@@ -84,6 +85,8 @@ def test_the_path_leads_to_the_value(annotation: object, value: Any, path: str) 
         (lambda: Session, r"the class .*Session is not reachable"),
         (lambda: len, r"the function builtins:len is not reachable"),
         (lambda: open, r"the function .*open is not reachable"),
+        (lambda: lambda: 1, r"function that is made inside a function .*pass plain data"),
+        (lambda: SleepCall(1, None), r"a call that was not awaited.*write `await` before it"),
     ],
 )
 def test_the_message_names_the_type_and_what_to_do(make: Callable[[], Any], words: str) -> None:

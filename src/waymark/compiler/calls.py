@@ -11,6 +11,7 @@ import ast
 import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias, TypeGuard, cast
 
 from waymark.authoring.registry import registry
@@ -213,7 +214,7 @@ class _CallCheck:
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
             self.sent(values, "actions and child runs get copies")
         loose = callee.kind in _HELD and callee.kind != "gather"
-        if loose and not _may_be_held(node, parents):
+        if loose and (not _may_be_held(node, parents) or self.forgotten(parents)):
             what = _spelled(node.func, callee)
             self.report(
                 node,
@@ -221,6 +222,26 @@ class _CallCheck:
                 f"this call of `{what}` is never awaited, so it would never run",
                 f"write `await {what}(...)`",
             )
+
+    def forgotten(self, parents: tuple[ast.AST, ...]) -> bool:
+        """Whether a value gets a name that nothing reads."""
+        match parents:
+            case [*_, ast.Assign(targets=targets)]:
+                names = [target.id if isinstance(target, ast.Name) else "" for target in targets]
+            case [*_, ast.AnnAssign(target=ast.Name(id=name))]:
+                names = [name]
+            case _:
+                return False
+        return "" not in names and self.reads.isdisjoint(names)
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """The names that are read anywhere in the function."""
+        return frozenset(
+            node.id
+            for node in walk(*self.prepared.body)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        )
 
     def tries_an_action(self, node: ast.Call) -> bool:
         """Whether the first argument may be an action's call."""

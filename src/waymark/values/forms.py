@@ -176,6 +176,8 @@ def _named(kind: type) -> str:
     return kind.__qualname__ if module == "builtins" else f"{module}.{kind.__qualname__}"
 
 
+_CALL = "is a call that was not awaited, so it never ran; write `await` before it"
+
 #: What to do about types that people often return.
 _ADVICE = {
     "asyncpg.Record": "cannot be stored; pass dict(record)",
@@ -184,6 +186,12 @@ _ADVICE = {
     ),
     "builtins.generator": "cannot be stored; pass list(…)",
     "builtins.coroutine": "cannot be stored; await it first",
+    "waymark.engine.awaitables.ActionCall": _CALL,
+    "waymark.engine.awaitables.PolicedCall": _CALL,
+    "waymark.engine.awaitables.ChildCall": _CALL,
+    "waymark.engine.awaitables.HelperCall": _CALL,
+    "waymark.engine.awaitables.SleepCall": _CALL,
+    "waymark.engine.concurrency.future.Task": "cannot be stored; await it, and pass its result",
     "builtins.dict_keys": "cannot be stored; pass list(…)",
     "builtins.dict_values": "cannot be stored; pass list(…)",
     "builtins.dict_items": "cannot be stored; pass list(…)",

@@ -395,6 +395,12 @@ class ReferenceForm:
     def write(self, value: Any, out: Encoding) -> Tree:
         ref = self._name(value)
         if self._resolve(ref) is not value:
+            if "<locals>" in ref:
+                raise Refusal(
+                    f"a {self.tag} that is made inside a function cannot be stored, as no other"
+                    " process could find it; pass plain data, or the name of one that stands at"
+                    " the top of a module"
+                )
             raise Refusal(
                 f"the {self.tag} {ref} is not reachable from the annotations of any action or "
                 "workflow; name it in one, or pass its name"

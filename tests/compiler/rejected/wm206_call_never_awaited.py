@@ -13,6 +13,8 @@ async def store(key: str, value: str) -> None: ...
 class Report(Workflow):
     async def run(self, key: str) -> object:
         store(key, "seen")
+        kept = store(key, "kept")
+        also: object = self.page(key)
         if fetch(key):
             return fetch(key)
         return self.page(key) + "!"

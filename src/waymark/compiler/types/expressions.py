@@ -14,7 +14,7 @@ from .annotations import type_of, written
 from .callees import Callee, child_callee
 from .calls import awaited, check_arguments, library_result, made
 from .conditions import tested
-from .findings import attribute_of, used
+from .findings import attribute_of, no_call, used
 from .lattice import (
     UNKNOWN,
     ClassItself,
@@ -311,7 +311,7 @@ class Expressions:
     def _text(self, node: ast.JoinedStr) -> Type:
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
-                self.infer(part.value)
+                no_call(self.state, part.value, self.infer(part.value))
         return Instance(str)
 
     def _comprehension(

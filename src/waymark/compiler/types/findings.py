@@ -66,6 +66,12 @@ def error_used(state: State, node: ast.expr) -> None:
     )
 
 
+def no_call(state: State, node: ast.expr, one: Type) -> None:
+    """Report a call that was not awaited where nobody can do so any more."""
+    if isinstance(one, Pending) and not one.task:
+        not_awaited(state, node, one)
+
+
 def not_awaited(state: State, node: ast.expr, one: Pending) -> None:
     what = f"`{one.called}(...)`" if one.called else "this"
     state.report(

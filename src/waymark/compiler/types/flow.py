@@ -20,7 +20,7 @@ from ..lints.scene import Scene
 from .annotations import hints_of_function, type_of, written
 from .conditions import Ways, tested
 from .expressions import Expressions
-from .findings import returned, used
+from .findings import no_call, returned, used
 from .lattice import UNKNOWN, Instance, Row, Type, certain, join
 from .patterns import matched
 from .state import Known, State, joined, path_of, paths_in
@@ -172,6 +172,8 @@ class Flow:
     def _return(self, node: ast.Return) -> None:
         if node.value is not None:
             one = self.infer(node.value)
+            if self.scene.method and self.scene.definition.name == "run":
+                no_call(self.state, node.value, one)
             declared = type_of(self.hints.get("return", Any))
             returned(self.state, node.value, one, declared, self.scene.definition.name)
         self.state.known = None
