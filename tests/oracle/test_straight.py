@@ -25,10 +25,10 @@ class Machined(Session):
     """Has its machine from the first step."""
 
 
-def advance_or_not(straight: Straight, session: Session) -> int:
+def advance_or_not(straight: Straight, session: Session, feeding: bool) -> int:
     if isinstance(session, Machined):
         return session.evaluator.machine.poll()
-    return advance(straight, session)
+    return advance(straight, session, feeding)
 
 
 @pytest.fixture(autouse=True)
