@@ -13,10 +13,11 @@ import pytest
 
 from waymark.authoring import INJECTED, Depends, action
 from waymark.authoring.registry import registry
-from waymark.errors import RegistrationError
+from waymark.errors import RegistrationError, ValueEncodeError
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForCheckers
+    from http.cookiejar import CookiePolicy
 
 pytestmark = pytest.mark.anyio
 
@@ -172,6 +173,18 @@ def test_a_name_only_type_checkers_know_is_any() -> None:
     assert pay.hints["amount"] is Any
     assert pay.hints["amounts"] == list[Any]
     assert list(pay.signature.parameters) == ["amount", "amounts"]
+
+
+def test_what_only_type_checkers_know_cannot_be_stored_and_is_told_so() -> None:
+    """It is annotated, as its author sees it."""
+    from http.cookiejar import CookiePolicy as Policy
+
+    @action(name="shop:keep")
+    async def keep(policy: CookiePolicy) -> None: ...
+
+    words = "`CookiePolicy` in an annotation of shop:keep means nothing at run time; import it"
+    with pytest.raises(ValueEncodeError, match=words):
+        keep.arguments.record((Policy(),), {})
 
 
 def test_locals_around_a_nested_action_are_known_to_its_annotations() -> None:

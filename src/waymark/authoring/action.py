@@ -153,7 +153,9 @@ class _Resolved:
 def _resolve_action(
     action: Action[..., Any], namespace: Mapping[str, Any], *, final: bool
 ) -> _Resolved:
-    hints = resolve(action.function, namespace, final=final)
+    meaningless: set[str] = set()
+    hints = resolve(action.function, namespace, final=final, meaningless=meaningless)
+    registry.types.meaningless.update(dict.fromkeys(meaningless, action.name))
     injection = plan_injection(
         action.name, action.function, hints, namespace, _NO_OVERRIDES, final=final
     )

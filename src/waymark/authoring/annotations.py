@@ -62,18 +62,22 @@ def annotated_function(provider: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def resolve(
-    function: Callable[..., Any], namespace: Mapping[str, Any], *, final: bool
+    function: Callable[..., Any],
+    namespace: Mapping[str, Any],
+    *,
+    final: bool,
+    meaningless: set[str] | None = None,
 ) -> dict[str, Any]:
     """Every annotation of `function`, `Annotated` kept, text evaluated.
 
     Raises NameError or AttributeError for a name that is not there yet, unless
-    `final`: then the name stands for `Any`.
+    `final`: then the name stands for `Any`, and is put into `meaningless`.
     """
     target = inspect.unwrap(function)
     scope = {**closure_values(target), **namespace}
     globals_ = getattr(target, "__globals__", {})
     return {
-        name: _resolve_one(annotation, globals_, scope, final)
+        name: _resolve_one(annotation, globals_, scope, final, meaningless)
         for name, annotation in raw_annotations(target).items()
     }
 
@@ -104,7 +108,11 @@ def closure_values(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _resolve_one(
-    annotation: Any, globals_: dict[str, Any], scope: dict[str, Any], final: bool
+    annotation: Any,
+    globals_: dict[str, Any],
+    scope: dict[str, Any],
+    final: bool,
+    meaningless: set[str] | None,
 ) -> Any:
     if annotation is None:
         return type(None)
@@ -119,6 +127,8 @@ def _resolve_one(
             if error.name is None or error.name in unknown:
                 return Any
             unknown[error.name] = Any
+            if meaningless is not None:
+                meaningless.add(error.name)
         except Exception:  # noqa: BLE001 - an annotation runs user code of any kind
             return _salvage(evaluate, unknown)
     return Any

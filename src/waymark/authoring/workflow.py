@@ -90,7 +90,10 @@ class WorkflowDefinition:
     def hints(self) -> Mapping[str, Any]:
         """Resolved annotations of `run`; what cannot be resolved is `Any`. Not to
         be asked for while the module is still being imported."""
-        return resolve(self.authored, self._namespace, final=True)
+        meaningless: set[str] = set()
+        hints = resolve(self.authored, self._namespace, final=True, meaningless=meaningless)
+        registry.types.meaningless.update(dict.fromkeys(meaningless, self.name))
+        return hints
 
     @cached_property
     def arguments(self) -> Arguments:

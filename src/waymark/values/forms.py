@@ -28,6 +28,9 @@ from .text import EscapedForm, FloatForm, IntForm, StrForm
 class Known(Protocol):
     """What forms ask the registry."""
 
+    @property
+    def meaningless(self) -> Mapping[str, str]: ...
+
     def add(self, annotation: object) -> None: ...
 
     def resolve(self, ref: str) -> type | None: ...
@@ -140,7 +143,9 @@ class Forms:
 
     def _user_form(self, kind: Any) -> Form:
         if not self._known.knows(kind):
-            raise Refusal(f"{_named(kind)} {_advice(kind)}")
+            where = self._known.meaningless.get(kind.__name__)
+            advice = _advice(kind) if where is None else _MEANINGLESS.format(kind.__name__, where)
+            raise Refusal(f"{_named(kind)} {advice}")
         tag = ref_of(kind)
         if issubclass(kind, Enum):
             return EnumForm(tag, kind)
@@ -177,6 +182,11 @@ def _named(kind: type) -> str:
 
 
 _CALL = "is a call that was not awaited, so it never ran; write `await` before it"
+
+_MEANINGLESS = (
+    "cannot be stored: the name `{}` in an annotation of {} means nothing at run time; import it"
+    " outside of `if TYPE_CHECKING:`"
+)
 
 #: What to do about types that people often return.
 _ADVICE = {

@@ -68,6 +68,8 @@ class TypeRegistry:
         # Keeps walked objects alive, so that no id is used twice.
         self._kept: list[object] = []
         self._missing: dict[str, int] = {}
+        #: Names in annotations that mean nothing at run time, with what they annotate.
+        self.meaningless: dict[str, str] = {}
         self._stand_ins = StandIns(self.resolve)
         self.forms = Forms(self)
         #: Plans by annotation (see `values.plan`).
