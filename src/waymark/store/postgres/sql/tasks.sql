@@ -136,18 +136,21 @@ order by taken.offered_at, taken.run_id, taken.effect;
 select run_id, effect, claim from :"schema".tasks where claimer = $1 and verdict is null;
 
 -- name: report_tasks
--- What attempts that this worker has taken say of themselves; of others nothing is written.
-update :"schema".tasks
-set report = said.report
-from unnest($2::uuid[], $3::integer[], $4::integer[], $5::bytea[]) as said (
-    run_id, effect, claim, report
+-- What attempts that this worker has taken say of themselves; of others nothing is written. One
+-- whose row is just being finished or given back is passed over, so that nothing waits here.
+with mine as materialized (
+    select tasks.run_id, tasks.effect, said.report
+    from unnest($2::uuid[], $3::integer[], $4::integer[], $5::bytea[]) as said (
+        run_id, effect, claim, report
+    )
+    join :"schema".tasks on tasks.run_id = said.run_id and tasks.effect = said.effect
+    where tasks.claimer = $1 and tasks.claim = said.claim and tasks.verdict is null
+    for update of tasks skip locked
 )
-where
-    tasks.run_id = said.run_id
-    and tasks.effect = said.effect
-    and tasks.claimer = $1
-    and tasks.claim = said.claim
-    and tasks.verdict is null;
+update :"schema".tasks
+set report = mine.report
+from mine
+where tasks.run_id = mine.run_id and tasks.effect = mine.effect;
 
 -- name: finish_tasks
 -- What became of attempts that this worker has taken; of others nothing is written. No row: the
